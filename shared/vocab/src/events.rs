@@ -1,0 +1,69 @@
+//! What happened: facts in the past tense, written once in these words and turned into payloads by the dialects.
+
+pub mod messages;
+pub mod presence;
+pub mod sessions;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Epoch, EventId, SessionRef};
+use crate::time::Timestamp;
+use crate::webhooks::EventClass;
+
+/// One event: the area, then the kind.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "area", content = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Something about messages.
+    Messages(messages::Event),
+    /// Something about the session itself.
+    Sessions(sessions::Event),
+    /// Somebody came online, or types.
+    Presence(presence::Event),
+}
+
+impl Event {
+    /// The type token of subjects and CloudEvents: `<area>-<kind>`.
+    #[must_use]
+    pub const fn type_token(&self) -> &'static str {
+        match self {
+            Self::Messages(messages::Event::Received(_)) => "message-received",
+            Self::Messages(messages::Event::Sent(_)) => "message-sent",
+            Self::Messages(messages::Event::StatusChanged(_)) => "message-status-changed",
+            Self::Sessions(sessions::Event::StateChanged(_)) => "session-state-changed",
+            Self::Sessions(sessions::Event::ChallengeIssued(_)) => "session-challenge-issued",
+            Self::Sessions(sessions::Event::Paired(_)) => "session-paired",
+            Self::Presence(presence::Event::Changed(_)) => "presence-changed",
+            Self::Presence(presence::Event::ChatState(_)) => "chat-state-changed",
+        }
+    }
+
+    /// The class subscriptions choose by.
+    #[must_use]
+    pub const fn class(&self) -> EventClass {
+        match self {
+            Self::Messages(messages::Event::Received(_)) => EventClass::Received,
+            Self::Messages(messages::Event::Sent(_)) => EventClass::Sent,
+            Self::Messages(messages::Event::StatusChanged(_)) => EventClass::Statuses,
+            Self::Sessions(_) => EventClass::Session,
+            Self::Presence(_) => EventClass::Presence,
+        }
+    }
+}
+
+/// An event with where and when it happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Stable id; the same on every redelivery.
+    pub id: EventId,
+    /// Whose event.
+    pub session: SessionRef,
+    /// The ownership in which it was recorded.
+    pub epoch: Epoch,
+    /// Position in the session's events, without gaps.
+    pub sequence: u64,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What happened.
+    pub event: Event,
+}

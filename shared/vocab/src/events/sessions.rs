@@ -1,0 +1,34 @@
+//! Events about the session itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::pairing::Challenge;
+use crate::sessions::{Identity, SessionState};
+use crate::time::Timestamp;
+
+/// Something about the session happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "data", rename_all = "snake_case")]
+pub enum Event {
+    /// It entered another state.
+    StateChanged(StateChange),
+    /// A person can link it now: a fresh QR code, pairing code or passkey request.
+    ChallengeIssued(Challenge),
+    /// It was linked to an account.
+    Paired(Identity),
+}
+
+/// A change of state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateChange {
+    /// The state before.
+    pub from: SessionState,
+    /// The state now.
+    pub to: SessionState,
+    /// Why, in words for an operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When the next connection is tried, while waiting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_try_at: Option<Timestamp>,
+}

@@ -1,0 +1,122 @@
+//! Who wants to hear what: webhook subscriptions of a session.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::DialectName;
+use crate::operation::Effect;
+
+/// Most subscriptions one session can have.
+pub const SUBSCRIPTIONS_MAX: usize = 16;
+/// Longest webhook address, in bytes.
+pub const URL_LEN_MAX: usize = 2_048;
+/// Most extra headers of one subscription.
+pub const HEADERS_MAX: usize = 16;
+
+/// The classes of events a subscription can choose from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventClass {
+    /// Messages of others.
+    Received,
+    /// Own messages, from any device.
+    Sent,
+    /// How far own messages came.
+    Statuses,
+    /// State, QR codes, pairing and log-out of the session.
+    Session,
+    /// Who is online or typing.
+    Presence,
+}
+
+impl EventClass {
+    /// Every class.
+    pub const ALL: [Self; 5] = [
+        Self::Received,
+        Self::Sent,
+        Self::Statuses,
+        Self::Session,
+        Self::Presence,
+    ];
+}
+
+/// One webhook. Its address is its identity within the session and dialect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// Whose payloads are sent.
+    pub dialect: DialectName,
+    /// Where to: http or https.
+    pub url: String,
+    /// Which events; every one the dialect has a payload for when `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<BTreeSet<EventClass>>,
+    /// Headers added to every call.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// What the dialect itself wants to remember with it and gets back when it writes a payload: filters and modes in
+    /// that system's own words, or the token that system repeats in its payloads. Sealed at rest like every value.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+}
+
+/// Sets the webhooks of one dialect: those given, no others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replace {
+    /// The dialect whose webhooks are replaced.
+    pub dialect: DialectName,
+    /// The new ones; each names the same dialect.
+    pub subscriptions: Vec<Subscription>,
+}
+crate::operation!(Replace => Webhooks, "webhooks.replace", Effect::Write);
+
+/// Adds one webhook; one with the same address is an error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Add {
+    /// The new one.
+    pub subscription: Subscription,
+}
+crate::operation!(Add => Webhooks, "webhooks.add", Effect::Write);
+
+/// Removes webhooks of one dialect: the one with this address, or all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remove {
+    /// The dialect.
+    pub dialect: DialectName,
+    /// The address; all of the dialect's when absent.
+    #[serde(default)]
+    pub url: Option<String>,
+}
+crate::operation!(Remove => Webhooks, "webhooks.remove", Effect::Write);
+
+/// Changes which events the webhooks of one dialect get, and remembers it for webhooks set later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choose {
+    /// The dialect.
+    pub dialect: DialectName,
+    /// These classes are switched on.
+    #[serde(default)]
+    pub on: BTreeSet<EventClass>,
+    /// These classes are switched off.
+    #[serde(default)]
+    pub off: BTreeSet<EventClass>,
+}
+crate::operation!(Choose => Webhooks, "webhooks.choose", Effect::Write);
+
+/// Gets the webhooks of one dialect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetWebhooks {
+    /// The dialect.
+    pub dialect: DialectName,
+}
+crate::operation!(GetWebhooks => Webhooks, "webhooks.get", Effect::Read);
+
+/// The webhooks of one dialect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Webhooks {
+    /// All of them.
+    pub subscriptions: Vec<Subscription>,
+    /// The classes that webhooks without a choice of their own get; all when `None`.
+    #[serde(default)]
+    pub events: Option<BTreeSet<EventClass>>,
+}
