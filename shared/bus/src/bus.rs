@@ -1,0 +1,60 @@
+//! The bundle that routers and nodes are built with, and the state of its connection.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::{EventLog, Kv, Rpc};
+
+/// Whether the bus can be used now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Calls go through. The in-process bus is always here.
+    Connected,
+    /// No server is reachable; the client keeps trying. Calls fail with `Disconnected`.
+    Reconnecting,
+    /// Given up or shut down. Nothing will work again on this value.
+    Closed,
+}
+
+/// The three traits together. Cheap to clone; all clones share one connection.
+#[derive(Debug, Clone)]
+pub struct Bus {
+    /// Request and reply.
+    pub rpc: Arc<dyn Rpc>,
+    /// Records with compare-and-set.
+    pub kv: Arc<dyn Kv>,
+    /// The stream of events.
+    pub log: Arc<dyn EventLog>,
+    health: watch::Receiver<Health>,
+}
+
+impl Bus {
+    /// Bundles three implementations (or wrappers of them) with the state of what carries them.
+    #[must_use]
+    pub fn new(
+        rpc: Arc<dyn Rpc>,
+        kv: Arc<dyn Kv>,
+        log: Arc<dyn EventLog>,
+        health: watch::Receiver<Health>,
+    ) -> Self {
+        Self {
+            rpc,
+            kv,
+            log,
+            health,
+        }
+    }
+
+    /// The state of the connection now.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        *self.health.borrow()
+    }
+
+    /// A receiver that wakes on every change of [`Bus::health`].
+    #[must_use]
+    pub fn health_changes(&self) -> watch::Receiver<Health> {
+        self.health.clone()
+    }
+}
