@@ -1,1 +1,27 @@
+//! The durable store of a Switchboard node: one sealed tree per session, fenced by epochs.
+//!
+//! Owns what "durable" means here (rules of the design): a commit is atomic, and it is
+//! acknowledged only after the sync call returned. Must not know what the keys mean, who owns a
+//! session, or any network.
+//!
+//! Start with [`KeyStore`].
 
+mod clock;
+mod disk;
+mod error;
+mod layout;
+mod namespace;
+mod seal;
+mod store;
+mod transfer;
+
+pub use disk::{Admission, Disk, Watermarks};
+pub use error::Error;
+pub use namespace::{Error as NamespaceError, NAME_BYTES_MAX, Namespace};
+pub use seal::{KEY_BYTES, MasterKey, TransferKey};
+pub use store::{
+    BATCH_BYTES_MAX, BATCH_OPS_MAX, Durable, Epoch, KEY_BYTES_MAX, KeyStore, Kind, MULTI_GET_MAX,
+    Op, PAGE_BYTES_MAX, PAGE_ENTRIES_MAX, Page, Remains, ScanRange, Staged, Stats, VALUE_BYTES_MAX,
+    Verified,
+};
+pub use transfer::{Export, FRAME_BYTES_MAX, Import, TransferReport};
