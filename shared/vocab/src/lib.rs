@@ -5,7 +5,6 @@
 //! the edge. There is no I/O here and no clock: a [`Timestamp`] is always handed in.
 
 pub mod catalog;
-pub mod chats;
 pub mod codec;
 pub mod content;
 pub mod envelope;

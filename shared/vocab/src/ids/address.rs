@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Shortest phone number accepted, in digits including the country code.
-pub const PHONE_DIGITS_MIN: usize = 5;
+const PHONE_DIGITS_MIN: usize = 5;
 /// Longest phone number accepted. Source: ITU-T E.164, section 6 (15 digits).
-pub const PHONE_DIGITS_MAX: usize = 15;
+const PHONE_DIGITS_MAX: usize = 15;
 /// Longest user part of an address that is not a phone number (LIDs, group and channel ids).
-pub const USER_PART_LEN_MAX: usize = 64;
+const USER_PART_LEN_MAX: usize = 64;
 
 /// Why a text is not an address.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

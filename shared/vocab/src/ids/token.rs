@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The longest token id accepted, in characters. NATS subjects and store keys hold several of them.
-pub const TOKEN_LEN_MAX: usize = 64;
+const TOKEN_LEN_MAX: usize = 64;
 /// The longest message id accepted. WhatsApp's own ids have 18 to 32 characters; foreign systems wrap them.
-pub const MESSAGE_ID_LEN_MAX: usize = 128;
+const MESSAGE_ID_LEN_MAX: usize = 128;
 
 /// Why a text is not an id of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
