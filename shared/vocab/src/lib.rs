@@ -7,6 +7,7 @@
 pub mod catalog;
 pub mod codec;
 pub mod content;
+pub mod directory;
 pub mod envelope;
 pub mod error;
 pub mod events;
@@ -15,6 +16,7 @@ pub mod media;
 pub mod messages;
 pub mod operation;
 pub mod pairing;
+pub mod placement;
 pub mod sessions;
 pub mod time;
 pub mod webhooks;
