@@ -1,0 +1,339 @@
+//! One configuration for every role: defaults, then `switchboard.toml`, then `SWITCHBOARD_*`, then flags.
+//!
+//! An error names the key, the source it came from, and what would be accepted.
+
+mod error;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use error::ConfigError;
+
+/// The file that is read when it is there and no other is named.
+const FILE_DEFAULT: &str = "switchboard.toml";
+/// Variables of this prefix that are not configuration: the operator commands and the tests read them.
+const NOT_CONFIGURATION: &[&str] = &["url", "log", "nats_server"];
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The router's HTTP address.
+    pub(crate) listen: SocketAddr,
+    /// Where callers reach the router from outside; media links begin with it. `http://<listen>` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) public_url: Option<String>,
+    /// Where a node keeps its stores, and `up` its keys.
+    pub(crate) data_dir: PathBuf,
+    /// The key of the admin API.
+    #[serde(
+        default,
+        deserialize_with = "value::optional_text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) admin_key: Option<String>,
+    /// The key that seals every store: 64 hex digits.
+    #[serde(
+        default,
+        deserialize_with = "value::optional_text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) master_key: Option<String>,
+    /// This node.
+    pub(crate) node: NodeSection,
+    /// The bus of the cluster roles.
+    pub(crate) nats: NatsSection,
+    /// The cluster.
+    pub(crate) cluster: ClusterSection,
+    /// The node's store.
+    pub(crate) store: StoreSection,
+    /// WhatsApp, or a simulator.
+    pub(crate) whatsapp: WhatsappSection,
+    /// What webhooks and media links may reach.
+    pub(crate) egress: EgressSection,
+    /// Limits at the door.
+    pub(crate) limits: LimitsSection,
+    /// Settings of the wwebjs dialect.
+    pub(crate) wwebjs: WwebjsSection,
+}
+
+/// This node.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NodeSection {
+    /// Its stable name; the host name when absent.
+    #[serde(
+        default,
+        deserialize_with = "value::optional_text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) id: Option<String>,
+    /// Its share of the sessions relative to the others.
+    pub(crate) weight: u32,
+}
+
+/// The bus of the cluster roles.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NatsSection {
+    /// Servers, e.g. `nats://10.0.0.1:4222`.
+    #[serde(
+        default,
+        deserialize_with = "value::list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub(crate) url: Vec<String>,
+}
+
+/// The cluster.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClusterSection {
+    /// Keeps two clusters on one NATS apart.
+    pub(crate) id: String,
+    /// The members, as `name` or `name:weight`, the same list for every node and router.
+    #[serde(
+        default,
+        deserialize_with = "value::list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub(crate) nodes: Vec<String>,
+    /// How long a node may go unheard before others take its sessions.
+    #[serde(
+        deserialize_with = "value::duration",
+        serialize_with = "value::write_duration"
+    )]
+    pub(crate) lease: Duration,
+}
+
+/// The node's store.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoreSection {
+    /// Which engine.
+    pub(crate) engine: StoreEngine,
+    /// Where a commit must be before it counts.
+    pub(crate) durability: Durability,
+}
+
+/// The engines of the key store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum StoreEngine {
+    /// sled 0.34.7.
+    Sled,
+    /// redb.
+    Redb,
+}
+
+/// Where a commit must be before it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Durability {
+    /// On this node's disk.
+    Local,
+    /// Also in a replicated stream; comes with a later release and is refused until then.
+    Replicated,
+}
+
+/// WhatsApp, or a simulator.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WhatsappSection {
+    /// A simulator's WebSocket address; the real WhatsApp when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) endpoint: Option<String>,
+    /// The simulator's Noise static public key: 64 hex digits.
+    #[serde(
+        default,
+        deserialize_with = "value::optional_text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) server_key: Option<String>,
+    /// The name shown in the phone's list of linked devices.
+    pub(crate) device_name: String,
+    /// Most connections to WhatsApp that a node opens per second.
+    pub(crate) connects_per_second: u32,
+}
+
+/// What webhooks and media links may reach.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EgressSection {
+    /// Private networks that are allowed all the same.
+    #[serde(
+        default,
+        deserialize_with = "value::list",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub(crate) allow: Vec<IpNet>,
+}
+
+/// Limits at the door.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LimitsSection {
+    /// Largest request body, in bytes.
+    pub(crate) body_bytes: usize,
+    /// Largest media file, in bytes.
+    pub(crate) media_bytes: u64,
+    /// Longest a request may take.
+    #[serde(
+        deserialize_with = "value::duration",
+        serialize_with = "value::write_duration"
+    )]
+    pub(crate) request: Duration,
+    /// Most messages kept per session; the oldest go first.
+    pub(crate) messages_kept: u64,
+}
+
+/// Settings of the wwebjs dialect.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WwebjsSection {
+    /// The webhook of sessions that are created through wwebjs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) webhook_url: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: None,
+            data_dir: PathBuf::from("./data"),
+            admin_key: None,
+            master_key: None,
+            node: NodeSection {
+                id: None,
+                weight: 1,
+            },
+            nats: NatsSection::default(),
+            cluster: ClusterSection {
+                id: "switchboard".to_owned(),
+                nodes: Vec::new(),
+                lease: Duration::from_secs(10),
+            },
+            store: StoreSection {
+                engine: StoreEngine::Sled,
+                durability: Durability::Local,
+            },
+            whatsapp: WhatsappSection {
+                endpoint: None,
+                server_key: None,
+                device_name: "Switchboard".to_owned(),
+                connects_per_second: 20,
+            },
+            egress: EgressSection::default(),
+            limits: LimitsSection {
+                body_bytes: 100 * 1024 * 1024,
+                media_bytes: 100 * 1024 * 1024,
+                request: Duration::from_secs(60),
+                messages_kept: 100_000,
+            },
+            wwebjs: WwebjsSection::default(),
+        }
+    }
+}
+
+/// What flags can set; they win over everything else.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct Flags {
+    /// The configuration file [default: switchboard.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The router's HTTP address [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where stores and keys are kept [default: ./data]
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<String>,
+    /// NATS servers, comma-separated
+    #[arg(long, value_name = "URLS")]
+    nats_url: Option<String>,
+    /// This node's stable name [default: the host name]
+    #[arg(long, value_name = "NAME")]
+    node_id: Option<String>,
+    /// The cluster's members as name or name:weight, comma-separated
+    #[arg(long, value_name = "NAMES")]
+    cluster_nodes: Option<String>,
+    /// A simulator's WebSocket address instead of the real WhatsApp
+    #[arg(long, value_name = "URL")]
+    whatsapp_endpoint: Option<String>,
+    /// The simulator's Noise static public key, 64 hex digits
+    #[arg(long, value_name = "HEX")]
+    whatsapp_server_key: Option<String>,
+}
+
+impl Flags {
+    fn pairs(&self) -> [(&'static str, &'static str, Option<&String>); 7] {
+        [
+            ("listen", "--listen", self.listen.as_ref()),
+            ("data_dir", "--data-dir", self.data_dir.as_ref()),
+            ("nats.url", "--nats-url", self.nats_url.as_ref()),
+            ("node.id", "--node-id", self.node_id.as_ref()),
+            (
+                "cluster.nodes",
+                "--cluster-nodes",
+                self.cluster_nodes.as_ref(),
+            ),
+            (
+                "whatsapp.endpoint",
+                "--whatsapp-endpoint",
+                self.whatsapp_endpoint.as_ref(),
+            ),
+            (
+                "whatsapp.server_key",
+                "--whatsapp-server-key",
+                self.whatsapp_server_key.as_ref(),
+            ),
+        ]
+    }
+}
+
+/// Reads the configuration from all its sources.
+///
+/// # Errors
+/// The first key that is unknown or has a value that cannot be, with its source.
+pub(crate) fn load(flags: &Flags) -> Result<Config, ConfigError> {
+    let figment = sources(flags)?;
+    let config: Config = figment
+        .extract()
+        .map_err(|e| ConfigError::from_figment(&e))?;
+    config.check()
+}
+
+fn sources(flags: &Flags) -> Result<Figment, ConfigError> {
+    let mut figment = Figment::from(Serialized::defaults(Config::default()));
+    figment = match &flags.config {
+        Some(path) if !path.is_file() => return Err(ConfigError::no_file(path)),
+        Some(path) => figment.merge(Toml::file_exact(path)),
+        None if Path::new(FILE_DEFAULT).is_file() => figment.merge(Toml::file_exact(FILE_DEFAULT)),
+        None => figment,
+    };
+    figment = figment.merge(
+        Env::prefixed("SWITCHBOARD_")
+            .ignore(NOT_CONFIGURATION)
+            .split("__"),
+    );
+    for (key, flag, value) in flags.pairs() {
+        if let Some(value) = value {
+            figment = figment.merge(value::Flag {
+                key,
+                flag,
+                value: value.clone(),
+            });
+        }
+    }
+    Ok(figment)
+}
+
+#[cfg(test)]
+mod tests;

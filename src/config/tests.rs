@@ -1,0 +1,112 @@
+//! Every case runs in figment's jail: its own folder and environment.
+
+#![expect(
+    clippy::result_large_err,
+    reason = "figment's jail wants its own error type"
+)]
+
+use figment::Jail;
+
+use super::*;
+
+fn flags(listen: Option<&str>) -> Flags {
+    Flags {
+        listen: listen.map(str::to_owned),
+        ..Flags::default()
+    }
+}
+
+fn error_of(flags: &Flags) -> String {
+    load(flags)
+        .expect_err("the configuration was accepted")
+        .to_string()
+}
+
+#[test]
+fn nothing_at_all_works() {
+    Jail::expect_with(|_| {
+        let config = load(&Flags::default()).expect("the defaults");
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.cluster.lease, Duration::from_secs(10));
+        Ok(())
+    });
+}
+
+#[test]
+fn flags_win_over_environment_over_file() {
+    Jail::expect_with(|jail| {
+        jail.create_file(
+            "switchboard.toml",
+            "listen = \"127.0.0.1:1\"\n[cluster]\nlease = \"3s\"\n",
+        )?;
+        assert_eq!(load(&flags(None)).unwrap().listen.port(), 1);
+        jail.set_env("SWITCHBOARD_LISTEN", "127.0.0.1:2");
+        assert_eq!(load(&flags(None)).unwrap().listen.port(), 2);
+        let config = load(&flags(Some("127.0.0.1:3"))).unwrap();
+        assert_eq!(config.listen.port(), 3);
+        assert_eq!(config.cluster.lease, Duration::from_secs(3));
+        Ok(())
+    });
+}
+
+#[test]
+fn lists_take_commas_and_keys_may_look_like_numbers() {
+    Jail::expect_with(|jail| {
+        jail.set_env("SWITCHBOARD_EGRESS__ALLOW", "10.0.0.0/8, 127.0.0.1/32");
+        jail.set_env("SWITCHBOARD_NATS__URL", "nats://a:4222,nats://b:4222");
+        jail.set_env("SWITCHBOARD_NODE__ID", "7");
+        let config = load(&Flags::default()).unwrap();
+        assert_eq!(config.egress.allow.len(), 2);
+        assert_eq!(config.nats.url.len(), 2);
+        assert_eq!(config.node_id().unwrap().as_str(), "7");
+        Ok(())
+    });
+}
+
+#[test]
+fn errors_name_key_and_source() {
+    Jail::expect_with(|jail| {
+        let error = error_of(&flags(Some("nowhere")));
+        assert!(
+            error.contains("listen") && error.contains("--listen"),
+            "{error}"
+        );
+        jail.set_env("SWITCHBOARD_CLUSTER__LEASE", "soon");
+        let error = error_of(&flags(None));
+        assert!(
+            error.contains("cluster.lease") && error.contains("environment"),
+            "{error}"
+        );
+        jail.set_env("SWITCHBOARD_CLUSTER__LEASE", "1s");
+        assert!(error_of(&flags(None)).contains("2s to 60s"));
+        jail.set_env("SWITCHBOARD_CLUSTER__LEASE", "10s");
+        jail.create_file("switchboard.toml", "[store]\nengine = \"leveldb\"\n")?;
+        let error = error_of(&flags(None));
+        assert!(
+            error.contains("store.engine") && error.contains("switchboard.toml"),
+            "{error}"
+        );
+        Ok(())
+    });
+}
+
+#[test]
+fn unknown_and_weak_values_are_refused() {
+    Jail::expect_with(|jail| {
+        jail.create_file("switchboard.toml", "lissten = 1\n")?;
+        assert!(error_of(&flags(None)).contains("lissten"));
+        jail.create_file("switchboard.toml", "admin_key = \"secret\"\n")?;
+        assert!(error_of(&flags(None)).contains("weak"));
+        jail.create_file(
+            "switchboard.toml",
+            &format!("master_key = \"{}\"\n", "00".repeat(32)),
+        )?;
+        assert!(error_of(&flags(None)).contains("weak"));
+        jail.create_file(
+            "switchboard.toml",
+            "[whatsapp]\nendpoint = \"ws://127.0.0.1:9090/ws/chat\"\n",
+        )?;
+        assert!(error_of(&flags(None)).contains("belong together"));
+        Ok(())
+    });
+}
