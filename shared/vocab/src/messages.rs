@@ -194,9 +194,10 @@ crate::operation!(GetMessage => Message, "messages.get", Effect::Read);
 /// Tells the writer that messages were read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MarkRead {
-    /// The conversation.
-    pub chat: ChatId,
-    /// Who wrote them; needed in groups.
+    /// The conversation; looked up in the log, like the writer, when the caller names messages only.
+    #[serde(default)]
+    pub chat: Option<ChatId>,
+    /// Who wrote them; needed in groups when the conversation is given.
     #[serde(default)]
     pub sender: Option<UserId>,
     /// Which messages.

@@ -171,6 +171,10 @@ pub struct Removed {}
 pub struct Start {
     /// Until a challenge is there, the session is connected, or this has passed.
     pub wait: Duration,
+    /// Leaves a banned, replaced or parked session as it is: for calls that start a session on the side (a health
+    /// check), so that a poller cannot fight over a login.
+    #[serde(default)]
+    pub keep_final: bool,
 }
 crate::operation!(Start => SessionStatus, "sessions.start", Effect::Write);
 

@@ -68,7 +68,16 @@ pub struct Replace {
     /// The new ones; each names the same dialect.
     pub subscriptions: Vec<Subscription>,
 }
-crate::operation!(Replace => Webhooks, "webhooks.replace", Effect::Write);
+crate::operation!(Replace => Replaced, "webhooks.replace", Effect::Write);
+
+/// The webhooks of one dialect, before and after they were replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// Those there were.
+    pub before: Webhooks,
+    /// Those there are now.
+    pub after: Webhooks,
+}
 
 /// Adds one webhook; one with the same address is an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +87,8 @@ pub struct Add {
 }
 crate::operation!(Add => Webhooks, "webhooks.add", Effect::Write);
 
-/// Removes webhooks of one dialect: the one with this address, or all.
+/// Removes webhooks of one dialect: the one with this address, or all. An address that is not there is
+/// [`crate::ErrorCode::NotFound`]; removing all of none is not an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remove {
     /// The dialect.
