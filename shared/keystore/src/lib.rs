@@ -4,20 +4,35 @@
 //! acknowledged only after the sync call returned. Must not know what the keys mean, who owns a
 //! session, or any network.
 //!
-//! Start with [`KeyStore`].
+//! [`open`] gives a [`KeyStore`]. Its way down: `running` (limits, sealing, queue) → `committer`
+//! (one thread, one sync per group) → `ledger` (the account of a tree) → `engine` (sled or redb).
 
+mod catalog;
 mod clock;
+mod committer;
 mod disk;
+mod engine;
 mod error;
+mod frames;
 mod layout;
+mod ledger;
 mod namespace;
+mod open;
+mod reads;
+mod receiving;
+mod registry;
+mod running;
 mod seal;
+mod sending;
 mod store;
 mod transfer;
 
 pub use disk::{Admission, Disk, Watermarks};
 pub use error::Error;
 pub use namespace::{Error as NamespaceError, NAME_BYTES_MAX, Namespace};
+pub use open::{
+    Config, EngineKind, Error as OpenError, MovedAside, OnBroken, Opened, open, open_blocking,
+};
 pub use seal::{KEY_BYTES, MasterKey, TransferKey};
 pub use store::{
     BATCH_BYTES_MAX, BATCH_OPS_MAX, Durable, Epoch, KEY_BYTES_MAX, KeyStore, Kind, MULTI_GET_MAX,

@@ -1,0 +1,512 @@
+//! The one thread that writes: takes everything queued, applies it, syncs once, acknowledges.
+//!
+//! Owns the order of all changes and the fence by epoch. Must not seal values (callers do, in
+//! parallel) and must not wait for anything but its queue and the disk.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+use crate::catalog::{Catalog, Edit, Record};
+use crate::engine::{Engine, Group, TreeId, without_panic};
+use crate::error::Error;
+use crate::ledger::{RawOp, plan};
+use crate::namespace::Namespace;
+use crate::registry::{Slot, Staging, State};
+use crate::seal::MasterKey;
+use crate::store::{Durable, Epoch, Remains};
+
+/// Most batches that share one sync. Source: R-5, measured.
+pub(crate) const GROUP_BATCHES_MAX: usize = 1_024;
+
+/// Where the answer to a request goes. A caller that went away does not matter.
+pub(crate) type Ack = oneshot::Sender<Result<Durable, Error>>;
+
+/// What the committer can be asked.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Commit(Commit),
+    Control(Control, Ack),
+    /// Ends the thread after everything queued before it.
+    Close(Ack),
+}
+
+/// One sealed batch.
+#[derive(Debug)]
+pub(crate) struct Commit {
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) epoch: Epoch,
+    pub(crate) ops: Vec<RawOp>,
+    pub(crate) ack: Ack,
+    /// Its share of the bytes that may be queued; given back when the batch is answered.
+    pub(crate) room: OwnedSemaphorePermit,
+}
+
+/// A change of the catalog.
+#[derive(Debug)]
+pub(crate) enum Control {
+    Stage(Staging),
+    FinishStaging(Arc<Slot>),
+    Promote(Namespace),
+    Discard(Namespace),
+    Drop(Namespace, Remains),
+    Rotate(MasterKey),
+}
+
+#[derive(Debug)]
+struct Numbers {
+    queue: Gauge,
+    group: Histogram,
+    sync: Histogram,
+    batches: Counter,
+    refused: Counter,
+}
+
+impl Numbers {
+    fn new(engine: &'static str) -> Self {
+        Self {
+            queue: metrics::gauge!("switchboard_keystore_queue_length", "engine" => engine),
+            group: metrics::histogram!("switchboard_keystore_group_batches", "engine" => engine),
+            sync: metrics::histogram!("switchboard_keystore_sync_seconds", "engine" => engine),
+            batches: metrics::counter!("switchboard_keystore_batches_total", "engine" => engine),
+            refused: metrics::counter!("switchboard_keystore_refused_total", "engine" => engine),
+        }
+    }
+}
+
+/// The thread's state.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    engine: Arc<dyn Engine>,
+    state: Arc<State>,
+    catalog: Catalog,
+    queue: mpsc::Receiver<Request>,
+    numbers: Numbers,
+}
+
+impl Committer {
+    pub(crate) fn new(
+        engine: Arc<dyn Engine>,
+        state: Arc<State>,
+        catalog: Catalog,
+        queue: mpsc::Receiver<Request>,
+    ) -> Self {
+        let numbers = Numbers::new(engine.name());
+        Self {
+            engine,
+            state,
+            catalog,
+            queue,
+            numbers,
+        }
+    }
+
+    /// Works until it is closed or every sender is gone.
+    pub(crate) fn run(mut self) {
+        let state = Arc::clone(&self.state);
+        if let Err(why) = without_panic(|| self.rounds()) {
+            tracing::error!(why, "key store committer panicked");
+            state.poison(&format!("committer {why}"));
+        }
+    }
+
+    fn rounds(&mut self) {
+        let mut inbox = Vec::with_capacity(GROUP_BATCHES_MAX);
+        while self.queue.blocking_recv_many(&mut inbox, GROUP_BATCHES_MAX) > 0 {
+            self.numbers.queue.set(f64::from(
+                u32::try_from(self.queue.len()).unwrap_or(u32::MAX),
+            ));
+            let mut commits = Vec::with_capacity(inbox.len());
+            for request in inbox.drain(..) {
+                match request {
+                    Request::Commit(commit) => commits.push(commit),
+                    Request::Control(control, ack) => {
+                        self.group(std::mem::take(&mut commits));
+                        let _gone = ack.send(self.control(control));
+                    }
+                    Request::Close(ack) => {
+                        self.group(std::mem::take(&mut commits));
+                        let done = Durable {
+                            epoch: Epoch::default(),
+                            sequence: 0,
+                        };
+                        let _gone = ack.send(self.state.healthy().map(|()| done));
+                        return;
+                    }
+                }
+            }
+            self.group(commits);
+        }
+    }
+
+    /// Applies commits in order, syncs once, answers all.
+    fn group(&mut self, mut commits: Vec<Commit>) {
+        if commits.is_empty() {
+            return;
+        }
+        let mut answers = Vec::with_capacity(commits.len());
+        let (state, catalog) = (&self.state, &mut self.catalog);
+        let result = state.healthy().and_then(|()| {
+            self.engine.group(&mut |group| {
+                for commit in &mut commits {
+                    let answer = apply(state, catalog, group, commit);
+                    if let Err(error @ Error::Engine { .. }) = answer {
+                        return Err(error);
+                    }
+                    answers.push(answer);
+                }
+                Ok(())
+            })
+        });
+        match result {
+            Ok(sync) => self.count(&answers, sync),
+            Err(error) => {
+                let why = self.fail(&error);
+                answers
+                    .iter_mut()
+                    .filter(|answer| answer.is_ok())
+                    .for_each(|answer| {
+                        *answer = Err(why.clone());
+                    });
+                answers.resize(commits.len(), Err(why));
+            }
+        }
+        for (commit, answer) in commits.into_iter().zip(answers) {
+            drop(commit.room);
+            let _gone = commit.ack.send(answer);
+        }
+    }
+
+    fn count(&self, answers: &[Result<Durable, Error>], sync: Duration) {
+        let stored = answers.iter().filter(|answer| answer.is_ok()).count() as u64;
+        self.state.groups.fetch_add(1, Ordering::Relaxed);
+        self.state.batches.fetch_add(stored, Ordering::Relaxed);
+        self.numbers.batches.increment(stored);
+        self.numbers
+            .refused
+            .increment((answers.len() as u64).saturating_sub(stored));
+        self.numbers
+            .group
+            .record(f64::from(u32::try_from(stored).unwrap_or(u32::MAX)));
+        self.numbers.sync.record(sync.as_secs_f64());
+    }
+
+    /// A failed write or sync is final: what is on disk is unknown, and retrying a sync lies.
+    fn fail(&self, error: &Error) -> Error {
+        let why = match error {
+            Error::Poisoned(why) => why.clone(),
+            other => {
+                tracing::error!(error = %other, "key store is poisoned");
+                other.to_string()
+            }
+        };
+        self.state.poison(&why);
+        Error::Poisoned(why)
+    }
+
+    fn control(&mut self, control: Control) -> Result<Durable, Error> {
+        self.state.healthy()?;
+        match control {
+            Control::Stage(staging) => self.stage(staging),
+            Control::FinishStaging(slot) => self.finish_staging(&slot),
+            Control::Promote(ns) => self.promote(&ns),
+            Control::Discard(ns) => self.discard(&ns),
+            Control::Drop(ns, remains) => self.drop_namespace(&ns, remains),
+            Control::Rotate(master) => {
+                let catalog = &mut self.catalog;
+                let done = self
+                    .engine
+                    .group(&mut |group| catalog.rotate(group, &master));
+                done.map_err(|error| self.fail(&error))?;
+                Ok(Durable {
+                    epoch: Epoch::default(),
+                    sequence: 0,
+                })
+            }
+        }
+    }
+
+    fn stage(&mut self, staging: Staging) -> Result<Durable, Error> {
+        let (ns, epoch) = (staging.slot.ns.clone(), staging.epoch);
+        fence(
+            &ns,
+            epoch,
+            known_epoch(&self.state, self.engine.as_ref(), &ns),
+        )?;
+        let old = self
+            .state
+            .read()
+            .staging
+            .get(&ns)
+            .map(|old| Arc::clone(&old.slot));
+        let mut edits = vec![Edit::Put(staging_record(&staging))];
+        edits.extend(
+            old.iter()
+                .map(|slot| Edit::Put(Record::Grave { tree: slot.tree })),
+        );
+        self.edit(edits)?;
+        {
+            let mut progress = staging.slot.progress();
+            progress.recorded = true;
+            progress.settled = true;
+        }
+        self.state.write().staging.insert(ns, staging);
+        self.bury(old)?;
+        Ok(Durable { epoch, sequence: 0 })
+    }
+
+    fn finish_staging(&mut self, slot: &Arc<Slot>) -> Result<Durable, Error> {
+        slot.alive()?;
+        let found = self.state.read().staging.get(&slot.ns).cloned();
+        let Some(mut staging) = found.filter(|found| Arc::ptr_eq(&found.slot, slot)) else {
+            return Err(Error::Retired(slot.ns.to_string()));
+        };
+        staging.complete = true;
+        self.edit(vec![Edit::Put(staging_record(&staging))])?;
+        let epoch = staging.epoch;
+        self.state.write().staging.insert(slot.ns.clone(), staging);
+        Ok(Durable {
+            epoch,
+            sequence: sequence(slot),
+        })
+    }
+
+    fn promote(&mut self, ns: &Namespace) -> Result<Durable, Error> {
+        let staging = self
+            .state
+            .read()
+            .staging
+            .get(ns)
+            .filter(|found| found.complete)
+            .cloned();
+        let staging = staging.ok_or_else(|| Error::NotStaged(ns.to_string()))?;
+        fence(
+            ns,
+            staging.epoch,
+            known_epoch(&self.state, self.engine.as_ref(), ns),
+        )?;
+        let old = self.state.read().live.get(ns).cloned();
+        let slot = staging.slot;
+        let live = Record::Live {
+            ns: ns.clone(),
+            tree: slot.tree,
+            key: slot.key.clone(),
+            settled: true,
+        };
+        let mut edits = vec![Edit::RemoveStaging(ns.clone()), Edit::Put(live)];
+        let buried = old.as_ref().filter(|old| old.progress().recorded).cloned();
+        edits.extend(
+            buried
+                .iter()
+                .map(|slot| Edit::Put(Record::Grave { tree: slot.tree })),
+        );
+        self.edit(edits)?;
+        {
+            let mut registry = self.state.write();
+            registry.staging.remove(ns);
+            registry.live.insert(ns.clone(), Arc::clone(&slot));
+        }
+        if let Some(old) = old {
+            old.retire();
+        }
+        self.bury(buried)?;
+        Ok(Durable {
+            epoch: staging.epoch,
+            sequence: sequence(&slot),
+        })
+    }
+
+    fn discard(&mut self, ns: &Namespace) -> Result<Durable, Error> {
+        let done = Durable {
+            epoch: Epoch::default(),
+            sequence: 0,
+        };
+        let Some(staging) = self.state.read().staging.get(ns).cloned() else {
+            return Ok(done);
+        };
+        self.edit(vec![
+            Edit::RemoveStaging(ns.clone()),
+            Edit::Put(Record::Grave {
+                tree: staging.slot.tree,
+            }),
+        ])?;
+        self.state.write().staging.remove(ns);
+        self.bury(Some(staging.slot))?;
+        Ok(done)
+    }
+
+    fn drop_namespace(&mut self, ns: &Namespace, remains: Remains) -> Result<Durable, Error> {
+        let epoch = match remains {
+            Remains::Tombstone(epoch) => {
+                fence(
+                    ns,
+                    epoch,
+                    known_epoch(&self.state, self.engine.as_ref(), ns),
+                )?;
+                Some(epoch)
+            }
+            Remains::Nothing => None,
+        };
+        let slot = self.state.read().live.get(ns).cloned();
+        let buried = slot
+            .as_ref()
+            .filter(|slot| slot.progress().recorded)
+            .cloned();
+        let mut edits = vec![match epoch {
+            Some(epoch) => Edit::Put(Record::Tombstone {
+                ns: ns.clone(),
+                epoch,
+            }),
+            None => Edit::RemoveTombstone(ns.clone()),
+        }];
+        if let Some(slot) = &buried {
+            edits.push(Edit::RemoveLive(ns.clone()));
+            edits.push(Edit::Put(Record::Grave { tree: slot.tree }));
+        }
+        self.edit(edits)?;
+        {
+            let mut registry = self.state.write();
+            registry.live.remove(ns);
+            match epoch {
+                Some(epoch) => registry.tombstones.insert(ns.clone(), epoch),
+                None => registry.tombstones.remove(ns),
+            };
+        }
+        if let Some(slot) = slot {
+            slot.retire();
+        }
+        self.bury(buried)?;
+        Ok(Durable {
+            epoch: epoch.unwrap_or_default(),
+            sequence: 0,
+        })
+    }
+
+    /// Applies edits of the catalog durably.
+    fn edit(&mut self, edits: Vec<Edit>) -> Result<(), Error> {
+        let mut edits = Some(edits);
+        let catalog = &mut self.catalog;
+        let done = self
+            .engine
+            .group(&mut |group| catalog.edit(group, edits.take().unwrap_or_default()));
+        done.map(|_sync| ()).map_err(|error| self.fail(&error))
+    }
+
+    /// Removes a tree whose grave is already in the catalog, then the grave.
+    fn bury(&mut self, slot: Option<Arc<Slot>>) -> Result<(), Error> {
+        let Some(slot) = slot else { return Ok(()) };
+        slot.retire();
+        let tree: TreeId = slot.tree;
+        self.engine
+            .drop_tree(tree)
+            .map_err(|error| self.fail(&error))?;
+        self.edit(vec![Edit::RemoveGrave(tree)])
+    }
+}
+
+/// Applies one commit inside a group. An engine error is the end of the group, any other error
+/// refuses this commit alone.
+fn apply(
+    state: &State,
+    catalog: &mut Catalog,
+    group: &mut dyn Group,
+    commit: &mut Commit,
+) -> Result<Durable, Error> {
+    let slot = &commit.slot;
+    slot.alive()?;
+    let before = *slot.progress();
+    let tree = slot.tree_ref();
+    let mut ledger = before
+        .ledger
+        .ok_or_else(|| tree.damaged("it was not checked"))?;
+    let tombstone = state
+        .read()
+        .tombstones
+        .get(&slot.ns)
+        .copied()
+        .unwrap_or_default();
+    fence(&slot.ns, commit.epoch, Epoch(ledger.epoch).max(tombstone))?;
+    ledger.epoch = commit.epoch.0;
+    let changes = plan(group, &tree, &mut ledger, std::mem::take(&mut commit.ops))?;
+    let record = |settled| {
+        let (ns, tree, key) = (slot.ns.clone(), slot.tree, slot.key.clone());
+        vec![Edit::Put(Record::Live {
+            ns,
+            tree,
+            key,
+            settled,
+        })]
+    };
+    if !before.recorded {
+        catalog.edit(group, record(false))?;
+    }
+    // The new sequence must be visible before the new data: an export reads data, then sequence.
+    slot.progress().ledger = Some(ledger);
+    group.apply(slot.tree, changes)?;
+    if !before.settled {
+        catalog.edit(group, record(true))?;
+    }
+    let mut progress = slot.progress();
+    progress.recorded = true;
+    progress.settled = true;
+    Ok(Durable {
+        epoch: commit.epoch,
+        sequence: ledger.sequence,
+    })
+}
+
+fn fence(ns: &Namespace, given: Epoch, stored: Epoch) -> Result<(), Error> {
+    if given < stored {
+        return Err(Error::StaleEpoch {
+            namespace: ns.to_string(),
+            given,
+            stored,
+        });
+    }
+    Ok(())
+}
+
+/// Highest epoch of a namespace. A tree whose ledger cannot be read does not count: it must still
+/// be possible to drop or replace it.
+pub(crate) fn known_epoch(state: &State, engine: &dyn Engine, ns: &Namespace) -> Epoch {
+    let (slot, tombstone) = {
+        let registry = state.read();
+        (
+            registry.live.get(ns).cloned(),
+            registry.tombstones.get(ns).copied().unwrap_or_default(),
+        )
+    };
+    let Some(slot) = slot else { return tombstone };
+    let known = slot.progress().ledger;
+    let ledger = known.or_else(|| {
+        let mut read = None;
+        let done = engine.read(slot.tree, &mut |view| {
+            read = slot.tree_ref().ledger(view)?;
+            Ok(())
+        });
+        done.ok().and(read)
+    });
+    tombstone.max(Epoch(ledger.unwrap_or_default().epoch))
+}
+
+fn staging_record(staging: &Staging) -> Record {
+    let Staging {
+        slot,
+        epoch,
+        complete,
+    } = staging;
+    Record::Staging {
+        ns: slot.ns.clone(),
+        tree: slot.tree,
+        key: slot.key.clone(),
+        epoch: *epoch,
+        complete: *complete,
+    }
+}
+
+fn sequence(slot: &Slot) -> u64 {
+    slot.progress().ledger.unwrap_or_default().sequence
+}

@@ -1,0 +1,527 @@
+//! Opening a store: lock, creation that a crash cannot spoil (R-3), damage that moves aside and
+//! never away (R-4), the check of the master key, and what an earlier run left unfinished.
+//!
+//! ```text
+//! <dir>/lock                     one process at a time
+//! <dir>/sled/ or <dir>/redb/     the engine's files
+//! <dir>/sled.new/                a creation that was cut off; removed, it never served
+//! <dir>/sled.aside-<unix ms>/    damaged, kept for the operator
+//! ```
+//! Owns the directory. Must not know what comes after.
+
+use std::collections::HashSet;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, RwLock};
+
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::catalog::{Catalog, Edit, LoadError, Record};
+use crate::clock;
+use crate::committer::Committer;
+use crate::disk::Watermarks;
+use crate::engine::redb::RedbEngine;
+use crate::engine::sled::SledEngine;
+use crate::engine::{CATALOG, Engine, OpenFailure, TreeId};
+use crate::registry::{Registry, State};
+use crate::running::{Inner, QUEUE_KIB_MAX, QUEUE_REQUESTS_MAX, Running};
+use crate::seal::MasterKey;
+use crate::store::KeyStore;
+
+/// Which engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    /// sled 0.34.7, the default.
+    Sled,
+    /// redb 4.4.
+    Redb,
+    /// redb without a file: for tests and load generators, gone when it closes.
+    Memory,
+}
+
+impl EngineKind {
+    fn directory(self) -> Option<&'static str> {
+        match self {
+            Self::Sled => Some("sled"),
+            Self::Redb => Some("redb"),
+            Self::Memory => None,
+        }
+    }
+}
+
+impl std::str::FromStr for EngineKind {
+    type Err = Error;
+
+    /// Reads the configuration value `store.engine`.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        match text {
+            "sled" => Ok(Self::Sled),
+            "redb" => Ok(Self::Redb),
+            "memory" => Ok(Self::Memory),
+            _ => Err(Error::UnknownEngine(text.to_owned())),
+        }
+    }
+}
+
+/// What to do with files that are damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnBroken {
+    /// Move them aside, start empty, and say so: the node then recovers its sessions.
+    MoveAside,
+    /// Give [`Error::Broken`] and touch nothing.
+    Refuse,
+}
+
+/// How to open a store.
+#[derive(Debug)]
+pub struct Config {
+    /// Directory of the store; created when missing. Unused in memory.
+    pub dir: PathBuf,
+    /// Which engine.
+    pub engine: EngineKind,
+    /// Opens the catalog.
+    pub master: MasterKey,
+    /// The engine's cache in bytes. sled uses about 2.7 times as much memory.
+    pub cache_bytes: u64,
+    /// When to stop accepting work for lack of disk.
+    pub watermarks: Watermarks,
+    /// What to do with files that are damaged.
+    pub on_broken: OnBroken,
+}
+
+impl Config {
+    /// 256 MiB of cache, the watermarks of R-8, damaged files moved aside.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>, engine: EngineKind, master: MasterKey) -> Self {
+        Self {
+            dir: dir.into(),
+            engine,
+            master,
+            cache_bytes: 256 << 20,
+            watermarks: Watermarks::default(),
+            on_broken: OnBroken::MoveAside,
+        }
+    }
+}
+
+/// A store, and what the node must know about how it came up.
+#[derive(Debug)]
+pub struct Opened {
+    /// The store.
+    pub store: Arc<dyn KeyStore>,
+    /// True when it was created just now.
+    pub created: bool,
+    /// Set when damaged files were moved aside: every session of this node needs recovery.
+    pub moved_aside: Option<MovedAside>,
+}
+
+/// Damaged files, kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedAside {
+    /// Where they are now.
+    pub path: PathBuf,
+    /// Why they could not be used.
+    pub cause: String,
+}
+
+/// Why a store does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The canary does not open. Nothing was changed.
+    #[error("master key does not open the store in {dir:?} (wrong key, or its canary is damaged)")]
+    WrongMasterKey {
+        /// Directory of the store.
+        dir: PathBuf,
+    },
+    /// The key is one byte repeated.
+    #[error("master key is blank")]
+    BlankMasterKey,
+    /// Another process, or another handle in this one, has the store.
+    #[error("store in {dir:?} is open elsewhere")]
+    Busy {
+        /// Directory of the store.
+        dir: PathBuf,
+    },
+    /// The directory holds a store of another engine; opening an empty one beside it would look
+    /// like the loss of every session.
+    #[error("store in {dir:?} belongs to engine {found}")]
+    OtherEngine {
+        /// Directory of the store.
+        dir: PathBuf,
+        /// The engine found.
+        found: &'static str,
+    },
+    /// Not an engine.
+    #[error("store engine {0:?} is none of sled, redb, memory")]
+    UnknownEngine(String),
+    /// Damaged, and told not to move it aside.
+    #[error("store in {dir:?} is damaged: {cause}")]
+    Broken {
+        /// Directory of the store.
+        dir: PathBuf,
+        /// The engine's own words.
+        cause: String,
+    },
+    /// The machine says no: disk full, rights, memory. Nothing was moved.
+    #[error("cannot {action} for the store in {dir:?}: {cause}")]
+    Machine {
+        /// What was tried.
+        action: &'static str,
+        /// Directory of the store.
+        dir: PathBuf,
+        /// The machine's own words.
+        cause: String,
+    },
+}
+
+/// Opens or creates a store.
+///
+/// # Errors
+/// See [`Error`]. Nothing is ever deleted but snapshot files of sled (R-4), creations cut off
+/// before they served, and trees whose removal an earlier run had already recorded.
+pub async fn open(config: Config) -> Result<Opened, Error> {
+    let dir = config.dir.clone();
+    tokio::task::spawn_blocking(move || open_blocking(config))
+        .await
+        .unwrap_or_else(|error| {
+            Err(Error::Machine {
+                action: "finish opening",
+                dir,
+                cause: error.to_string(),
+            })
+        })
+}
+
+/// [`open`] for callers outside a runtime. Takes seconds on a large sled store.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_blocking(config: Config) -> Result<Opened, Error> {
+    if config.master.is_blank() {
+        return Err(Error::BlankMasterKey);
+    }
+    let Some(name) = config.engine.directory() else {
+        return open_memory(&config);
+    };
+    let machine = |action| {
+        let dir = config.dir.clone();
+        move |error: io::Error| Error::Machine {
+            action,
+            dir,
+            cause: error.to_string(),
+        }
+    };
+    fs::create_dir_all(&config.dir).map_err(machine("create the directory"))?;
+    let lock = lock(&config.dir)?;
+    refuse_other_engine(&config)?;
+    let live = config.dir.join(name);
+    let mut moved_aside = None;
+    let mut created = false;
+    let mut loaded = None;
+    if live.exists() {
+        match load(&config, &live) {
+            Ok(found) => loaded = Some(found),
+            Err(LoadFailure::Fatal(error)) => return Err(error),
+            Err(LoadFailure::Broken(cause)) if config.on_broken == OnBroken::Refuse => {
+                return Err(Error::Broken {
+                    dir: config.dir,
+                    cause,
+                });
+            }
+            Err(LoadFailure::Broken(cause)) => {
+                let path = config
+                    .dir
+                    .join(format!("{name}.aside-{}", clock::unix_ms()));
+                fs::rename(&live, &path).map_err(machine("move damaged files aside"))?;
+                sync_dir(&config.dir).map_err(machine("sync the directory"))?;
+                tracing::error!(?path, cause, "key store is damaged and was moved aside");
+                moved_aside = Some(MovedAside { path, cause });
+            }
+        }
+    }
+    let loaded = match loaded {
+        Some(loaded) => loaded,
+        None => {
+            create(&config, &live)?;
+            created = true;
+            load(&config, &live).map_err(|failure| match failure {
+                LoadFailure::Fatal(error) => error,
+                LoadFailure::Broken(cause) => Error::Broken {
+                    dir: config.dir.clone(),
+                    cause,
+                },
+            })?
+        }
+    };
+    let store = start(loaded, &config, Some(lock))?;
+    Ok(Opened {
+        store,
+        created,
+        moved_aside,
+    })
+}
+
+fn open_memory(config: &Config) -> Result<Opened, Error> {
+    let machine = |cause| Error::Machine {
+        action: "open",
+        dir: PathBuf::new(),
+        cause,
+    };
+    let engine = RedbEngine::in_memory(config.cache_bytes)
+        .map_err(|failure| machine(failure.to_string()))?;
+    let mut catalog = Catalog::new(&config.master);
+    engine
+        .group(&mut |group| catalog.birth(group))
+        .map_err(|error| machine(error.to_string()))?;
+    let loaded = Loaded {
+        engine: Arc::new(engine),
+        catalog,
+        records: Vec::new(),
+    };
+    let store = start(loaded, config, None)?;
+    Ok(Opened {
+        store,
+        created: true,
+        moved_aside: None,
+    })
+}
+
+struct Loaded {
+    engine: Arc<dyn Engine>,
+    catalog: Catalog,
+    records: Vec<Record>,
+}
+
+enum LoadFailure {
+    Broken(String),
+    Fatal(Error),
+}
+
+fn engine(config: &Config, dir: &Path) -> Result<Arc<dyn Engine>, OpenFailure> {
+    Ok(match config.engine {
+        EngineKind::Sled => Arc::new(SledEngine::open(dir, config.cache_bytes)?),
+        EngineKind::Redb => Arc::new(RedbEngine::open(dir, config.cache_bytes)?),
+        EngineKind::Memory => Arc::new(RedbEngine::in_memory(config.cache_bytes)?),
+    })
+}
+
+fn load(config: &Config, dir: &Path) -> Result<Loaded, LoadFailure> {
+    let engine = engine(config, dir).map_err(|failure| match failure {
+        OpenFailure::Broken(cause) => LoadFailure::Broken(cause),
+        OpenFailure::Machine(cause) => LoadFailure::Fatal(Error::Machine {
+            action: "open the engine",
+            dir: config.dir.clone(),
+            cause,
+        }),
+    })?;
+    let mut loaded = None;
+    let read = engine.read(CATALOG, &mut |view| {
+        loaded = Some(Catalog::load(view, &config.master));
+        Ok(())
+    });
+    match (read, loaded) {
+        (Ok(()), Some(Ok((catalog, records)))) => Ok(Loaded {
+            engine,
+            catalog,
+            records,
+        }),
+        (Ok(()), Some(Err(LoadError::WrongKey))) => {
+            Err(LoadFailure::Fatal(Error::WrongMasterKey {
+                dir: config.dir.clone(),
+            }))
+        }
+        (Ok(()), Some(Err(damaged @ LoadError::Damaged(_)))) => {
+            Err(LoadFailure::Broken(damaged.to_string()))
+        }
+        (Err(error), _) => Err(LoadFailure::Broken(error.to_string())),
+        (Ok(()), None) => Err(LoadFailure::Broken("catalog was not read".to_owned())),
+    }
+}
+
+/// Makes the store beside its place, syncs everything, and renames it: a crash leaves nothing or
+/// a whole store (R-3).
+fn create(config: &Config, live: &Path) -> Result<(), Error> {
+    let machine = |action, cause: String| Error::Machine {
+        action,
+        dir: config.dir.clone(),
+        cause,
+    };
+    let mut fresh = live.as_os_str().to_owned();
+    fresh.push(".new");
+    let fresh = PathBuf::from(fresh);
+    if fresh.exists() {
+        fs::remove_dir_all(&fresh)
+            .map_err(|error| machine("remove an unfinished creation", error.to_string()))?;
+    }
+    let engine = engine(config, &fresh)
+        .map_err(|failure| machine("create the engine", failure.to_string()))?;
+    let mut catalog = Catalog::new(&config.master);
+    engine
+        .group(&mut |group| catalog.birth(group))
+        .map_err(|error| machine("write the catalog", error.to_string()))?;
+    drop(engine);
+    sync_all(&fresh)
+        .and_then(|()| fs::rename(&fresh, live))
+        .and_then(|()| sync_dir(&config.dir))
+        .and_then(|()| config.dir.parent().map_or(Ok(()), sync_dir))
+        .map_err(|error| machine("sync the new files", error.to_string()))
+}
+
+/// Starts the committer, after finishing what an earlier run had begun.
+fn start(
+    mut loaded: Loaded,
+    config: &Config,
+    lock: Option<File>,
+) -> Result<Arc<dyn KeyStore>, Error> {
+    let machine = |action, cause: String| Error::Machine {
+        action,
+        dir: config.dir.clone(),
+        cause,
+    };
+    let records = std::mem::take(&mut loaded.records);
+    let (mut registry, mut graves) = Registry::load(records);
+    let mut edits = Vec::new();
+    registry.staging.retain(|ns, staging| {
+        if !staging.complete {
+            edits.push(Edit::RemoveStaging(ns.clone()));
+            edits.push(Edit::Put(Record::Grave {
+                tree: staging.slot.tree,
+            }));
+            graves.push(staging.slot.tree);
+        }
+        staging.complete
+    });
+    let finish = |error: crate::error::Error| machine("finish earlier work", error.to_string());
+    tidy(&mut loaded, edits, &graves).map_err(finish)?;
+    let orphans = count_orphans(&loaded, &registry).map_err(finish)?;
+    if orphans > 0 {
+        tracing::error!(orphans, dir = ?config.dir, "key store holds trees that no record names");
+    }
+    let state = Arc::new(State::new(registry, orphans));
+    let (queue, requests) = mpsc::channel(QUEUE_REQUESTS_MAX);
+    let engine = loaded.engine;
+    let engine_name = engine.name();
+    let committer = Committer::new(
+        Arc::clone(&engine),
+        Arc::clone(&state),
+        loaded.catalog,
+        requests,
+    );
+    let lock = lock.map(Arc::new);
+    let held = lock.clone();
+    let thread = std::thread::Builder::new()
+        .name("keystore-commit".to_owned())
+        .spawn(move || {
+            // Without a close the files belong to this thread until it ends.
+            let _held = held;
+            committer.run();
+        });
+    let thread = thread.map_err(|error| machine("start the committer", error.to_string()))?;
+    Ok(Arc::new(Running(Arc::new(Inner {
+        state,
+        engine: RwLock::new(Some(engine)),
+        engine_name,
+        queue,
+        room: Arc::new(Semaphore::new(QUEUE_KIB_MAX)),
+        closed: AtomicBool::new(false),
+        thread: Mutex::new(Some(thread)),
+        lock: Mutex::new(lock),
+        dir: config.engine.directory().map(|_name| config.dir.clone()),
+        watermarks: config.watermarks,
+    }))))
+}
+
+/// Removes buried trees and unfinished imports.
+fn tidy(
+    loaded: &mut Loaded,
+    edits: Vec<Edit>,
+    graves: &[TreeId],
+) -> Result<(), crate::error::Error> {
+    if graves.is_empty() {
+        return Ok(());
+    }
+    let (engine, catalog) = (&loaded.engine, &mut loaded.catalog);
+    let mut edits = Some(edits);
+    engine.group(&mut |group| catalog.edit(group, edits.take().unwrap_or_default()))?;
+    graves.iter().try_for_each(|tree| engine.drop_tree(*tree))?;
+    let removed: Vec<Edit> = graves.iter().map(|tree| Edit::RemoveGrave(*tree)).collect();
+    let mut removed = Some(removed);
+    engine.group(&mut |group| catalog.edit(group, removed.take().unwrap_or_default()))?;
+    Ok(())
+}
+
+fn count_orphans(loaded: &Loaded, registry: &Registry) -> Result<usize, crate::error::Error> {
+    let named: HashSet<TreeId> = registry
+        .live
+        .values()
+        .map(|slot| slot.tree)
+        .chain(registry.staging.values().map(|staging| staging.slot.tree))
+        .chain([CATALOG])
+        .collect();
+    Ok(loaded
+        .engine
+        .trees()?
+        .iter()
+        .filter(|tree| !named.contains(tree))
+        .count())
+}
+
+fn lock(dir: &Path) -> Result<File, Error> {
+    let machine = |error: io::Error| Error::Machine {
+        action: "lock",
+        dir: dir.to_owned(),
+        cause: error.to_string(),
+    };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(dir.join("lock"))
+        .map_err(machine)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Busy {
+            dir: dir.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(machine(error)),
+    }
+}
+
+fn refuse_other_engine(config: &Config) -> Result<(), Error> {
+    for other in [EngineKind::Sled, EngineKind::Redb] {
+        if let Some(found) = other.directory()
+            && other != config.engine
+            && config.dir.join(found).exists()
+        {
+            return Err(Error::OtherEngine {
+                dir: config.dir.clone(),
+                found,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Syncs every file and directory below `dir`, and `dir` itself.
+fn sync_all(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_all(&entry.path())?;
+        } else {
+            File::open(entry.path())?.sync_all()?;
+        }
+    }
+    sync_dir(dir)
+}
+
+fn sync_dir(dir: &Path) -> io::Result<()> {
+    let dir = if dir.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        dir
+    };
+    File::open(dir)?.sync_all()
+}

@@ -1,0 +1,263 @@
+//! Export, import, staging, promotion; between engines and between master keys.
+
+use std::sync::Arc;
+
+use switchboard_keystore::{
+    Config, EngineKind, Epoch, Error, KeyStore, Namespace, Remains, ScanRange, TransferKey, open,
+};
+
+use crate::{KIND, Place, commit, delete, every_engine, get, master, put, session, transfer};
+
+every_engine!(all: trees_travel, bad_frames_are_refused, exports_notice_commits,
+    staging_is_fenced, empty_trees_travel);
+every_engine!(files: staging_survives_reopening);
+
+/// Another store, with another master key.
+async fn target() -> Arc<dyn KeyStore> {
+    open(Config::new("", EngineKind::Memory, master(2)))
+        .await
+        .unwrap()
+        .store
+}
+
+async fn filled(place: &Place, ns: &Namespace) -> Arc<dyn KeyStore> {
+    let store = place.open().await;
+    for batch in 0..20_u8 {
+        let ops = (0..50_u8)
+            .map(|at| put([batch, at], vec![at; 300]))
+            .collect();
+        commit(&store, ns, 3, ops).await;
+    }
+    commit(
+        &store,
+        ns,
+        3,
+        vec![put("large", vec![7; 500_000]), delete("never")],
+    )
+    .await;
+    store
+}
+
+async fn frames(store: &Arc<dyn KeyStore>, ns: &Namespace) -> Vec<Vec<u8>> {
+    let mut export = store.export(ns, &transfer()).await.unwrap();
+    let mut frames = Vec::new();
+    assert_eq!(export.report(), None);
+    while let Some(frame) = export.next().await.unwrap() {
+        assert!(frame.len() <= switchboard_keystore::FRAME_BYTES_MAX);
+        frames.push(frame.to_vec());
+    }
+    let report = export.report().unwrap();
+    assert_eq!(
+        (report.frames as usize, report.source_epoch),
+        (frames.len(), Epoch(3))
+    );
+    frames
+}
+
+async fn receive(
+    store: &Arc<dyn KeyStore>,
+    ns: &Namespace,
+    epoch: u64,
+    key: &TransferKey,
+    frames: &[Vec<u8>],
+) -> Result<switchboard_keystore::TransferReport, Error> {
+    let mut import = store.import(ns, Epoch(epoch), key).await?;
+    for frame in frames {
+        import.write(frame).await?;
+    }
+    import.finish().await
+}
+
+async fn trees_travel(place: Place) {
+    let ns = session("a");
+    let (source, target) = (filled(&place, &ns).await, target().await);
+    let mut export = source.export(&ns, &transfer()).await.unwrap();
+    let mut import = target.import(&ns, Epoch(4), &transfer()).await.unwrap();
+    while let Some(frame) = export.next().await.unwrap() {
+        import.write(&frame).await.unwrap();
+    }
+    let report = import.finish().await.unwrap();
+    assert_eq!(Some(report), export.report());
+    assert_eq!(report.entries, 1_000 + 1 + 16);
+    assert!(report.frames > 3);
+
+    assert_eq!(target.namespaces().await.unwrap(), []);
+    assert_eq!(get(&target, &ns, "large").await, None);
+    assert_eq!(target.staged().await.unwrap()[0].epoch, Epoch(4));
+    assert_eq!(target.promote(&ns).await.unwrap().epoch(), Epoch(4));
+    assert_eq!(target.staged().await.unwrap(), []);
+    assert_eq!(target.epoch(&ns).await.unwrap(), Some(Epoch(4)));
+    let verified = target.verify(&ns).await.unwrap();
+    assert_eq!(
+        (verified.entries, verified.bytes),
+        (report.entries, report.bytes)
+    );
+    let all = ScanRange::all(2_000);
+    assert_eq!(
+        source.scan(&ns, KIND, all.clone()).await.unwrap(),
+        target.scan(&ns, KIND, all).await.unwrap(),
+    );
+    // And back, over the tree that is still there.
+    commit(&target, &ns, 4, vec![put("large", "small")]).await;
+    let mut export = target.export(&ns, &transfer()).await.unwrap();
+    let mut import = source.import(&ns, Epoch(5), &transfer()).await.unwrap();
+    while let Some(frame) = export.next().await.unwrap() {
+        import.write(&frame).await.unwrap();
+    }
+    import.finish().await.unwrap();
+    assert_eq!(get(&source, &ns, "large").await, Some(vec![7; 500_000]));
+    source.promote(&ns).await.unwrap();
+    assert_eq!(
+        get(&source, &ns, "large").await.as_deref(),
+        Some(b"small".as_slice())
+    );
+    assert_eq!(source.verify(&ns).await.unwrap().entries, 1_001);
+    assert_eq!(source.stats().namespaces, 1);
+    source.close().await.unwrap();
+    target.close().await.unwrap();
+}
+
+async fn bad_frames_are_refused(place: Place) {
+    let ns = session("a");
+    let (source, target) = (filled(&place, &ns).await, target().await);
+    let good = frames(&source, &ns).await;
+    let refused = async |ns: &Namespace, epoch, key: &TransferKey, frames: &[Vec<u8>]| {
+        let error = receive(&target, ns, epoch, key, frames).await.unwrap_err();
+        assert!(matches!(error, Error::BadImport { .. }), "{error}");
+        assert!(matches!(target.promote(ns).await, Err(Error::NotStaged(_))));
+        assert_eq!(target.staged().await.unwrap(), []);
+    };
+    refused(&ns, 3, &TransferKey::new([4; 32]), &good).await;
+    refused(&session("b"), 3, &transfer(), &good).await;
+    refused(&ns, 2, &transfer(), &good).await;
+    refused(&ns, 3, &transfer(), &good[..good.len() - 1]).await;
+    refused(&ns, 3, &transfer(), &good[1..]).await;
+    refused(&ns, 3, &transfer(), &[]).await;
+    let without = |at: usize| {
+        let mut frames = good.clone();
+        frames.remove(at);
+        frames
+    };
+    refused(&ns, 3, &transfer(), &without(1)).await;
+    refused(&ns, 3, &transfer(), &without(2)).await;
+    let mut swapped = good.clone();
+    swapped.swap(1, 2);
+    refused(&ns, 3, &transfer(), &swapped).await;
+    // A trailer of another export of the same tree.
+    let mut mixed = good.clone();
+    *mixed.last_mut().unwrap() = frames(&source, &ns).await.pop().unwrap();
+    refused(&ns, 3, &transfer(), &mixed).await;
+    for frame in 0..good.len() {
+        for part in 0..4 {
+            let mut damaged = good.clone();
+            let at = (damaged[frame].len() - 1) * part / 3;
+            damaged[frame][at] ^= 0x10;
+            refused(&ns, 3, &transfer(), &damaged).await;
+        }
+    }
+    receive(&target, &ns, 3, &transfer(), &good).await.unwrap();
+    target.promote(&ns).await.unwrap();
+    assert_eq!(target.verify(&ns).await.unwrap().entries, 1_017);
+    source.close().await.unwrap();
+    target.close().await.unwrap();
+}
+
+async fn exports_notice_commits(place: Place) {
+    let ns = session("a");
+    let store = filled(&place, &ns).await;
+    let mut export = store.export(&ns, &transfer()).await.unwrap();
+    export.next().await.unwrap();
+    export.next().await.unwrap();
+    commit(&store, &ns, 3, vec![put("late", "x")]).await;
+    assert!(matches!(
+        export.next().await,
+        Err(Error::ChangedDuringExport(_))
+    ));
+    let mut export = store.export(&ns, &transfer()).await.unwrap();
+    export.next().await.unwrap();
+    store.drop_namespace(&ns, Remains::Nothing).await.unwrap();
+    assert!(matches!(export.next().await, Err(Error::Retired(_))));
+    let unknown = store.export(&ns, &transfer()).await;
+    assert!(matches!(unknown, Err(Error::UnknownNamespace(_))));
+    store.close().await.unwrap();
+}
+
+async fn staging_is_fenced(place: Place) {
+    let ns = session("a");
+    let (source, target) = (filled(&place, &ns).await, target().await);
+    let good = frames(&source, &ns).await;
+    commit(&target, &ns, 6, vec![put("k", "v")]).await;
+    let low = receive(&target, &ns, 5, &transfer(), &good).await;
+    assert!(matches!(low, Err(Error::StaleEpoch { .. })));
+    receive(&target, &ns, 6, &transfer(), &good).await.unwrap();
+    commit(&target, &ns, 7, vec![]).await;
+    assert!(matches!(
+        target.promote(&ns).await,
+        Err(Error::StaleEpoch { .. })
+    ));
+    target.discard_staging(&ns).await.unwrap();
+    target.discard_staging(&ns).await.unwrap();
+    assert!(matches!(
+        target.promote(&ns).await,
+        Err(Error::NotStaged(_))
+    ));
+    // A second import takes the place of the first, which cannot finish any more.
+    let mut first = target.import(&ns, Epoch(7), &transfer()).await.unwrap();
+    first.write(&good[0]).await.unwrap();
+    receive(&target, &ns, 7, &transfer(), &good).await.unwrap();
+    assert!(matches!(
+        first.write(&good[1]).await,
+        Err(Error::Retired(_))
+    ));
+    assert_eq!(
+        get(&target, &ns, "k").await.as_deref(),
+        Some(b"v".as_slice())
+    );
+    target.promote(&ns).await.unwrap();
+    assert_eq!(get(&target, &ns, "k").await, None);
+    assert_eq!(target.verify(&ns).await.unwrap().entries, 1_017);
+    source.close().await.unwrap();
+    target.close().await.unwrap();
+}
+
+async fn empty_trees_travel(place: Place) {
+    let ns = session("a");
+    let (source, target) = (place.open().await, target().await);
+    commit(&source, &ns, 3, vec![]).await;
+    let all = frames(&source, &ns).await;
+    assert_eq!(all.len(), 2);
+    receive(&target, &ns, 3, &transfer(), &all).await.unwrap();
+    target.promote(&ns).await.unwrap();
+    assert_eq!(target.epoch(&ns).await.unwrap(), Some(Epoch(3)));
+    source.close().await.unwrap();
+    target.close().await.unwrap();
+}
+
+async fn staging_survives_reopening(place: Place) {
+    let (ns, away) = (session("a"), Place::new(EngineKind::Memory));
+    let source = filled(&away, &ns).await;
+    let good = frames(&source, &ns).await;
+    let mut store = place.open().await;
+    receive(&store, &ns, 4, &transfer(), &good).await.unwrap();
+    store = place.reopen(store).await;
+    assert_eq!(store.staged().await.unwrap().len(), 1);
+    // Unfinished ones go away, and take the place of finished ones at their first frame.
+    let mut import = store.import(&ns, Epoch(4), &transfer()).await.unwrap();
+    import.write(&good[0]).await.unwrap();
+    import.write(&good[1]).await.unwrap();
+    drop(import);
+    store = place.reopen(store).await;
+    assert_eq!(
+        (store.staged().await.unwrap().len(), store.stats().orphans),
+        (0, 0)
+    );
+    receive(&store, &ns, 4, &transfer(), &good).await.unwrap();
+    store = place.reopen(store).await;
+    store.promote(&ns).await.unwrap();
+    store = place.reopen(store).await;
+    assert_eq!(store.verify(&ns).await.unwrap().entries, 1_017);
+    assert_eq!(get(&store, &ns, "large").await, Some(vec![7; 500_000]));
+    assert_eq!(store.epoch(&ns).await.unwrap(), Some(Epoch(4)));
+    store.close().await.unwrap();
+    source.close().await.unwrap();
+}
