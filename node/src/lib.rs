@@ -1,1 +1,6 @@
+//! The node: runs WhatsApp sessions as supervised actors, executes operations, keeps the durable journal.
+//!
+//! Owns who runs (supervision, lifecycle), what is remembered (journal) and how calls are executed. Must not know a
+//! dialect's words outside `delivery`, nor HTTP, nor how WhatsApp's protocol works.
 
+pub mod ports;

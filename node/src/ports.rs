@@ -1,0 +1,257 @@
+//! What sessions ask of the node's edge: the media store and the delivery of events.
+//!
+//! Owns the two traits and the values that cross them. Sessions know these traits only; the modules behind them
+//! know nothing of actors, lifecycles or the journal's rows.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use switchboard_vocab::content::MediaKind;
+use switchboard_vocab::events::Envelope;
+use switchboard_vocab::media::{MediaSource, StoredMedia};
+use switchboard_vocab::sessions::SessionStatus;
+use switchboard_vocab::webhooks::Webhooks;
+use switchboard_vocab::{DialectName, Epoch, MediaId, OpError, SessionRef, UploadId};
+use tokio::sync::{mpsc, watch};
+
+/// Longest name of a sink, in bytes.
+pub const SINK_NAME_BYTES_MAX: usize = 200;
+/// Most sinks one session can have: its webhooks, the event stream, and room for later kinds.
+pub const SINKS_MAX: usize = 64;
+/// Most events one [`Outbox::read`] returns.
+pub const OUTBOX_READ_MAX: usize = 256;
+/// Hints (presence, typing) that wait for the delivery side; the next one is dropped.
+pub const HINTS_MAX: usize = 64;
+
+/// Which session, which life of its name, and under which ownership.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionScope {
+    /// The session.
+    pub session: SessionRef,
+    /// Tells it from an earlier session of the same name; begins every event id.
+    pub uuid: Arc<str>,
+    /// The ownership under which rows are committed.
+    pub epoch: Epoch,
+}
+
+/// The file of an outgoing message or of [`switchboard_vocab::media::Store`], before its bytes are at hand.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted<'a> {
+    /// Where the bytes come from.
+    pub source: &'a MediaSource,
+    /// What it is to be sent as; `None` for a file that is only stored.
+    pub kind: Option<MediaKind>,
+    /// The media type the caller declared.
+    pub mime_type: Option<&'a str>,
+    /// The file name the caller gave.
+    pub file_name: Option<&'a str>,
+}
+
+/// A file at hand, looked at: what it is was read from its bytes, not believed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved {
+    /// Id (fresh, or the stored file's own), kind, type, size, hash and name.
+    pub meta: StoredMedia,
+    /// The bytes.
+    pub bytes: Bytes,
+    /// Width and height in pixels, for pictures.
+    pub size: Option<(u32, u32)>,
+    /// A small JPEG, for pictures that could be read.
+    pub thumbnail: Option<Bytes>,
+}
+
+/// A file that the journal knows from a message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KnownMedia {
+    /// As the message described it.
+    pub meta: StoredMedia,
+    /// What [`Downloader::download`] needs; absent when WhatsApp never told it.
+    pub keys: Option<Vec<u8>>,
+}
+
+/// Fetches a file from WhatsApp's media host through the session's client.
+#[async_trait]
+pub trait Downloader: Send + Sync {
+    /// Downloads and decrypts a file of at most `size_max` bytes.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::NotFound`] when it is gone or damaged,
+    /// [`switchboard_vocab::ErrorCode::NotConnected`] when the session is offline.
+    async fn download(&self, keys: &[u8], size_max: u64) -> Result<Bytes, OpError>;
+}
+
+/// The node's media store: uploads under way, files of own and others' messages.
+#[async_trait]
+pub trait MediaPort: Send + Sync + fmt::Debug {
+    /// Keeps one piece of an upload. Pieces of one upload may come in any order, and twice.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::TooLarge`], [`switchboard_vocab::ErrorCode::StorageFull`],
+    /// [`switchboard_vocab::ErrorCode::InvalidInput`] for a piece outside the upload.
+    async fn stage(
+        &self,
+        scope: &SessionScope,
+        upload: &UploadId,
+        offset: u64,
+        total: u64,
+        piece: Bytes,
+    ) -> Result<(), OpError>;
+
+    /// Brings the bytes of a file to hand: fetches a URL behind the egress guard, takes a staged upload (which is then
+    /// used up), reads a stored file. Looks at the bytes and refuses what `kind` cannot be sent as. Stores nothing.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::MediaUnreachable`], [`switchboard_vocab::ErrorCode::UnsupportedMedia`],
+    /// [`switchboard_vocab::ErrorCode::TooLarge`], [`switchboard_vocab::ErrorCode::NotFound`].
+    async fn resolve(&self, scope: &SessionScope, wanted: Wanted<'_>) -> Result<Resolved, OpError>;
+
+    /// Stores a file. The same id again replaces it.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::StorageFull`], [`switchboard_vocab::ErrorCode::Internal`].
+    async fn put(
+        &self,
+        scope: &SessionScope,
+        meta: &StoredMedia,
+        bytes: Bytes,
+    ) -> Result<(), OpError>;
+
+    /// Makes sure that a file can be [`MediaPort::read`]: it is stored already, or is downloaded with the keys in `known`.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::NotFound`] when neither is possible; as [`Downloader::download`].
+    async fn open(
+        &self,
+        scope: &SessionScope,
+        media: &MediaId,
+        known: Option<KnownMedia>,
+        downloader: &dyn Downloader,
+    ) -> Result<StoredMedia, OpError>;
+
+    /// A piece of a stored file, at most [`switchboard_vocab::envelope::CHUNK_LEN_MAX`] bytes; empty behind its end.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::NotFound`] when the file is not stored.
+    async fn read(
+        &self,
+        scope: &SessionScope,
+        media: &MediaId,
+        offset: u64,
+        len: u32,
+    ) -> Result<Bytes, OpError>;
+
+    /// Forgets every file and upload of the session, of any uuid.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::Internal`] when files could not be removed.
+    async fn erase(&self, session: &SessionRef) -> Result<(), OpError>;
+}
+
+/// The durable events of one session, and how far each sink has got.
+///
+/// A sink is whoever must see every event: one webhook, or the event stream. Rows that every sink has passed are
+/// removed; a session without sinks keeps none.
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// The sequence of the last event; wakes with each new one.
+    fn last(&self) -> watch::Receiver<u64>;
+
+    /// Events with a sequence above `after`, in order, at most `limit` (cut to [`OUTBOX_READ_MAX`]). Where the first one
+    /// is not `after + 1`, those between were dropped because the outbox was full.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::Internal`] when the store fails; [`switchboard_vocab::ErrorCode::Unavailable`] when
+    /// the session has stopped.
+    async fn read(&self, after: u64, limit: usize) -> Result<Vec<Envelope>, OpError>;
+
+    /// The sinks and the last sequence each has passed.
+    ///
+    /// # Errors
+    /// As [`Outbox::read`].
+    async fn sinks(&self) -> Result<BTreeMap<String, u64>, OpError>;
+
+    /// Remembers that `sink` has passed every event up to `sequence`, durably. A new sink is made by its first call;
+    /// a sequence lower than the remembered one changes nothing.
+    ///
+    /// # Errors
+    /// As [`Outbox::read`]; [`switchboard_vocab::ErrorCode::InvalidInput`] for a name over [`SINK_NAME_BYTES_MAX`], one
+    /// sink over [`SINKS_MAX`], or a sequence that does not exist yet.
+    async fn pass(&self, sink: &str, sequence: u64) -> Result<(), OpError>;
+
+    /// Forgets a sink; one that does not exist is no error.
+    ///
+    /// # Errors
+    /// As [`Outbox::read`].
+    async fn forget(&self, sink: &str) -> Result<(), OpError>;
+}
+
+/// Opens files of messages for payloads that carry bytes.
+#[async_trait]
+pub trait Files: Send + Sync {
+    /// As [`switchboard_vocab::media::Open`]: afterwards [`MediaPort::read`] has the bytes.
+    ///
+    /// # Errors
+    /// As [`MediaPort::open`].
+    async fn open(&self, media: &MediaId) -> Result<StoredMedia, OpError>;
+}
+
+/// The webhooks of one session, by dialect.
+pub type WebhookBook = BTreeMap<DialectName, Webhooks>;
+
+/// Everything the delivery of one session's events works with.
+#[derive(Clone)]
+pub struct SessionDelivery {
+    /// Whose events.
+    pub scope: SessionScope,
+    /// Its durable events.
+    pub outbox: Arc<dyn Outbox>,
+    /// Its webhooks; wakes when they change.
+    pub webhooks: watch::Receiver<Arc<WebhookBook>>,
+    /// Its status, with its identity once paired.
+    pub status: watch::Receiver<SessionStatus>,
+    /// Opens files for payloads that carry bytes.
+    pub files: Arc<dyn Files>,
+}
+
+impl fmt::Debug for SessionDelivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionDelivery")
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The lowest sequence of a hint's envelope: above every durable event's, and exact in a JSON number.
+pub const HINT_SEQUENCE_MIN: u64 = 1 << 52;
+
+/// Presence and typing, already in an envelope; never stored. Its sequence is at least [`HINT_SEQUENCE_MIN`]: unique
+/// within the session, outside the gap-free numbers of durable events.
+pub type Hints = mpsc::Receiver<Envelope>;
+
+/// Delivers events to webhooks and to the event stream.
+#[async_trait]
+pub trait DeliveryPort: Send + Sync + fmt::Debug {
+    /// A session runs on this node now: sinks are made here, so that no event passes them by. Returns soon; delivery goes
+    /// on by itself until [`DeliveryPort::session_stopped`].
+    ///
+    /// # Errors
+    /// When a sink could not be made; the session is then started again later.
+    async fn session_started(&self, session: SessionDelivery, hints: Hints) -> Result<(), OpError>;
+
+    /// The session no longer runs here: ends its delivery, waiting at most `limit` for a call under way. Harmless for a
+    /// session that was never started. Afterwards its [`Outbox`] answers nothing any more.
+    async fn session_stopped(&self, scope: &SessionScope, limit: Duration);
+}
+
+/// The node's edge.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// The media store.
+    pub media: Arc<dyn MediaPort>,
+    /// The delivery of events.
+    pub delivery: Arc<dyn DeliveryPort>,
+}
