@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 use switchboard_vocab::OpError;
 
@@ -184,9 +185,11 @@ impl<T: DeserializeOwned> FromInput for Json<T> {
         if let Body::Bytes { bytes, .. } = &input.body
             && !bytes.iter().all(u8::is_ascii_whitespace)
         {
-            let read = serde_json::from_slice(bytes).map(Self);
-            return read
-                .map_err(|e| OpError::invalid(format!("the body is not as expected: {e}")).into());
+            let mut text = serde_json::Deserializer::from_slice(bytes);
+            let read = serde_path_to_error::deserialize(&mut text).map_err(|e| unexpected(&e))?;
+            text.end()
+                .map_err(|e| OpError::invalid(format!("the body is not valid json: {e}")))?;
+            return Ok(Self(read));
         }
         from_fields(Map::new()).map(Self)
     }
@@ -219,6 +222,54 @@ impl<T: DeserializeOwned> FromInput for Fields<T> {
 /// # Errors
 /// [`switchboard_vocab::ErrorCode::InvalidInput`] naming what is missing or wrong.
 pub fn from_fields<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, Reject> {
-    serde_json::from_value(Value::Object(fields))
-        .map_err(|e| OpError::invalid(format!("the request is not as expected: {e}")).into())
+    serde_path_to_error::deserialize(Value::Object(fields)).map_err(|e| unexpected(&e))
+}
+
+/// Names the field where reading failed, so that a caller with a long request need not guess.
+fn unexpected(error: &serde_path_to_error::Error<serde_json::Error>) -> Reject {
+    let path = error.path().to_string();
+    let reason = error.inner();
+    let text = match (reason.classify(), path.as_str()) {
+        (Category::Syntax | Category::Eof, _) => format!("the body is not valid json: {reason}"),
+        (Category::Data | Category::Io, ".") => reason.to_string(),
+        (Category::Data | Category::Io, path) => format!("{path}: {reason}"),
+    };
+    OpError::invalid(text).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Wanted {
+        #[expect(dead_code, reason = "only its type matters here")]
+        to: String,
+    }
+
+    fn refusal(body: &'static str) -> String {
+        let input = Input {
+            method: Method::POST,
+            path: "/".into(),
+            params: BTreeMap::new(),
+            query: Vec::new(),
+            headers: HeaderMap::new(),
+            body: Body::Bytes {
+                content_type: "application/json".into(),
+                bytes: Bytes::from_static(body.as_bytes()),
+            },
+        };
+        let by_json = Json::<Wanted>::from_input(&input).unwrap_err().0.public;
+        assert!(Fields::<Wanted>::from_input(&input).is_err(), "{body}");
+        by_json
+    }
+
+    #[test]
+    fn refusals_name_the_field() {
+        assert!(refusal(r#"{"to":5}"#).starts_with("to: invalid type"));
+        assert!(refusal("{}").contains("missing field `to`"));
+        assert!(refusal("").contains("missing field `to`"));
+        assert!(refusal(r#"{"to":"#).contains("not valid json"));
+        assert!(refusal(r#"{"to":"a"} x"#).contains("not valid json"));
+    }
 }

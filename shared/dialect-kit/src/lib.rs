@@ -15,6 +15,8 @@ pub mod phone;
 pub mod qr;
 pub mod reply;
 pub mod routes;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use cx::{Cx, Env};
 pub use dialect::{Credentials, Dialect};

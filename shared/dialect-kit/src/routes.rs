@@ -243,6 +243,70 @@ impl<T: FromInput, O: Operation> Endpoint for Each<T, O> {
     }
 }
 
+struct Either {
+    is_first: fn(&Cx) -> Result<bool, Reject>,
+    first: Box<dyn Endpoint>,
+    second: Box<dyn Endpoint>,
+}
+
+impl Either {
+    fn pick(&self, cx: &Cx) -> Result<&dyn Endpoint, Reject> {
+        Ok(if (self.is_first)(cx)? {
+            self.first.as_ref()
+        } else {
+            self.second.as_ref()
+        })
+    }
+}
+
+impl Endpoint for Either {
+    fn prepare(&self, cx: &Cx) -> Result<Vec<Prepared>, Reject> {
+        self.pick(cx)?.prepare(cx)
+    }
+
+    fn finish(&self, answers: Vec<Answer>, cx: &Cx) -> Result<Reply, OpError> {
+        self.pick(cx)
+            .map_err(|reject| reject.0)?
+            .finish(answers, cx)
+    }
+
+    fn operation(&self) -> &'static str {
+        self.first.operation()
+    }
+}
+
+/// What [`Routes::op`] makes of its two functions, for use in [`either`].
+#[must_use]
+pub fn one<T, O>(
+    decode: fn(T, &Cx) -> Result<O, Reject>,
+    encode: fn(O::Output, &Cx) -> Result<Reply, OpError>,
+) -> Box<dyn Endpoint>
+where
+    T: FromInput + 'static,
+    O: Operation,
+{
+    Box::new(One {
+        decode,
+        encode,
+        input: PhantomData,
+    })
+}
+
+/// Two operations behind one row: a field of the request says which. `is_first` looks at the request only, so that it
+/// says the same before and after the call.
+#[must_use]
+pub fn either(
+    is_first: fn(&Cx) -> Result<bool, Reject>,
+    first: Box<dyn Endpoint>,
+    second: Box<dyn Endpoint>,
+) -> Box<dyn Endpoint> {
+    Box::new(Either {
+        is_first,
+        first,
+        second,
+    })
+}
+
 impl Routes {
     /// The rows that follow want this key (until the next call); [`Access::Session`] at first.
     #[must_use]
@@ -271,12 +335,13 @@ impl Routes {
         T: FromInput + 'static,
         O: Operation,
     {
-        let endpoint = One {
-            decode,
-            encode,
-            input: PhantomData,
-        };
-        self.row(method, path, Action::Call(Box::new(endpoint)))
+        self.endpoint(method, path, one(decode, encode))
+    }
+
+    /// One request becomes what the endpoint says, see [`either`].
+    #[must_use]
+    pub fn endpoint(self, method: Method, path: &'static str, endpoint: Box<dyn Endpoint>) -> Self {
+        self.row(method, path, Action::Call(endpoint))
     }
 
     /// One request becomes several operations of one kind, at most [`FAN_OUT_MAX`].
