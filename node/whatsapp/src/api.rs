@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use switchboard_keystore::KeyStore;
 use switchboard_vocab::content::MediaKind;
+use switchboard_vocab::events::presence::{ChatStateChange, PresenceChange};
 use switchboard_vocab::messages::{Message, Quote};
 use switchboard_vocab::pairing::Challenge;
-use switchboard_vocab::events::presence::{ChatStateChange, PresenceChange};
 use switchboard_vocab::sessions::Identity;
 use switchboard_vocab::{ChatId, Epoch, MessageId, SessionRef, Timestamp, UserId};
 use thiserror::Error;
@@ -312,7 +312,12 @@ pub trait Account: Send + Sync {
     ///
     /// # Errors
     /// When there is no connection.
-    async fn mark_read(&self, chat: &ChatId, sender: Option<&UserId>, ids: &[MessageId]) -> Result<(), Error>;
+    async fn mark_read(
+        &self,
+        chat: &ChatId,
+        sender: Option<&UserId>,
+        ids: &[MessageId],
+    ) -> Result<(), Error>;
 
     /// Downloads and decrypts a file.
     ///

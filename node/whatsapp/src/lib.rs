@@ -1,1 +1,16 @@
+//! One WhatsApp account behind one trait: the only crate that names the client library's types.
+//!
+//! Owns the library's storage on the node's key store, its transport behind the fence, the translation of messages
+//! both ways, and why a connection ended. Must not know dialects, the bus, or who owns a session.
+//!
+//! Start with [`Account`].
 
+mod api;
+mod backend;
+mod clock;
+mod task;
+
+pub use api::{
+    Account, Config, Dispatched, End, Endpoint, Error, Fence, Incoming, Intake, IntakeError,
+    OpenRequest, Outgoing, OutgoingContent, OutgoingFile, Receipt, ReceiptKind, Signal,
+};

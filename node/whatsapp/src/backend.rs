@@ -1,0 +1,229 @@
+//! The client library's storage traits on the node's key store: one object per session and ownership.
+//!
+//! Owns where each of the library's values stands and how it is written. Every call is one durable commit (rule R-2);
+//! only a call too large for one batch is several. Must not know what the values mean, or any network.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use switchboard_keystore::{
+    BATCH_BYTES_MAX, BATCH_OPS_MAX, Epoch, Error as KeyStoreError, KeyStore, Kind, MULTI_GET_MAX,
+    Namespace, Op, ScanRange,
+};
+use tokio::sync::Mutex;
+use wacore::store::error::{Result, StoreError};
+
+mod app_sync;
+mod device;
+mod keys;
+mod kinds;
+mod mappings;
+mod pending;
+mod protocol;
+mod rows;
+mod secrets;
+mod sender_keys;
+mod sent;
+mod signal;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+/// Most expired rows one sweep removes; the library sweeps again with the next keepalive.
+const EXPIRED_ROWS_MAX: usize = 2_000;
+/// Entries of one page of a scan.
+const PAGE_ENTRIES: usize = 1_000;
+/// Most rows a call may collect, so that a damaged or foreign store cannot fill the memory.
+const SCAN_ROWS_MAX: usize = 1_000_000;
+/// Bytes kept free in a batch for what the store adds to each operation.
+const BATCH_BYTES_WANTED: usize = BATCH_BYTES_MAX / 2;
+
+/// One session's storage under one ownership.
+pub(crate) struct Backend {
+    store: Arc<dyn KeyStore>,
+    namespace: Namespace,
+    epoch: Epoch,
+    /// Set once a commit was refused because a later owner exists: nothing may leave any more.
+    superseded: Arc<AtomicBool>,
+    locks: Locks,
+}
+
+/// Held by calls that read a row in order to write it. Each area has its own, so that only calls that could meet wait
+/// for each other.
+#[derive(Default)]
+struct Locks {
+    prekeys: Mutex<()>,
+    sync_keys: Mutex<()>,
+    mappings: Mutex<()>,
+    tokens: Mutex<()>,
+    sent: Mutex<()>,
+    secrets: Mutex<()>,
+}
+
+impl std::fmt::Debug for Backend {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Backend({} at epoch {})", self.namespace, self.epoch.0)
+    }
+}
+
+impl Backend {
+    /// Storage of one session. `superseded` is set when the store says that a later owner exists.
+    pub(crate) fn new(
+        store: Arc<dyn KeyStore>,
+        namespace: Namespace,
+        epoch: Epoch,
+        superseded: Arc<AtomicBool>,
+    ) -> Self {
+        Self {
+            store,
+            namespace,
+            epoch,
+            superseded,
+            locks: Locks::default(),
+        }
+    }
+
+    /// Removes everything the library keeps of the session, durably and at once.
+    pub(crate) async fn erase(&self) -> Result<()> {
+        let ops = (kinds::FIRST..=kinds::LAST)
+            .map(|kind| Op::DeleteRange {
+                kind: Kind(kind),
+                from: Vec::new(),
+                to: keys::last(),
+            })
+            .collect();
+        self.commit(ops).await
+    }
+
+    fn failed(&self, error: KeyStoreError) -> StoreError {
+        if matches!(error, KeyStoreError::StaleEpoch { .. }) {
+            self.superseded.store(true, Ordering::Release);
+        }
+        StoreError::Database(Box::new(error))
+    }
+
+    /// Commits all operations; nothing is done when there are none.
+    async fn commit(&self, ops: Vec<Op>) -> Result<()> {
+        for batch in batches(ops) {
+            self.store
+                .commit(&self.namespace, self.epoch, batch)
+                .await
+                .map_err(|error| self.failed(error))?;
+        }
+        Ok(())
+    }
+
+    async fn put(&self, kind: Kind, key: Vec<u8>, value: Vec<u8>) -> Result<()> {
+        self.commit(vec![Op::Put { kind, key, value }]).await
+    }
+
+    async fn delete(&self, kind: Kind, key: Vec<u8>) -> Result<()> {
+        self.commit(vec![Op::Delete { kind, key }]).await
+    }
+
+    /// Deletes a row that is often not there: no sync is paid for nothing.
+    async fn delete_if_there(&self, kind: Kind, key: Vec<u8>) -> Result<()> {
+        if self.get(kind, &key).await?.is_some() {
+            self.delete(kind, key).await?;
+        }
+        Ok(())
+    }
+
+    async fn get(&self, kind: Kind, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.store
+            .get(&self.namespace, kind, key)
+            .await
+            .map_err(|error| self.failed(error))
+    }
+
+    async fn get_bytes(&self, kind: Kind, key: &[u8]) -> Result<Option<Bytes>> {
+        Ok(self.get(kind, key).await?.map(Bytes::from))
+    }
+
+    /// Values in the order of `keys`.
+    async fn get_all(&self, kind: Kind, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        let mut values = Vec::with_capacity(keys.len());
+        for chunk in keys.chunks(MULTI_GET_MAX) {
+            let page = self
+                .store
+                .multi_get(&self.namespace, kind, chunk)
+                .await
+                .map_err(|error| self.failed(error))?;
+            values.extend(page);
+        }
+        Ok(values)
+    }
+
+    /// Whether any key begins with `prefix`.
+    async fn any(&self, kind: Kind, prefix: &[u8]) -> Result<bool> {
+        let page = self
+            .store
+            .scan(&self.namespace, kind, ScanRange::prefix(prefix, 1))
+            .await
+            .map_err(|error| self.failed(error))?;
+        Ok(!page.entries.is_empty())
+    }
+
+    /// Walks over the entries whose keys begin with `prefix`, lowest first, until `visit` says false.
+    async fn walk(
+        &self,
+        kind: Kind,
+        prefix: &[u8],
+        visit: &mut (dyn FnMut(Vec<u8>, Vec<u8>) -> Result<bool> + Send),
+    ) -> Result<()> {
+        let mut range = ScanRange::prefix(prefix, PAGE_ENTRIES);
+        let mut seen = 0_usize;
+        loop {
+            let page = self
+                .store
+                .scan(&self.namespace, kind, range.clone())
+                .await
+                .map_err(|error| self.failed(error))?;
+            seen += page.entries.len();
+            let last = page.entries.last().map(|(key, _)| key.clone());
+            for (key, value) in page.entries {
+                if !visit(key, value)? {
+                    return Ok(());
+                }
+            }
+            match last {
+                Some(last) if page.more && seen < SCAN_ROWS_MAX => {
+                    range.from = std::ops::Bound::Excluded(last);
+                }
+                Some(_) if page.more => {
+                    return Err(StoreError::Validation(format!(
+                        "scan kind {:#04x}: more than {SCAN_ROWS_MAX} rows",
+                        kind.0
+                    )));
+                }
+                Some(_) | None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// Cuts operations into batches the store takes. Nearly always there is one.
+fn batches(ops: Vec<Op>) -> Vec<Vec<Op>> {
+    let mut all = Vec::new();
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    for op in ops {
+        let size = match &op {
+            Op::Put { key, value, .. } => key.len() + value.len(),
+            Op::Delete { key, .. } => key.len(),
+            Op::DeleteRange { from, to, .. } => from.len() + to.len(),
+        };
+        if !batch.is_empty() && (batch.len() >= BATCH_OPS_MAX || bytes + size > BATCH_BYTES_WANTED)
+        {
+            all.push(std::mem::take(&mut batch));
+            bytes = 0;
+        }
+        bytes += size;
+        batch.push(op);
+    }
+    if !batch.is_empty() {
+        all.push(batch);
+    }
+    all
+}
