@@ -1,1 +1,17 @@
+//! The test harness: real processes of the product, a real nats-server, the simulator, and the five APIs as their own
+//! clients speak them.
+//!
+//! Nothing here reaches inside a process: what a test learns, it learns over HTTP, from a webhook, or from the
+//! simulator's journal.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a harness may read clocks: deadlines of polls and names of runs"
+)]
+
+pub mod drivers;
+pub mod processes;
+pub mod simulator;
+pub mod stack;
+pub mod wait;
+pub mod webhook;

@@ -1,0 +1,136 @@
+//! The simulator as a process, and its admin API.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::processes::{Program, command};
+use crate::wait;
+
+/// A running simulator.
+#[derive(Debug)]
+pub struct Simulator {
+    /// The process.
+    pub program: Program,
+    /// Its HTTP address, e.g. `http://127.0.0.1:4000`.
+    pub url: String,
+    /// Where clients connect.
+    pub ws_url: String,
+    /// Its Noise static public key, hex.
+    pub server_key: String,
+    http: reqwest::Client,
+}
+
+#[derive(Debug, Deserialize)]
+struct Info {
+    ws_url: String,
+    server_key: String,
+}
+
+#[derive(Debug, Serialize)]
+struct EnterCode<'a> {
+    number: &'a str,
+    code: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct PhoneText<'a> {
+    to: &'a str,
+    text: &'a str,
+}
+
+impl Simulator {
+    /// Starts a simulator on a free port of loopback. The same seed keeps its keys over restarts.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start(folder: &Path, seed: u64) -> Result<Self> {
+        let mut program = command("switchboard-simulator", folder)?;
+        program.args(["--listen", "127.0.0.1:0", "--seed", &seed.to_string()]);
+        let program = Program::start("simulator", program, "listening on ").await?;
+        let url = program.ready_text();
+        let http = reqwest::Client::new();
+        let info: Info = http.get(format!("{url}/admin/info")).send().await?.error_for_status()?.json().await?;
+        Ok(Self { program, url, ws_url: info.ws_url, server_key: info.server_key, http })
+    }
+
+    /// A phone of that number scans the QR text.
+    ///
+    /// # Errors
+    /// When the simulator refuses it.
+    pub async fn scan(&self, qr: &str, number: &str) -> Result<()> {
+        let url = format!("{}/admin/mock-phone/scan-qr", self.url);
+        let request = self.http.post(url).query(&[("number", number), ("name", number)]).body(qr.to_owned());
+        expect_ok("scan a qr code", request).await.map(drop)
+    }
+
+    /// The phone of that number types a pairing code.
+    ///
+    /// # Errors
+    /// When the simulator refuses it.
+    pub async fn enter_code(&self, number: &str, code: &str) -> Result<()> {
+        let url = format!("{}/admin/mock-phone/enter-code", self.url);
+        expect_ok("type a code", self.http.post(url).json(&EnterCode { number, code })).await.map(drop)
+    }
+
+    /// The phone of that number sends a text.
+    ///
+    /// # Errors
+    /// When the simulator refuses it.
+    pub async fn phone_sends(&self, number: &str, to: &str, text: &str) -> Result<Value> {
+        let url = format!("{}/admin/phones/{number}/send", self.url);
+        expect_ok("send from a phone", self.http.post(url).json(&PhoneText { to, text })).await
+    }
+
+    /// What the phone of that number has decrypted so far.
+    ///
+    /// # Errors
+    /// When the simulator does not know the phone.
+    pub async fn inbox(&self, number: &str) -> Result<Vec<Value>> {
+        let url = format!("{}/admin/phones/{number}/inbox", self.url);
+        let answer = expect_ok("read an inbox", self.http.get(url)).await?;
+        let items = answer.as_array().or_else(|| answer.get("messages").and_then(Value::as_array));
+        items.cloned().context("the inbox is not a list")
+    }
+
+    /// Waits until the phone's inbox has an item that fits.
+    ///
+    /// # Errors
+    /// When none comes in time.
+    pub async fn inbox_has(&self, number: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Result<Value> {
+        wait::until(what, async || {
+            let inbox = self.inbox(number).await.map_err(|e| vec![Value::String(e.to_string())])?;
+            inbox.iter().find(|item| fits(item)).cloned().ok_or(inbox)
+        })
+        .await
+    }
+
+    /// The journal.
+    ///
+    /// # Errors
+    /// When the simulator does not answer.
+    pub async fn journal(&self) -> Result<Value> {
+        expect_ok("read the journal", self.http.get(format!("{}/admin/journal", self.url))).await
+    }
+
+    /// Sets a fault; the body is the simulator's own.
+    ///
+    /// # Errors
+    /// When the simulator refuses it.
+    pub async fn fault(&self, fault: &Value) -> Result<()> {
+        let url = format!("{}/admin/faults", self.url);
+        expect_ok("set a fault", self.http.post(url).json(fault)).await.map(drop)
+    }
+}
+
+async fn expect_ok(what: &str, request: reqwest::RequestBuilder) -> Result<Value> {
+    let response = request.send().await.with_context(|| format!("{what}: reach the simulator"))?;
+    let status = response.status();
+    let text = response.text().await?;
+    if !status.is_success() {
+        bail!("{what}: the simulator answered {status}: {text}");
+    }
+    Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+}

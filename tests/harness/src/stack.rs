@@ -1,0 +1,283 @@
+//! The product as it is deployed: `up` alone, or a nats-server with nodes and a router, each its own process.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::processes::{Program, command};
+use crate::simulator::Simulator;
+
+/// Keys of test installations: long enough not to be called weak, and the same everywhere.
+const ADMIN_KEY: &str = "test-admin-key-0123456789abcdef";
+const MASTER_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+/// A session as the admin API created it.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// Its id.
+    pub id: String,
+    /// Its token.
+    pub token: String,
+}
+
+/// A running installation.
+#[derive(Debug)]
+pub struct Stack {
+    /// The router's address.
+    pub url: String,
+    /// The key of the default tenant.
+    pub tenant_key: String,
+    /// The router, or `up`.
+    pub router: Program,
+    /// The nodes, by name; empty for `up`.
+    pub nodes: Vec<(String, Program)>,
+    folder: TempDir,
+    settings: Settings,
+    admin_key: String,
+    http: reqwest::Client,
+}
+
+/// What a stack is started with; kept so that its processes can be started again.
+#[derive(Debug, Clone)]
+struct Settings {
+    whatsapp_endpoint: String,
+    whatsapp_server_key: String,
+    nats_url: Option<String>,
+    nodes: Vec<String>,
+    wwebjs_webhook: Option<String>,
+    listen: String,
+}
+
+#[derive(Debug, Serialize)]
+struct CreateSession<'a> {
+    id: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct CreateTenant<'a> {
+    id: &'a str,
+}
+
+impl Stack {
+    /// `switchboard up` against a simulator, in a folder of its own.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn up(simulator: &Simulator, wwebjs_webhook: Option<String>) -> Result<Self> {
+        let settings = Settings::new(simulator, None, Vec::new(), wwebjs_webhook)?;
+        let folder = tempfile::tempdir()?;
+        let up = settings.command("up", folder.path())?;
+        let router = Program::start("up", up, "listening on ").await?;
+        let admin_key = std::fs::read_to_string(folder.path().join("data/admin.key"))
+            .context("read the admin key that `up` made")?;
+        Self::finish(settings, folder, router, Vec::new(), admin_key.trim().to_owned()).await
+    }
+
+    /// Nodes and a router over a nats-server, against a simulator.
+    ///
+    /// # Errors
+    /// When a process does not start.
+    pub async fn cluster(
+        simulator: &Simulator,
+        nats_url: &str,
+        nodes: &[&str],
+        wwebjs_webhook: Option<String>,
+    ) -> Result<Self> {
+        let names: Vec<String> = nodes.iter().map(|&name| name.to_owned()).collect();
+        let settings = Settings::new(simulator, Some(nats_url.to_owned()), names.clone(), wwebjs_webhook)?;
+        let folder = tempfile::tempdir()?;
+        let mut running = Vec::new();
+        for name in names {
+            let node = settings.start_node(folder.path(), &name).await?;
+            running.push((name, node));
+        }
+        let router = settings.command("router", folder.path())?;
+        let router = Program::start("router", router, "listening on ").await?;
+        Self::finish(settings, folder, router, running, ADMIN_KEY.to_owned()).await
+    }
+
+    async fn finish(
+        settings: Settings,
+        folder: TempDir,
+        router: Program,
+        nodes: Vec<(String, Program)>,
+        admin_key: String,
+    ) -> Result<Self> {
+        let url = router.ready_text();
+        let http = reqwest::Client::new();
+        let mut stack = Self { url, tenant_key: String::new(), router, nodes, folder, settings, admin_key, http };
+        stack.ready().await?;
+        let answer = stack.admin_post("tenants", &CreateTenant { id: "default" }).await?;
+        stack.tenant_key = text(&answer, "key")?;
+        Ok(stack)
+    }
+
+    /// Waits until the router says it is ready.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn ready(&self) -> Result<()> {
+        crate::wait::until("the router's /readyz", async || {
+            let answer = self.http.get(format!("{}/readyz", self.url)).send().await;
+            match answer {
+                Ok(answer) if answer.status().is_success() => Ok(()),
+                Ok(answer) => Err(answer.status().to_string()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await
+    }
+
+    /// Creates a session of the default tenant.
+    ///
+    /// # Errors
+    /// When the router refuses it.
+    pub async fn create_session(&self, id: &str) -> Result<NewSession> {
+        let answer = self.admin_post("sessions", &CreateSession { id }).await?;
+        Ok(NewSession { id: text(&answer, "id")?, token: text(&answer, "token")? })
+    }
+
+    /// What the admin API says of a session.
+    ///
+    /// # Errors
+    /// When the router refuses it.
+    pub async fn session(&self, id: &str) -> Result<Value> {
+        self.admin_get(&format!("sessions/{id}")).await
+    }
+
+    /// GET on the admin API.
+    ///
+    /// # Errors
+    /// When the router does not answer with success.
+    pub async fn admin_get(&self, path: &str) -> Result<Value> {
+        let request = self.http.get(format!("{}/admin/v1/{path}", self.url)).bearer_auth(&self.admin_key);
+        read(request).await.with_context(|| format!("GET {path}"))
+    }
+
+    /// POST on the admin API.
+    ///
+    /// # Errors
+    /// When the router does not answer with success.
+    pub async fn admin_post<B: Serialize + Sync>(&self, path: &str, body: &B) -> Result<Value> {
+        let request = self.http.post(format!("{}/admin/v1/{path}", self.url)).bearer_auth(&self.admin_key);
+        read(request.json(body)).await.with_context(|| format!("POST {path}"))
+    }
+
+    /// Kills a node at once.
+    ///
+    /// # Errors
+    /// When there is no node of that name.
+    pub async fn kill_node(&mut self, name: &str) -> Result<()> {
+        let entry = self.nodes.iter_mut().find(|(node, _)| node == name);
+        entry.with_context(|| format!("no node {name}"))?.1.kill().await
+    }
+
+    /// Starts a node again on its own folder.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn restart_node(&mut self, name: &str) -> Result<()> {
+        let program = self.settings.start_node(self.folder.path(), name).await?;
+        let entry = self.nodes.iter_mut().find(|(node, _)| node == name);
+        entry.with_context(|| format!("no node {name}"))?.1 = program;
+        Ok(())
+    }
+
+    /// The last lines of every process, for the text of a failed test.
+    #[must_use]
+    pub fn output(&self) -> String {
+        let nodes: String = self.nodes.iter().map(|(_, program)| program.output()).collect();
+        format!("{}{nodes}", self.router.output())
+    }
+
+    /// The folder of the installation's data.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Kills and starts `up` again on its own folder.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn restart_up(&mut self) -> Result<()> {
+        self.router.kill().await?;
+        let up = self.settings.command("up", self.folder.path())?;
+        self.router = Program::start("up", up, "listening on ").await?;
+        self.ready().await
+    }
+
+    /// The admin key.
+    #[must_use]
+    pub fn admin_key(&self) -> &str {
+        &self.admin_key
+    }
+}
+
+impl Settings {
+    fn new(
+        simulator: &Simulator,
+        nats_url: Option<String>,
+        nodes: Vec<String>,
+        wwebjs_webhook: Option<String>,
+    ) -> Result<Self> {
+        // Nodes print links to the router, so its address must be known before it starts.
+        let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        Ok(Self {
+            whatsapp_endpoint: simulator.ws_url.clone(),
+            whatsapp_server_key: simulator.server_key.clone(),
+            nats_url,
+            nodes,
+            wwebjs_webhook,
+            listen: free.to_string(),
+        })
+    }
+
+    fn command(&self, role: &str, folder: &Path) -> Result<Command> {
+        let mut command = command("switchboard", folder)?;
+        command.arg(role);
+        command.env("SWITCHBOARD_LISTEN", &self.listen);
+        command.env("SWITCHBOARD_PUBLIC_URL", format!("http://{}", self.listen));
+        command.env("SWITCHBOARD_WHATSAPP__ENDPOINT", &self.whatsapp_endpoint);
+        command.env("SWITCHBOARD_WHATSAPP__SERVER_KEY", &self.whatsapp_server_key);
+        command.env("SWITCHBOARD_WHATSAPP__CONNECTS_PER_SECOND", "1000");
+        command.env("SWITCHBOARD_EGRESS__ALLOW", "127.0.0.0/8");
+        if let Some(url) = &self.wwebjs_webhook {
+            command.env("SWITCHBOARD_WWEBJS__WEBHOOK_URL", url);
+        }
+        if let Some(nats) = &self.nats_url {
+            command.env("SWITCHBOARD_NATS__URL", nats);
+            command.env("SWITCHBOARD_CLUSTER__NODES", self.nodes.join(","));
+            command.env("SWITCHBOARD_ADMIN_KEY", ADMIN_KEY);
+            command.env("SWITCHBOARD_MASTER_KEY", MASTER_KEY);
+        }
+        Ok(command)
+    }
+
+    async fn start_node(&self, folder: &Path, name: &str) -> Result<Program> {
+        let data: PathBuf = folder.join(name);
+        std::fs::create_dir_all(&data)?;
+        let mut node = self.command("node", &data)?;
+        node.args(["--node-id", name]);
+        Program::start(name, node, "running node ").await
+    }
+}
+
+async fn read(request: reqwest::RequestBuilder) -> Result<Value> {
+    let answer = request.send().await?;
+    let status = answer.status();
+    let text = answer.text().await?;
+    if !status.is_success() {
+        bail!("the router answered {status}: {text}");
+    }
+    Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+fn text(value: &Value, field: &str) -> Result<String> {
+    let found = value.get(field).and_then(Value::as_str);
+    found.map(str::to_owned).with_context(|| format!("no {field} in {value}"))
+}
