@@ -60,6 +60,9 @@ pub enum Error {
     /// process must exit: a failed sync is never retried.
     #[error("store is poisoned: {0}")]
     Poisoned(String),
+    /// A new master key is one byte repeated; nothing was changed.
+    #[error("master key is blank")]
+    BlankMasterKey,
     /// A read failed in the engine.
     #[error("engine failed to {action}: {cause}")]
     Engine {
@@ -85,7 +88,8 @@ impl Error {
             | Self::Retired(_)
             | Self::Damaged { .. }
             | Self::ChangedDuringExport(_)
-            | Self::BadImport { .. } => true,
+            | Self::BadImport { .. }
+            | Self::BlankMasterKey => true,
             Self::Poisoned(_) | Self::Engine { .. } | Self::Closed => false,
         }
     }

@@ -413,6 +413,9 @@ impl KeyStore for Running {
     }
 
     async fn rotate_master(&self, new: MasterKey) -> Result<(), Error> {
+        if new.is_blank() {
+            return Err(Error::BlankMasterKey);
+        }
         self.0.control(Control::Rotate(new)).await.map(|_done| ())
     }
 

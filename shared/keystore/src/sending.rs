@@ -20,7 +20,7 @@ use crate::seal::{TransferKey, random_id};
 use crate::store::Epoch;
 use crate::transfer::{Export, TransferReport};
 
-/// A data frame is full above this size; one more entry (32 KiB and its key) still stays below
+/// A data frame is full above this size; one more entry (4 KiB and its key) still stays below
 /// [`crate::FRAME_BYTES_MAX`].
 const PAGE_BYTES: usize = 256 << 10;
 

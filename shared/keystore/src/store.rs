@@ -343,7 +343,7 @@ pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
     /// Wraps every data key with a new master key, all or none. Values are not rewritten.
     ///
     /// # Errors
-    /// [`Error::Poisoned`].
+    /// [`Error::Poisoned`]; [`Error::BlankMasterKey`].
     async fn rotate_master(&self, new: MasterKey) -> Result<(), Error>;
 
     /// Numbers for health checks and the console.

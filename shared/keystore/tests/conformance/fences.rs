@@ -4,8 +4,10 @@ use switchboard_keystore::{Epoch, Error, KeyStore, Remains};
 
 use crate::{KIND, Place, commit, every_engine, get, put, session};
 
-every_engine!(all: lower_epochs_are_refused, drops_and_tombstones, closed_is_closed);
-every_engine!(files: everything_survives_reopening, dropping_without_close_is_harmless);
+every_engine!(
+    all: [lower_epochs_are_refused, drops_and_tombstones, closed_is_closed]
+    files: [everything_survives_reopening, dropping_without_close_is_harmless]
+);
 
 async fn stale(store: &dyn KeyStore, epoch: u64, stored: u64) {
     let error = store
@@ -130,7 +132,7 @@ async fn everything_survives_reopening(place: Place) {
         let turns = u64::from(turn) + 1;
         assert_eq!(
             (verified.sequence, verified.entries),
-            (turns, 3 * turns + 1)
+            (turns, 11 * turns + 1)
         );
         assert_eq!(store.epoch(&b).await.unwrap(), Some(Epoch(8)));
         assert_eq!(store.stats().orphans, 0);

@@ -112,21 +112,21 @@ pub(crate) async fn get(store: &Arc<dyn KeyStore>, ns: &Namespace, key: &str) ->
     store.get(ns, KIND, key.as_bytes()).await.unwrap()
 }
 
-/// Runs test functions for the engines with files; those marked `all` in memory too.
+/// Runs test functions on every engine: those under `all` also in memory, those under `files` only
+/// where there are files to reopen.
 #[macro_export]
 macro_rules! every_engine {
-    (files: $($test:ident),* $(,)?) => {
-        mod sled { $( #[tokio::test] async fn $test() {
-            super::$test($crate::Place::new(switchboard_keystore::EngineKind::Sled)).await;
-        } )* }
-        mod redb { $( #[tokio::test] async fn $test() {
-            super::$test($crate::Place::new(switchboard_keystore::EngineKind::Redb)).await;
-        } )* }
+    (all: [$($all:ident),* $(,)?] files: [$($files:ident),* $(,)?]) => {
+        $crate::every_engine!(one: on_sled Sled $($all)* $($files)*);
+        $crate::every_engine!(one: on_redb Redb $($all)* $($files)*);
+        $crate::every_engine!(one: in_memory Memory $($all)*);
     };
-    (all: $($test:ident),* $(,)?) => {
-        $crate::every_engine!(files: $($test),*);
-        mod memory { $( #[tokio::test] async fn $test() {
-            super::$test($crate::Place::new(switchboard_keystore::EngineKind::Memory)).await;
-        } )* }
+    (one: $name:ident $kind:ident $($test:ident)*) => {
+        mod $name { $(
+            #[tokio::test]
+            async fn $test() {
+                super::$test($crate::Place::new(switchboard_keystore::EngineKind::$kind)).await;
+            }
+        )* }
     };
 }
