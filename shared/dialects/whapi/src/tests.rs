@@ -1,0 +1,64 @@
+//! One file per area; `check` functions keep the cases to a line each.
+
+mod errors;
+mod events;
+mod media;
+mod messages;
+mod pairing;
+mod sessions;
+mod settings;
+
+use http::Method;
+use switchboard_dialect_kit::testing::{self, Request, get, post, request};
+use switchboard_vocab::{OpError, Operation};
+
+/// What becomes of a request.
+fn decoded(request: Request) -> String {
+    testing::decoded(&crate::dialect(), request)
+}
+
+/// What the caller sees when the operation answers this.
+fn answered<O: Operation>(request: Request, output: Result<O::Output, OpError>) -> String {
+    testing::answered::<O>(&crate::dialect(), request, vec![output])
+}
+
+/// The request is refused with this status, and the details say this.
+fn check_refused(request: Request, status: u16, details: &str) {
+    let text = decoded(request);
+    assert!(text.starts_with(&format!("refused\n{status}\n")), "{text}");
+    assert!(text.contains(details), "{details:?} is missing in {text}");
+}
+
+#[test]
+fn the_table_is_the_whole_api() {
+    let facts = include_str!("operations.txt");
+    let (missing, added) = testing::table_difference(&crate::dialect(), facts);
+    assert_eq!((missing, added), (Vec::new(), Vec::new()));
+    assert_eq!(
+        facts.lines().filter(|line| !line.starts_with('#')).count(),
+        167
+    );
+}
+
+#[test]
+fn refused_rows_give_a_reason() {
+    check_refused(get("/chats"), 501, "does not offer this operation yet");
+    check_refused(request(Method::HEAD, "/contacts/4915112345678"), 501, "yet");
+}
+
+#[test]
+fn tokens_stand_in_header_or_query() {
+    let found = |request: Request| {
+        let cx = testing::cx(request);
+        format!("{:?}", (crate::dialect().credentials)(cx.input()).unwrap())
+    };
+    let by_header = get("/health?token=b").header("authorization", "Bearer a");
+    assert_eq!(found(by_header), r#"Session { token: "a", named: None }"#);
+    assert_eq!(
+        found(get("/health?token=b")),
+        r#"Session { token: "b", named: None }"#
+    );
+    let basic = get("/health?token=").header("authorization", "Basic a");
+    assert_eq!(found(basic), "None");
+    assert_eq!(found(post("/messages/text", "{}")), "None");
+}
