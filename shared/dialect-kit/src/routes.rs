@@ -115,6 +115,9 @@ impl Prepared {
 /// What came back for one prepared operation.
 pub type Answer = Result<Bytes, OpError>;
 
+/// What came back for all operations of a fan-out, in their order.
+pub type Outcomes<O> = Vec<Result<<O as Operation>::Output, OpError>>;
+
 /// A route's two pure halves, erased.
 pub trait Endpoint: Send + Sync {
     /// Request to operations.
@@ -213,7 +216,7 @@ impl<T: FromInput, O: Operation> Endpoint for One<T, O> {
 
 struct Each<T, O: Operation> {
     decode: fn(T, &Cx) -> Result<Vec<O>, Reject>,
-    encode: fn(Vec<Result<O::Output, OpError>>, &Cx) -> Result<Reply, OpError>,
+    encode: fn(Outcomes<O>, &Cx) -> Result<Reply, OpError>,
     input: PhantomData<fn(T)>,
 }
 
@@ -351,7 +354,7 @@ impl Routes {
         method: Method,
         path: &'static str,
         decode: fn(T, &Cx) -> Result<Vec<O>, Reject>,
-        encode: fn(Vec<Result<O::Output, OpError>>, &Cx) -> Result<Reply, OpError>,
+        encode: fn(Outcomes<O>, &Cx) -> Result<Reply, OpError>,
     ) -> Self
     where
         T: FromInput + 'static,
