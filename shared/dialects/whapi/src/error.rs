@@ -41,15 +41,11 @@ pub(crate) fn reply(error: &OpError, cx: &Cx) -> Reply {
 /// Statuses that the document gives one operation in particular.
 fn documented(code: ErrorCode, path: &str) -> Option<(StatusCode, &'static str)> {
     let picture = matches!(path, "/users/login" | "/users/login/image");
-    match code {
-        ErrorCode::NotPaired if path == "/users/logout" => {
-            Some((StatusCode::CONFLICT, "channel already logged out"))
-        }
-        ErrorCode::InvalidInput if picture => {
-            Some((StatusCode::UNPROCESSABLE_ENTITY, "render qr failed"))
-        }
-        _ => None,
+    if code == ErrorCode::NotPaired && path == "/users/logout" {
+        return Some((StatusCode::CONFLICT, "channel already logged out"));
     }
+    let undrawable = code == ErrorCode::InvalidInput && picture;
+    undrawable.then_some((StatusCode::UNPROCESSABLE_ENTITY, "render qr failed"))
 }
 
 /// The table. Statuses are those the document lists for the calls that can fail this way; it knows one status, 500, for

@@ -195,9 +195,10 @@ impl Message {
     /// The message as this system shows it.
     pub(crate) fn of(message: &messages::Message, links: &Links<'_>) -> Self {
         let content = content(message, links);
-        let subtype = match &message.body {
-            Body::Other { field } => Some(field.clone()),
-            _ => None,
+        let subtype = if let Body::Other { field } = &message.body {
+            Some(field.clone())
+        } else {
+            None
         };
         Self {
             id: ids::message(&message.id),
@@ -306,9 +307,10 @@ fn vcard(card: &Card) -> VCard {
 }
 
 fn context(message: &messages::Message) -> Option<Context> {
-    let mentions = match &message.body {
-        Body::Text(text) => text.mentions.as_slice(),
-        _ => &[],
+    let mentions = if let Body::Text(text) = &message.body {
+        text.mentions.as_slice()
+    } else {
+        &[]
     };
     let quoted = message.quoted.as_ref();
     let context = Context {
