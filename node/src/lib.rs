@@ -3,4 +3,8 @@
 //! Owns who runs (supervision, lifecycle), what is remembered (journal) and how calls are executed. Must not know a
 //! dialect's words outside `delivery`, nor HTTP, nor how WhatsApp's protocol works.
 
+mod clock;
+mod session;
+mod task;
+
 pub mod ports;

@@ -1,0 +1,133 @@
+//! Files of sessions on the local disk: bytes in one file, the description beside them.
+
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use switchboard_vocab::media::StoredMedia;
+use switchboard_vocab::{ErrorCode, MediaId, OpError, SessionRef};
+
+/// Files of every session of the node.
+#[derive(Debug)]
+pub(super) struct Files {
+    root: PathBuf,
+}
+
+impl Files {
+    pub(super) fn open(root: PathBuf) -> std::io::Result<Self> {
+        private_folder(&root)?;
+        Ok(Self { root })
+    }
+
+    fn folder(&self, session: &SessionRef) -> PathBuf {
+        // Ids are tokens of letters, digits, '_' and '-': they cannot climb out of the root.
+        self.root.join(session.tenant.as_str()).join(session.session.as_str())
+    }
+
+    fn path(&self, session: &SessionRef, media: &MediaId) -> PathBuf {
+        self.folder(session).join(media.as_str())
+    }
+
+    /// Stores a file; whole or not at all.
+    pub(super) async fn put(&self, session: &SessionRef, meta: &StoredMedia, bytes: Bytes) -> Result<(), OpError> {
+        let folder = self.folder(session);
+        let path = self.path(session, &meta.id);
+        let described = serde_json::to_vec(meta).map_err(|e| OpError::internal(format!("describe media: {e}")))?;
+        blocking("store media", move || {
+            private_folder(&folder)?;
+            write_whole(&path, &bytes)?;
+            // The description comes last: a file without one does not exist for readers.
+            write_whole(&described_path(&path), &described)
+        })
+        .await
+    }
+
+    /// What is known of a file; `None` when it is not stored.
+    pub(super) async fn describe(&self, session: &SessionRef, media: &MediaId) -> Result<Option<StoredMedia>, OpError> {
+        let path = described_path(&self.path(session, media));
+        let text = blocking("describe media", move || absent_is_none(std::fs::read(path))).await?;
+        let parse = |text: Vec<u8>| {
+            serde_json::from_slice(&text).map_err(|e| OpError::internal(format!("a media description is damaged: {e}")))
+        };
+        text.map(parse).transpose()
+    }
+
+    /// All bytes of a file.
+    pub(super) async fn whole(&self, session: &SessionRef, media: &MediaId) -> Result<Option<Bytes>, OpError> {
+        let path = self.path(session, media);
+        blocking("read media", move || absent_is_none(std::fs::read(path)).map(|found| found.map(Bytes::from))).await
+    }
+
+    /// A piece of a file; empty behind its end.
+    pub(super) async fn piece(
+        &self,
+        session: &SessionRef,
+        media: &MediaId,
+        offset: u64,
+        len: usize,
+    ) -> Result<Option<Bytes>, OpError> {
+        let path = self.path(session, media);
+        blocking("read media", move || {
+            let Some(mut file) = absent_is_none(std::fs::File::open(path))? else { return Ok(None) };
+            file.seek(SeekFrom::Start(offset))?;
+            let mut piece = Vec::with_capacity(len);
+            file.take(u64::try_from(len).unwrap_or(u64::MAX)).read_to_end(&mut piece)?;
+            Ok(Some(piece.into()))
+        })
+        .await
+    }
+
+    /// Removes every file of a session.
+    pub(super) async fn erase(&self, session: &SessionRef) -> Result<(), OpError> {
+        let folder = self.folder(session);
+        blocking("erase media", move || absent_is_none(std::fs::remove_dir_all(folder)).map(drop)).await
+    }
+}
+
+fn described_path(path: &Path) -> PathBuf {
+    // A media id has no dot, so no other file can have this name.
+    path.with_extension("json")
+}
+
+/// A folder that only this user can enter.
+pub(super) fn private_folder(path: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().ok_or_else(|| std::io::Error::from(ErrorKind::InvalidInput))?;
+    let mut name = [0u8; 8];
+    rand::Rng::fill_bytes(&mut rand::rng(), &mut name);
+    let beside = folder.join(format!("{}.part", hex::encode(name)));
+    let written = std::fs::File::create_new(&beside).and_then(|mut file| file.write_all(bytes));
+    let placed = written.and_then(|()| std::fs::rename(&beside, path));
+    if placed.is_err() {
+        // Whatever is left of a failed write is worth nothing.
+        drop(std::fs::remove_file(&beside));
+    }
+    placed
+}
+
+pub(super) fn absent_is_none<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Runs file work off the runtime's workers and names its errors.
+pub(super) async fn blocking<T: Send + 'static>(
+    what: &'static str,
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, OpError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    let result = done.map_err(|e| OpError::internal(format!("{what}: {e}")))?;
+    result.map_err(|e| match e.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            OpError::new(ErrorCode::StorageFull, "the gateway's disk is full").with_internal(format!("{what}: {e}"))
+        }
+        _ => OpError::internal(format!("{what}: {e}")),
+    })
+}
