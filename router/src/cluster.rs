@@ -1,0 +1,290 @@
+//! Operations that no owner executes alone: creating, listing and removing sessions.
+//!
+//! Owns the order of directory and owner in each, and what is undone when the second half fails. Must not know a
+//! dialect: dialects and the admin API call the same functions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use switchboard_dialect_kit::Prepared;
+use switchboard_vocab::directory::SessionRecord;
+use switchboard_vocab::sessions::{
+    Create, Created, Erase, GetStatus, List, Listed, ListedSession, Remove, Removed, SessionStatus,
+    Start,
+};
+use switchboard_vocab::{
+    ErrorCode, OpError, Operation, SessionId, SessionRef, TenantId, codec, webhooks,
+};
+use uuid::Uuid;
+
+use crate::auth::{Caller, no_session};
+use crate::clock::Deadline;
+use crate::directory::{Directory, Issued};
+use crate::forward::{Forward, Ticket};
+
+/// Most sessions of one page.
+pub(crate) const LIST_LIMIT_MAX: u32 = 500;
+/// Owners asked for a status at once.
+const STATUS_PARALLEL_MAX: usize = 32;
+/// How long one status may take within a listing.
+const STATUS_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How often a call is repeated for a session whose record the owner has not heard of yet.
+const NEWS_TRIES_MAX: u32 = 10;
+/// Pause before that.
+const NEWS_PAUSE: Duration = Duration::from_millis(50);
+/// How long undoing a creation that failed may take.
+const UNDO_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Executes operations of the cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Cluster {
+    /// Tenants and sessions.
+    pub(crate) directory: Arc<Directory>,
+    /// The way to owners.
+    pub(crate) forward: Forward,
+}
+
+impl Cluster {
+    /// Executes a prepared operation for a caller.
+    ///
+    /// # Errors
+    /// `Forbidden` where the caller may not; `UnknownOperation` for a name that is none of the three.
+    pub(crate) async fn run(
+        &self,
+        caller: &Caller,
+        prepared: &Prepared,
+        ticket: &Ticket,
+    ) -> Result<Bytes, OpError> {
+        match prepared.name {
+            Create::NAME => {
+                let Caller::Tenant { tenant, .. } = caller else {
+                    let words = "only a tenant's key creates sessions";
+                    return Err(OpError::new(ErrorCode::Forbidden, words));
+                };
+                let create = codec::decode(&prepared.body)?;
+                answer(&self.create(tenant, create, ticket).await?)
+            }
+            List::NAME => {
+                let list = codec::decode(&prepared.body)?;
+                answer(&self.list_for(caller, &list, ticket).await?)
+            }
+            Remove::NAME => {
+                let session = caller
+                    .session()
+                    .ok_or_else(|| OpError::internal("the row removes a session and has none"))?;
+                answer(&self.remove(session, ticket).await?)
+            }
+            other => Err(OpError::new(
+                ErrorCode::UnknownOperation,
+                format!("this release does not know the operation {other}"),
+            )),
+        }
+    }
+
+    /// Creates a session with its webhooks, and starts it where that is wished. What fails half-way is undone.
+    ///
+    /// # Errors
+    /// `AlreadyExists`; `InvalidInput` for too many webhooks; what the owner said.
+    pub(crate) async fn create(
+        &self,
+        tenant: &TenantId,
+        create: Create,
+        ticket: &Ticket,
+    ) -> Result<Created, OpError> {
+        let max = webhooks::SUBSCRIPTIONS_MAX;
+        if create.webhooks.len() > max {
+            return Err(OpError::invalid(format!(
+                "a session has at most {max} webhooks"
+            )));
+        }
+        let id = match &create.id {
+            Some(id) => id.clone(),
+            None => made_up_id()?,
+        };
+        let issued = self
+            .directory
+            .create_session(SessionRef::new(tenant.clone(), id))
+            .await?;
+        match self.furnish(&issued.record.session, create, ticket).await {
+            Ok(status) => {
+                let Issued { record, secret } = issued;
+                Ok(Created {
+                    session: record.session,
+                    token: secret,
+                    status,
+                })
+            }
+            Err(error) => {
+                self.undo(&issued.record, ticket).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn furnish(
+        &self,
+        session: &SessionRef,
+        create: Create,
+        ticket: &Ticket,
+    ) -> Result<Option<SessionStatus>, OpError> {
+        for subscription in create.webhooks {
+            self.run_at_new(session, &webhooks::Add { subscription }, ticket)
+                .await?;
+        }
+        let Some(start) = create.start else {
+            return Ok(None);
+        };
+        let start = Start {
+            wait: start.wait,
+            keep_final: false,
+        };
+        self.run_at_new(session, &start, ticket).await.map(Some)
+    }
+
+    /// Runs an operation for a session so young that its owner may not have heard of its record yet.
+    async fn run_at_new<O: Operation>(
+        &self,
+        session: &SessionRef,
+        operation: &O,
+        ticket: &Ticket,
+    ) -> Result<O::Output, OpError> {
+        let mut tries = 0;
+        loop {
+            match self.forward.run(session, operation, ticket).await {
+                Err(error)
+                    if error.code == ErrorCode::SessionNotFound && tries < NEWS_TRIES_MAX =>
+                {
+                    tries += 1;
+                    tokio::time::sleep(NEWS_PAUSE).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Takes a session back whose creation failed, as far as that is possible: its record goes in any case.
+    async fn undo(&self, record: &SessionRecord, ticket: &Ticket) {
+        let ticket = Ticket {
+            trace: Arc::clone(&ticket.trace),
+            deadline: Deadline::after(UNDO_WAIT_MAX),
+        };
+        let session = &record.session;
+        if let Err(error) = self.forward.run(session, &Erase {}, &ticket).await {
+            tracing::warn!(%session, code = ?error.code, "could not erase a session whose creation failed");
+        }
+        if let Err(error) = self.directory.remove_session(record).await {
+            tracing::warn!(%session, code = ?error.code, internal = ?error.internal,
+                "could not delete the record of a session whose creation failed");
+        }
+    }
+
+    /// Removes a session: first what its owner holds, then its record.
+    ///
+    /// # Errors
+    /// `SessionNotFound`; what the owner said, and then the session stays.
+    pub(crate) async fn remove(
+        &self,
+        session: &SessionRef,
+        ticket: &Ticket,
+    ) -> Result<Removed, OpError> {
+        let record = self
+            .directory
+            .session(session)
+            .ok_or_else(|| no_session(session.session.as_str()))?;
+        match self.forward.run(session, &Erase {}, ticket).await {
+            // Erased by an earlier call that could not delete the record.
+            Err(error) if error.code == ErrorCode::SessionNotFound => {}
+            outcome => drop(outcome?),
+        }
+        self.directory.remove_session(&record).await?;
+        Ok(Removed {})
+    }
+
+    async fn list_for(
+        &self,
+        caller: &Caller,
+        list: &List,
+        ticket: &Ticket,
+    ) -> Result<Listed, OpError> {
+        match caller {
+            Caller::Anyone => Err(OpError::new(ErrorCode::Unauthenticated, "no key was shown")),
+            // A session's token tells of its own session only.
+            Caller::Session { session, .. } => {
+                let after = list.after.as_ref().is_none_or(|after| session > after);
+                let own = self
+                    .directory
+                    .session(session)
+                    .filter(|_| after && list.limit > 0);
+                Ok(self.with_status(own.into_iter().collect(), ticket).await)
+            }
+            Caller::Tenant { tenant, .. } => {
+                if list.tenant.as_ref().is_some_and(|wanted| wanted != tenant) {
+                    let words = "this key lists the sessions of its own tenant only";
+                    return Err(OpError::new(ErrorCode::Forbidden, words));
+                }
+                let limit = list.limit.min(LIST_LIMIT_MAX);
+                Ok(self
+                    .list(Some(tenant), list.after.as_ref(), limit, ticket)
+                    .await)
+            }
+        }
+    }
+
+    /// A page of sessions with the status their owners tell; absent where an owner does not answer.
+    pub(crate) async fn list(
+        &self,
+        tenant: Option<&TenantId>,
+        after: Option<&SessionRef>,
+        limit: u32,
+        ticket: &Ticket,
+    ) -> Listed {
+        let limit = usize::try_from(limit.min(LIST_LIMIT_MAX)).unwrap_or(usize::MAX);
+        self.with_status(self.directory.sessions(tenant, after, limit), ticket)
+            .await
+    }
+
+    /// Sessions with the status their owners tell, in the same order.
+    pub(crate) async fn with_status(
+        &self,
+        records: Vec<Arc<SessionRecord>>,
+        ticket: &Ticket,
+    ) -> Listed {
+        let sessions = stream::iter(records)
+            .map(|record| async move {
+                let session = record.session.clone();
+                let status = self.status(&session, ticket).await.ok();
+                ListedSession { session, status }
+            })
+            .buffered(STATUS_PARALLEL_MAX)
+            .collect()
+            .await;
+        Listed { sessions }
+    }
+
+    /// A session's status, asked with a short deadline.
+    ///
+    /// # Errors
+    /// What the owner said, or what the failure of the bus means.
+    pub(crate) async fn status(
+        &self,
+        session: &SessionRef,
+        ticket: &Ticket,
+    ) -> Result<SessionStatus, OpError> {
+        let ticket = Ticket {
+            trace: Arc::clone(&ticket.trace),
+            deadline: ticket.deadline.at_most(STATUS_WAIT_MAX),
+        };
+        self.forward.run(session, &GetStatus {}, &ticket).await
+    }
+}
+
+fn made_up_id() -> Result<SessionId, OpError> {
+    let text = Uuid::new_v4().simple().to_string();
+    SessionId::parse(&text).map_err(|e| OpError::internal(e.to_string()))
+}
+
+fn answer<T: serde::Serialize>(output: &T) -> Result<Bytes, OpError> {
+    codec::encode(output).map(Bytes::from)
+}
