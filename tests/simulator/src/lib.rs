@@ -1,1 +1,19 @@
+//! The WhatsApp server double: one port that speaks the wire protocol to unmodified clients, hosts
+//! their media, and lets tests play the phone, inject faults and read a journal.
+//!
+//! [`core`] is the service without input or output, [`phone`] the primary device of each account,
+//! [`faults`] and [`journal`] what tests add to it; the shell owns sockets, timers and workers.
 
+pub mod clock;
+pub mod core;
+pub mod faults;
+pub mod journal;
+mod operations;
+#[path = "phone_interim.rs"]
+pub mod phone;
+pub mod seeds;
+mod shell;
+mod simulator;
+
+pub use operations::{Error, Info};
+pub use simulator::{Config, Handle, MEDIA_BYTES_DEFAULT, Simulator, StartError};

@@ -1,0 +1,27 @@
+//! The simulated service without any input or output: protocol state, routing and answers. It knows
+//! no sockets, tasks or files; the shell drives it and carries out its effects.
+
+pub mod account;
+mod admin;
+pub mod app_state;
+pub mod conn;
+pub mod groups;
+pub mod handshake;
+pub mod ids;
+mod iq;
+pub mod keys;
+mod login;
+mod messages;
+pub mod pair_code;
+pub mod pairing;
+mod phone_stanzas;
+pub mod phones;
+pub mod prekeys;
+pub mod presence;
+pub mod profile;
+pub mod queue;
+mod receipts;
+pub mod server;
+pub mod xml;
+
+pub(crate) use iq::long as iq_long;

@@ -1,0 +1,93 @@
+//! What tests and people may do to the service from outside, apart from being a client.
+
+use super::conn::Conn;
+use super::ids::{ConnId, DeviceId, PHONE, parse_number};
+use super::server::{Effect, Server};
+use crate::faults::{self, Fault, Request, Target};
+use crate::journal::Report;
+
+impl Server {
+    /// The account with a phone number as people write it.
+    pub(crate) fn find_number(&self, number: &str) -> Option<super::ids::AccountId> {
+        parse_number(number).and_then(|n| self.by_number.get(&n).copied())
+    }
+
+    /// Adds a fault, or carries it out at once if it is one that acts at once. Returns how many
+    /// connections that touched.
+    ///
+    /// # Errors
+    /// When the request makes no sense or there are too many rules.
+    pub fn inject(&mut self, request: Request) -> Result<usize, faults::Error> {
+        let target = match (&request.number, request.device) {
+            (None, None) => Target::Anyone,
+            (None, Some(_)) => return Err(faults::Error::DeviceWithoutNumber),
+            (Some(number), device) => {
+                let account = self
+                    .find_number(number)
+                    .ok_or_else(|| faults::Error::Number(number.clone()))?;
+                match device {
+                    None => Target::Account(account),
+                    Some(device) => Target::Device(DeviceId { account, device }),
+                }
+            }
+        };
+        match request.fault {
+            Fault::Disconnect => {
+                let hit = self.covered(target);
+                for conn in &hit {
+                    self.effect(Effect::Abort(*conn));
+                    self.closed(*conn);
+                }
+                Ok(hit.len())
+            }
+            Fault::StreamError { code } => {
+                let hit = self.covered(target);
+                for conn in &hit {
+                    self.stream_error(*conn, code);
+                }
+                Ok(hit.len())
+            }
+            Fault::Refuse
+            | Fault::TooManyRequests
+            | Fault::Failure { .. }
+            | Fault::Drop
+            | Fault::Delay { .. }
+            | Fault::Duplicate => self.faults.add(request, target).map(|()| 0),
+        }
+    }
+
+    fn covered(&self, target: Target) -> Vec<ConnId> {
+        let mut hit: Vec<ConnId> = self
+            .conns
+            .iter()
+            .filter(|(_, c)| target.covers(Conn::device(c)))
+            .map(|(id, _)| *id)
+            .collect();
+        hit.sort_unstable();
+        hit
+    }
+
+    /// The rules that still act.
+    #[must_use]
+    pub fn active_faults(&self) -> Vec<Request> {
+        self.faults.active()
+    }
+
+    /// Deletes all rules.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
+    }
+
+    /// The journal so far.
+    #[must_use]
+    pub fn journal_report(&self) -> Report {
+        self.journal.report(|id| self.device_name(id))
+    }
+
+    /// The user takes a companion off the account, on the phone. Returns whether there was one.
+    pub fn unlink(&mut self, number: &str, device: u16) -> bool {
+        let account = self.find_number(number);
+        device != PHONE
+            && account.is_some_and(|account| self.remove_device(DeviceId { account, device }))
+    }
+}

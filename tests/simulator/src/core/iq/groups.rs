@@ -1,0 +1,545 @@
+//! `w:g2`: requests about groups and the notifications that follow.
+//!
+//! Source: protocol notes, sections 7 and 12.
+
+use rand::RngExt;
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Node};
+
+use super::Answer;
+use crate::core::groups::{Group, GroupId, MEMBERS_MAX, Member, Role, Text};
+use crate::core::ids::{AccountId, Addressing, DeviceId};
+use crate::core::messages::group_chat;
+use crate::core::server::Server;
+use crate::core::xml;
+
+/// Longest subject, in characters. Source: WhatsApp's limit.
+const SUBJECT_CHARS_MAX: usize = 100;
+/// Longest description, in characters. Source: WhatsApp's limit.
+const DESCRIPTION_CHARS_MAX: usize = 2048;
+
+impl Server {
+    pub(super) fn iq_groups(&mut self, from: DeviceId, iq: &Node, setting: bool) -> Answer {
+        let Some(request) = xml::first_child(iq) else {
+            return Answer::BAD;
+        };
+        let to = xml::attr_jid(iq, "to").filter(|j| !j.user.is_empty());
+        let Some(to) = to else {
+            return self.groups_request(from, request, setting);
+        };
+        let Some(id) = GroupId::parse(&to).filter(|id| self.groups.get(*id).is_some()) else {
+            return Answer::NOT_FOUND;
+        };
+        if !self.groups.get(id).is_some_and(|g| g.has(from.account)) {
+            return Answer::FORBIDDEN;
+        }
+        match (request.tag.as_ref(), setting) {
+            ("query", false) => self.group_answer(id, true),
+            ("invite", false) => self.invite_answer(from, id),
+            ("invite", true) => self.revoke_invite(from, id),
+            ("add" | "remove" | "promote" | "demote", true) => {
+                self.change_members(from, id, request)
+            }
+            ("subject" | "description", true) => self.change_text(from, id, request),
+            (_, true) => self.change_setting(from, id, request),
+            _ => Answer::UNKNOWN,
+        }
+    }
+
+    /// Requests to `g.us` itself.
+    fn groups_request(&mut self, from: DeviceId, request: &Node, setting: bool) -> Answer {
+        match (request.tag.as_ref(), setting) {
+            ("create", true) => self.create_group(from, request),
+            ("participating", false) => self.participating(from),
+            ("leave", true) => self.leave_groups(from, request),
+            ("invite", false) => {
+                let code = xml::attr(request, "code").unwrap_or_default();
+                match self.groups.by_invite(&code).map(|g| g.id) {
+                    Some(id) => self.group_answer(id, false),
+                    None => Answer::NOT_FOUND,
+                }
+            }
+            ("invite", true) => self.join_by_invite(from, request),
+            _ => Answer::UNKNOWN,
+        }
+    }
+
+    fn create_group(&mut self, from: DeviceId, request: &Node) -> Answer {
+        let subject = xml::attr(request, "subject")
+            .unwrap_or_default()
+            .into_owned();
+        if subject.chars().count() > SUBJECT_CHARS_MAX {
+            return Answer::BAD;
+        }
+        let mut members = vec![Member {
+            account: from.account,
+            role: Role::Owner,
+        }];
+        for participant in request.get_children_by_tag("participant") {
+            let account = xml::attr_jid(participant, "jid").and_then(|j| self.resolve(&j));
+            let Some(account) = account.map(|d| d.account) else {
+                continue;
+            };
+            if !members.iter().any(|m| m.account == account) {
+                members.push(Member {
+                    account,
+                    role: Role::Member,
+                });
+            }
+        }
+        if members.len() > MEMBERS_MAX {
+            return Answer::Error(406, "not-acceptable");
+        }
+        let Some(id) = self.groups.new_id() else {
+            return Answer::Error(503, "service-unavailable");
+        };
+        let now_s = self.now_s();
+        let text = |body: &str, id: &str| Text {
+            body: body.into(),
+            id: id.into(),
+            by: from.account,
+            at_s: now_s,
+        };
+        let description = request.get_optional_child("description").and_then(|d| {
+            let body = std::str::from_utf8(xml::child_bytes(d, "body")?).ok()?;
+            Some(text(body, &xml::attr(d, "id").unwrap_or_default()))
+        });
+        let group = Group {
+            id,
+            subject: text(&subject, ""),
+            description,
+            created_s: now_s,
+            creator: from.account,
+            addressing: self.options.group_addressing,
+            members,
+            version: 1,
+            locked: request.get_optional_child("locked").is_some(),
+            announcement: request.get_optional_child("announcement").is_some(),
+            ephemeral_s: request
+                .get_optional_child("ephemeral")
+                .and_then(|e| xml::attr_u64(e, "expiration"))
+                .unwrap_or(0),
+            approval: state_is_on(request.get_optional_child("membership_approval_mode")),
+            invite: self.invite_code(),
+        };
+        for member in &group.members {
+            if let Some(account) = self.account_mut(member.account) {
+                account.groups.push(id);
+            }
+        }
+        self.groups.insert(group);
+        let Some(node) = self.group_node(id, true) else {
+            return Answer::NOT_FOUND;
+        };
+        let mut create = NodeBuilder::new("create")
+            .attr("type", "new")
+            .children([node.clone()]);
+        if let Some(key) = xml::attr(request, "key") {
+            create = create.attr("key", &*key);
+        }
+        self.announce(from, id, create.build());
+        Answer::one(node)
+    }
+
+    fn invite_code(&mut self) -> Box<str> {
+        let bytes: [u8; 11] = self.rng.random();
+        hex::encode(bytes).into()
+    }
+
+    fn participating(&self, from: DeviceId) -> Answer {
+        let ids = self
+            .account(from.account)
+            .map(|a| a.groups.clone())
+            .unwrap_or_default();
+        let nodes: Vec<Node> = ids
+            .into_iter()
+            .filter_map(|id| self.group_node(id, true))
+            .collect();
+        Answer::one(NodeBuilder::new("groups").children(nodes).build())
+    }
+
+    fn leave_groups(&mut self, from: DeviceId, request: &Node) -> Answer {
+        let mut results = Vec::new();
+        for group in request.get_children_by_tag("group") {
+            let Some(jid) = xml::attr_jid(group, "id") else {
+                return Answer::BAD;
+            };
+            let id = GroupId::parse(&jid);
+            let left = id.is_some_and(|id| self.remove_member(from, id, from.account));
+            let mut result = NodeBuilder::new("group").attr("id", jid);
+            if !left {
+                result = result.attr("error", 404_u16);
+            }
+            results.push(result.build());
+        }
+        Answer::one(NodeBuilder::new("leave").children(results).build())
+    }
+
+    /// Takes a member out and tells everyone, the member included.
+    fn remove_member(&mut self, by: DeviceId, id: GroupId, account: AccountId) -> bool {
+        let Some(group) = self.groups.get(id).filter(|g| g.has(account)) else {
+            return false;
+        };
+        let participant = self.participant_node(
+            group.addressing,
+            Member {
+                account,
+                role: Role::Member,
+            },
+        );
+        let mut remove = NodeBuilder::new("remove").children([participant]);
+        if by.account == account {
+            remove = remove.attr("reason", "leave");
+        }
+        self.announce(by, id, remove.build());
+        if let Some(group) = self.groups.get_mut(id) {
+            group.remove(account);
+            if group.members.is_empty() {
+                self.groups.remove(id);
+            }
+        }
+        if let Some(a) = self.account_mut(account) {
+            a.groups.retain(|g| *g != id);
+        }
+        true
+    }
+
+    fn add_member(&mut self, id: GroupId, account: AccountId) -> Result<(), u16> {
+        let group = self.groups.get_mut(id).ok_or(404_u16)?;
+        if group.has(account) {
+            return Err(409);
+        }
+        if group.members.len() >= MEMBERS_MAX {
+            return Err(419);
+        }
+        group.members.push(Member {
+            account,
+            role: Role::Member,
+        });
+        group.version += 1;
+        if let Some(a) = self.account_mut(account) {
+            a.groups.push(id);
+        }
+        Ok(())
+    }
+
+    fn change_members(&mut self, from: DeviceId, id: GroupId, request: &Node) -> Answer {
+        if !self
+            .groups
+            .get(id)
+            .is_some_and(|g| g.is_admin(from.account))
+        {
+            return Answer::FORBIDDEN;
+        }
+        let Some(action) = action_tag(&request.tag) else {
+            return Answer::UNKNOWN;
+        };
+        let mut results = Vec::new();
+        let mut changed = Vec::new();
+        for participant in request.get_children_by_tag("participant") {
+            let Some(jid) = xml::attr_jid(participant, "jid") else {
+                return Answer::BAD;
+            };
+            let account = self.resolve(&jid).map(|d| d.account);
+            let outcome = account
+                .ok_or(404)
+                .and_then(|a| self.change_member(from, id, a, action));
+            let mut result = NodeBuilder::new("participant").attr("jid", jid);
+            match outcome {
+                Ok(()) => changed.extend(account),
+                Err(code) => result = result.attr("error", code),
+            }
+            results.push(result.build());
+        }
+        if action != "remove" && !changed.is_empty() {
+            self.announce_members(from, id, action, &changed);
+        }
+        Answer::one(NodeBuilder::new(action).children(results).build())
+    }
+
+    fn announce_members(
+        &mut self,
+        from: DeviceId,
+        id: GroupId,
+        action: &'static str,
+        who: &[AccountId],
+    ) {
+        let Some(group) = self.groups.get(id) else {
+            return;
+        };
+        let nodes: Vec<Node> = who
+            .iter()
+            .filter_map(|a| group.member(*a))
+            .map(|m| self.participant_node(group.addressing, m))
+            .collect();
+        let mut change = NodeBuilder::new(action).children(nodes);
+        if action == "add" {
+            change = change.attr("p_v_id", group.version.to_string());
+        }
+        self.announce(from, id, change.build());
+    }
+
+    fn change_member(
+        &mut self,
+        by: DeviceId,
+        id: GroupId,
+        account: AccountId,
+        action: &str,
+    ) -> Result<(), u16> {
+        if action == "add" {
+            return self.add_member(id, account);
+        }
+        let group = self.groups.get_mut(id).ok_or(404_u16)?;
+        let member = group
+            .members
+            .iter_mut()
+            .find(|m| m.account == account)
+            .ok_or(404_u16)?;
+        if member.role == Role::Owner && by.account != account {
+            return Err(405);
+        }
+        match action {
+            "promote" => member.role = member.role.max(Role::Admin),
+            "demote" => member.role = Role::Member,
+            _ => {
+                self.remove_member(by, id, account);
+            }
+        }
+        Ok(())
+    }
+
+    fn change_text(&mut self, from: DeviceId, id: GroupId, request: &Node) -> Answer {
+        let now_s = self.now_s();
+        let by = from.account;
+        let Some(group) = self.groups.get_mut(id) else {
+            return Answer::NOT_FOUND;
+        };
+        if !group.may_edit(by) {
+            return Answer::FORBIDDEN;
+        }
+        let mut echo = request.clone();
+        if request.tag == "subject" {
+            let body = xml::bytes(request)
+                .and_then(|b| std::str::from_utf8(b).ok())
+                .unwrap_or_default();
+            if body.chars().count() > SUBJECT_CHARS_MAX {
+                return Answer::BAD;
+            }
+            group.subject = Text {
+                body: body.into(),
+                id: "".into(),
+                by,
+                at_s: now_s,
+            };
+            echo = NodeBuilder::new("subject")
+                .attr("subject", body)
+                .attr("s_t", now_s)
+                .build();
+            if let Some(a) = self.account(by) {
+                echo.attrs
+                    .insert("s_o", a.jid(self.options.group_addressing));
+            }
+        } else {
+            let body = xml::child_bytes(request, "body").and_then(|b| std::str::from_utf8(b).ok());
+            if body.is_some_and(|b| b.chars().count() > DESCRIPTION_CHARS_MAX) {
+                return Answer::BAD;
+            }
+            let version = xml::attr(request, "id").unwrap_or_default();
+            group.description = body.map(|b| Text {
+                body: b.into(),
+                id: (*version).into(),
+                by,
+                at_s: now_s,
+            });
+        }
+        self.announce(from, id, echo);
+        Answer::done()
+    }
+
+    fn change_setting(&mut self, from: DeviceId, id: GroupId, request: &Node) -> Answer {
+        let Some(group) = self.groups.get_mut(id) else {
+            return Answer::NOT_FOUND;
+        };
+        if !group.is_admin(from.account) {
+            return Answer::FORBIDDEN;
+        }
+        match request.tag.as_ref() {
+            "locked" => group.locked = true,
+            "unlocked" => group.locked = false,
+            "announcement" => group.announcement = true,
+            "not_announcement" => group.announcement = false,
+            "ephemeral" => group.ephemeral_s = xml::attr_u64(request, "expiration").unwrap_or(0),
+            "not_ephemeral" => group.ephemeral_s = 0,
+            "membership_approval_mode" => group.approval = state_is_on(Some(request)),
+            _ => return Answer::UNKNOWN,
+        }
+        self.announce(from, id, request.clone());
+        Answer::done()
+    }
+
+    // ---- invites -------------------------------------------------------------------------
+
+    fn invite_answer(&self, from: DeviceId, id: GroupId) -> Answer {
+        match self.groups.get(id) {
+            Some(group) if group.is_admin(from.account) => Answer::one(
+                NodeBuilder::new("invite")
+                    .attr("code", &*group.invite)
+                    .build(),
+            ),
+            Some(_) => Answer::FORBIDDEN,
+            None => Answer::NOT_FOUND,
+        }
+    }
+
+    fn revoke_invite(&mut self, from: DeviceId, id: GroupId) -> Answer {
+        let code = self.invite_code();
+        match self.groups.get_mut(id) {
+            Some(group) if group.is_admin(from.account) => group.invite = code,
+            _ => return Answer::FORBIDDEN,
+        }
+        self.invite_answer(from, id)
+    }
+
+    fn join_by_invite(&mut self, from: DeviceId, request: &Node) -> Answer {
+        let code = xml::attr(request, "code").unwrap_or_default();
+        let Some(group) = self.groups.by_invite(&code) else {
+            return Answer::NOT_FOUND;
+        };
+        let id = group.id;
+        if group.approval {
+            // Requests to join are not simulated.
+            return Answer::UNKNOWN;
+        }
+        match self.add_member(id, from.account) {
+            Ok(()) => self.announce_members(from, id, "add", &[from.account]),
+            Err(409) => {}
+            Err(_) => return Answer::Error(419, "resource-limit"),
+        }
+        Answer::one(NodeBuilder::new("group").attr("jid", id.jid()).build())
+    }
+
+    // ---- nodes ---------------------------------------------------------------------------
+
+    fn group_answer(&self, id: GroupId, members: bool) -> Answer {
+        self.group_node(id, members)
+            .map_or(Answer::NOT_FOUND, Answer::one)
+    }
+
+    fn user_jid(&self, account: AccountId, addressing: Addressing) -> Jid {
+        self.account(account)
+            .map(|a| a.jid(addressing))
+            .unwrap_or_default()
+    }
+
+    fn participant_node(&self, addressing: Addressing, member: Member) -> Node {
+        let key = match addressing {
+            Addressing::Lid => "phone_number",
+            Addressing::Pn => "lid",
+        };
+        let mut node = NodeBuilder::new("participant")
+            .attr("jid", self.user_jid(member.account, addressing))
+            .attr(key, self.user_jid(member.account, addressing.other()));
+        if let Some(role) = member.role.as_str() {
+            node = node.attr("type", role);
+        }
+        node.build()
+    }
+
+    /// `<group>` with everything about it.
+    fn group_node(&self, id: GroupId, members: bool) -> Option<Node> {
+        let group = self.groups.get(id)?;
+        let mode = group.addressing;
+        let mut children = Vec::new();
+        if members {
+            children.extend(
+                group
+                    .members
+                    .iter()
+                    .map(|m| self.participant_node(mode, *m)),
+            );
+        }
+        let flags = [
+            ("locked", group.locked),
+            ("announcement", group.announcement),
+        ];
+        children.extend(
+            flags
+                .iter()
+                .filter(|f| f.1)
+                .map(|f| NodeBuilder::new(f.0).build()),
+        );
+        if group.ephemeral_s > 0 {
+            let node = NodeBuilder::new("ephemeral").attr("expiration", group.ephemeral_s);
+            children.push(node.build());
+        }
+        if group.approval {
+            let state = NodeBuilder::new("group_join").attr("state", "on").build();
+            children.push(
+                NodeBuilder::new("membership_approval_mode")
+                    .children([state])
+                    .build(),
+            );
+        }
+        if let Some(text) = &group.description {
+            let body = NodeBuilder::new("body")
+                .bytes(text.body.as_bytes().to_vec())
+                .build();
+            children.push(
+                NodeBuilder::new("description")
+                    .attr("id", &*text.id)
+                    .attr("t", text.at_s)
+                    .attr("participant", self.user_jid(text.by, mode))
+                    .children([body])
+                    .build(),
+            );
+        }
+        let node = NodeBuilder::new("group")
+            .attr("id", group.id.0)
+            .attr("subject", &*group.subject.body)
+            .attr("s_t", group.subject.at_s)
+            .attr("s_o", self.user_jid(group.subject.by, mode))
+            .attr("creation", group.created_s)
+            .attr("creator", self.user_jid(group.creator, mode))
+            .attr("addressing_mode", mode.as_str())
+            .attr("p_v_id", group.version.to_string())
+            .attr("size", group.members.len() as u64)
+            .children(children);
+        Some(node.build())
+    }
+
+    /// Tells all companions of all members.
+    fn announce(&mut self, by: DeviceId, id: GroupId, change: Node) {
+        let Some(group) = self.groups.get(id) else {
+            return;
+        };
+        let mode = group.addressing;
+        let members: Vec<AccountId> = group.members.iter().map(|m| m.account).collect();
+        let mut node = self.notification(id.jid(), "w:gp2", vec![change]);
+        node.attrs
+            .insert("participant", self.user_jid(by.account, mode));
+        if mode == Addressing::Lid {
+            node.attrs
+                .insert("participant_pn", self.user_jid(by.account, Addressing::Pn));
+        }
+        node.attrs.insert("addressing_mode", mode.as_str());
+        if let Some(account) = self.account(by.account) {
+            node.attrs.insert("notify", &*account.name);
+        }
+        for account in members {
+            for target in self.companions_of(account) {
+                self.deliver(target, group_chat(id), &node);
+            }
+        }
+    }
+}
+
+fn action_tag(tag: &str) -> Option<&'static str> {
+    ["add", "remove", "promote", "demote"]
+        .into_iter()
+        .find(|t| *t == tag)
+}
+
+fn state_is_on(mode: Option<&Node>) -> bool {
+    let join = mode.and_then(|m| m.get_optional_child("group_join"));
+    join.and_then(|j| xml::attr(j, "state")).as_deref() == Some("on")
+}

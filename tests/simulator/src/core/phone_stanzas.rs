@@ -1,0 +1,231 @@
+//! What a phone makes of a stanza: it decrypts, records, acknowledges, and sends again what another
+//! device could not read. Pure: stanzas in, stanzas out.
+
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Node};
+
+use super::iq_long;
+use super::phones::WorkParts;
+use super::prekeys::SignedKey;
+use super::xml;
+use crate::phone::{self, Bundle, DeviceAddress, EncKind, Phone};
+
+/// Most times a phone asks for the same message. Source: protocol notes, section 6.
+const RETRIES_MAX: u64 = 5;
+
+/// A stanza for a phone, with the addresses that the server resolved.
+#[derive(Debug)]
+pub struct Incoming {
+    /// The stanza.
+    pub node: Node,
+    /// Its `from`.
+    pub from: Jid,
+    /// The device that wrote it.
+    pub author: DeviceAddress,
+    /// Whether that is a device of the same account.
+    pub own: bool,
+    /// The group it belongs to.
+    pub group: Option<String>,
+    /// The chat it belongs to, as the phone shows it.
+    pub chat: String,
+    /// Keys of the author, where a retry receipt brought none.
+    pub bundle: Option<Bundle>,
+}
+
+/// Takes a stanza and returns the answers.
+pub(crate) fn read(phone: &mut Phone, incoming: &Incoming, work: &mut WorkParts<'_>) -> Vec<Node> {
+    if incoming.node.tag == "receipt" {
+        return resend(phone, incoming, work).into_iter().collect();
+    }
+    let mut outcome = Ok(());
+    for enc in incoming.node.get_children_by_tag("enc") {
+        outcome = open(phone, incoming, enc, work);
+        if outcome.is_err() {
+            break;
+        }
+    }
+    match outcome {
+        Ok(()) => vec![receipt(incoming)],
+        Err(e) if e.is_duplicate() => vec![receipt(incoming)],
+        Err(e) if e.wants_retry() => {
+            tracing::debug!(error = %e, "phone asks for a message again");
+            ask_again(phone, incoming, work.now_s).into_iter().collect()
+        }
+        Err(e) => {
+            tracing::warn!(error = %e, "phone could not read a message");
+            Vec::new()
+        }
+    }
+}
+
+fn open(
+    phone: &mut Phone,
+    incoming: &Incoming,
+    enc: &Node,
+    work: &mut WorkParts<'_>,
+) -> Result<(), phone::Error> {
+    let Some(kind) = xml::attr(enc, "type").and_then(|t| EncKind::parse(&t)) else {
+        return Ok(());
+    };
+    let bytes = xml::bytes(enc).unwrap_or_default();
+    let message = match (&incoming.group, kind) {
+        (Some(group), EncKind::SenderKey) => phone.decrypt_group(group, incoming.author, bytes)?,
+        _ => {
+            phone
+                .decrypt(incoming.author, kind, bytes, work.rng)?
+                .message
+        }
+    };
+    record(phone, incoming, &message, work);
+    Ok(())
+}
+
+fn record(
+    _phone: &mut Phone,
+    _incoming: &Incoming,
+    _message: &waproto::whatsapp::Message,
+    _work: &WorkParts<'_>,
+) {
+}
+
+fn receipt(incoming: &Incoming) -> Node {
+    let mut node = receipt_to(incoming);
+    let kind = if xml::attr(&incoming.node, "category").as_deref() == Some("peer") {
+        Some("peer_msg")
+    } else {
+        incoming.own.then_some("sender")
+    };
+    if let Some(kind) = kind {
+        node.attrs.insert("type", kind);
+        xml::copy_attr(&incoming.node, &mut node, "recipient");
+    }
+    node
+}
+
+fn receipt_to(incoming: &Incoming) -> Node {
+    let mut node = NodeBuilder::new("receipt")
+        .attr("to", incoming.from.clone())
+        .build();
+    for key in ["id", "participant"] {
+        xml::copy_attr(&incoming.node, &mut node, key);
+    }
+    node
+}
+
+/// A retry receipt with fresh keys, unless the message was asked for too often.
+fn ask_again(phone: &mut Phone, incoming: &Incoming, now_s: u64) -> Option<Node> {
+    let encs = incoming.node.get_children_by_tag("enc");
+    let asked = encs
+        .filter_map(|e| xml::attr_u64(e, "count"))
+        .max()
+        .unwrap_or(0);
+    if asked >= RETRIES_MAX {
+        return None;
+    }
+    let bundle = phone.bundle(true).ok()?;
+    let retry = NodeBuilder::new("retry")
+        .attr("v", 1_u32)
+        .attr("count", asked + 1)
+        .attr("id", xml::attr(&incoming.node, "id")?.into_owned())
+        .attr(
+            "t",
+            xml::attr(&incoming.node, "t").map_or_else(|| now_s.to_string(), |t| t.into_owned()),
+        )
+        .build();
+    let registration = leaf("registration", &bundle.registration_id.to_be_bytes());
+    let mut keys = vec![
+        leaf("type", &[5]),
+        leaf("identity", &bundle.identity),
+        NodeBuilder::new("skey")
+            .children([
+                leaf("id", &short(bundle.signed_prekey.id)),
+                leaf("value", &bundle.signed_prekey.public),
+                leaf("signature", &bundle.signed_prekey.signature),
+            ])
+            .build(),
+    ];
+    if let Some((id, public)) = bundle.prekey {
+        let key = NodeBuilder::new("key");
+        keys.insert(
+            2,
+            key.children([leaf("id", &short(id)), leaf("value", &public)])
+                .build(),
+        );
+    }
+    let mut node = receipt_to(incoming);
+    node.attrs.insert("type", "retry");
+    let keys = NodeBuilder::new("keys").children(keys).build();
+    node.content = Some(wacore_binary::NodeContent::Nodes(vec![
+        retry,
+        registration,
+        keys,
+    ]));
+    Some(node)
+}
+
+/// Answers a retry receipt of another device.
+fn resend(phone: &mut Phone, incoming: &Incoming, work: &mut WorkParts<'_>) -> Option<Node> {
+    let retry = incoming.node.get_optional_child("retry")?;
+    let id = xml::attr(retry, "id")?.into_owned();
+    let count = u8::try_from(xml::attr_u64(retry, "count").unwrap_or(1)).ok()?;
+    let message = phone.sent(&id)?;
+    let bundle = bundle_of(&incoming.node).or_else(|| incoming.bundle.clone());
+    let to = incoming.author;
+    let enc = match &incoming.group {
+        Some(group) => phone.resend_group(group, to, bundle.as_ref(), &message, count, work.rng),
+        None => phone.resend(to, bundle.as_ref(), &message, count, work.rng),
+    };
+    let enc = enc
+        .inspect_err(|e| tracing::warn!(error = %e, "phone could not send a message again"))
+        .ok()?;
+    let mut node = NodeBuilder::new("message")
+        .attr("to", incoming.from.clone())
+        .attr("id", id)
+        .attr("type", "text")
+        .children([enc_node(&enc)])
+        .build();
+    xml::copy_attr(&incoming.node, &mut node, "participant");
+    xml::copy_attr(&incoming.node, &mut node, "recipient");
+    Some(node)
+}
+
+/// The keys that came with a retry receipt.
+fn bundle_of(receipt: &Node) -> Option<Bundle> {
+    let keys = receipt.get_optional_child("keys")?;
+    let registration: [u8; 4] = xml::child_array(receipt, "registration")?;
+    let signed = SignedKey::read(keys.get_optional_child("skey")?)?;
+    let prekey = keys.get_optional_child("key").and_then(|key| {
+        let id: [u8; 3] = xml::child_array(key, "id")?;
+        Some((iq_long(id), xml::child_array(key, "value")?))
+    });
+    Some(Bundle {
+        registration_id: u32::from_be_bytes(registration),
+        identity: xml::child_array(keys, "identity")?,
+        signed_prekey: phone::SignedPrekey {
+            id: iq_long(signed.id),
+            public: signed.public,
+            signature: signed.signature,
+        },
+        prekey,
+    })
+}
+
+/// `<enc>` as a phone writes it.
+pub(crate) fn enc_node(enc: &phone::Enc) -> Node {
+    let mut node = NodeBuilder::new("enc")
+        .attr("v", 2_u32)
+        .attr("type", enc.kind.as_str());
+    if let Some(count) = enc.count {
+        node = node.attr("count", u32::from(count));
+    }
+    node.bytes(enc.bytes.clone()).build()
+}
+
+fn leaf(tag: &'static str, bytes: &[u8]) -> Node {
+    NodeBuilder::new(tag).bytes(bytes.to_vec()).build()
+}
+
+fn short(id: u32) -> [u8; 3] {
+    let [_, a, b, c] = id.to_be_bytes();
+    [a, b, c]
+}

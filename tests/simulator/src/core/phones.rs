@@ -1,0 +1,296 @@
+//! The phones' side of the service: what each has to look at, and the stanzas it answers with. The
+//! slow part, cryptography, runs in [`run`] outside of the server.
+
+use std::sync::{Arc, Mutex};
+
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, JidExt as _, Node};
+
+use super::ids::{AccountId, Addressing, DeviceId, PHONE};
+use super::iq_long;
+use super::phone_stanzas::{self, Incoming};
+use super::prekeys::Bundle;
+use super::queue::{Class, Queue};
+use super::server::{Effect, Server};
+use super::xml;
+use crate::phone::{self, DeviceAddress, Phone};
+
+/// Most stanzas that wait for one phone; of more, the oldest go unread.
+pub const PHONE_QUEUE_MAX: usize = 4096;
+
+/// A piece of work for a phone.
+#[derive(Debug)]
+pub enum Job {
+    /// Send a new companion the app-state key.
+    KeyShare {
+        /// The companion.
+        to: DeviceAddress,
+        /// The id of the stanza.
+        id: String,
+        /// Its keys.
+        bundle: phone::Bundle,
+    },
+    /// Look at a stanza.
+    Stanza(Box<Incoming>),
+}
+
+/// A phone with its next piece of work.
+#[derive(Debug)]
+pub struct Work {
+    /// The account.
+    pub account: AccountId,
+    /// Its phone.
+    pub phone: Arc<Mutex<Phone>>,
+    /// What to do.
+    pub job: Job,
+    /// Seconds since the Unix epoch.
+    pub now_s: u64,
+    /// Randomness for it.
+    pub rng: rand_chacha::ChaCha20Rng,
+}
+
+/// Does a piece of work and returns the stanzas that the phone sends.
+pub fn run(phone: &mut Phone, work: &mut WorkParts<'_>) -> Vec<Node> {
+    match work.job {
+        Job::KeyShare { to, id, bundle } => {
+            match phone.key_share(*to, Some(bundle), work.now_s, work.rng) {
+                Ok(enc) => vec![key_share_stanza(*to, id, &enc)],
+                Err(e) => {
+                    tracing::warn!(error = %e, "phone could not share the app-state key");
+                    Vec::new()
+                }
+            }
+        }
+        Job::Stanza(incoming) => phone_stanzas::read(phone, incoming, work),
+    }
+}
+
+/// What [`run`] needs besides the phone.
+pub struct WorkParts<'a> {
+    /// What to do.
+    pub job: &'a Job,
+    /// Seconds since the Unix epoch.
+    pub now_s: u64,
+    /// Randomness.
+    pub rng: &'a mut rand_chacha::ChaCha20Rng,
+    /// Fetches an encrypted file of the media host by its path.
+    pub media: &'a dyn Fn(&str) -> Option<bytes::Bytes>,
+}
+
+impl std::fmt::Debug for WorkParts<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkParts")
+            .field("job", self.job)
+            .finish_non_exhaustive()
+    }
+}
+
+fn key_share_stanza(to: DeviceAddress, id: &str, enc: &phone::Enc) -> Node {
+    NodeBuilder::new("message")
+        .attr("to", Jid::pn_device(to.number.to_string(), to.device))
+        .attr("id", id)
+        .attr("type", "text")
+        .attr("category", "peer")
+        .attr("push_priority", "high")
+        .children([phone_stanzas::enc_node(enc)])
+        .build()
+}
+
+impl Server {
+    /// Queues a stanza for a phone, if phones listen and this is something they read.
+    pub(crate) fn queue_for_phone(
+        &mut self,
+        account: AccountId,
+        class: Class,
+        chat: u64,
+        id: &str,
+        bytes: Vec<u8>,
+    ) -> usize {
+        if !self.options.phones_listen || class == Class::Notification {
+            return 0;
+        }
+        let Some(a) = self.account_mut(account) else {
+            return 0;
+        };
+        let mut lost = a.phone_queue.push(class, chat, id, bytes).1;
+        while a.phone_queue.len() > PHONE_QUEUE_MAX {
+            a.phone_queue.pop();
+            lost += 1;
+        }
+        self.schedule_phone(account);
+        lost
+    }
+
+    /// Has someone look after the phone of an account.
+    pub(crate) fn schedule_phone(&mut self, account: AccountId) {
+        if let Some(a) = self.account_mut(account)
+            && !a.phone_scheduled
+        {
+            a.phone_scheduled = true;
+            self.effect(Effect::Phone(account));
+        }
+    }
+
+    /// The next piece of work for the phone of an account; `None` until it is scheduled again.
+    pub fn phone_work(&mut self, account: AccountId) -> Option<Work> {
+        let job = self
+            .next_key_share(account)
+            .or_else(|| self.next_stanza(account));
+        let stamp = self.stanza_number();
+        let rng = self.seeds.rng("phone work", stamp);
+        let now_s = self.now_s();
+        let a = self.account_mut(account)?;
+        match job {
+            Some(job) => Some(Work {
+                account,
+                phone: Arc::clone(&a.phone),
+                job,
+                now_s,
+                rng,
+            }),
+            None => {
+                a.phone_scheduled = false;
+                a.phone_queue = Queue::default();
+                None
+            }
+        }
+    }
+
+    fn next_key_share(&mut self, account: AccountId) -> Option<Job> {
+        let a = self.account_mut(account)?;
+        let number = a.number;
+        let device = a
+            .devices
+            .iter_mut()
+            .find(|d| d.key_share_due && d.keys.is_ready())?;
+        device.key_share_due = false;
+        let bundle = device.keys.take_bundle()?;
+        let to = DeviceAddress::new(number, device.number);
+        Some(Job::KeyShare {
+            to,
+            id: self.stanza_id(),
+            bundle: to_phone(&bundle),
+        })
+    }
+
+    fn next_stanza(&mut self, account: AccountId) -> Option<Job> {
+        loop {
+            let entry = self.account_mut(account)?.phone_queue.pop()?;
+            let Ok(node) = xml::decode(&entry.bytes) else {
+                continue;
+            };
+            if let Some(incoming) = self.incoming(account, node) {
+                return Some(Job::Stanza(Box::new(incoming)));
+            }
+        }
+    }
+
+    /// Names the author of a stanza as phones know it.
+    fn incoming(&mut self, account: AccountId, node: Node) -> Option<Incoming> {
+        let from = xml::attr_jid(&node, "from")?;
+        let group = from.is_group().then(|| from.to_string());
+        let author = if group.is_some() {
+            xml::attr_jid(&node, "participant")?
+        } else {
+            from.clone()
+        };
+        let device = self.resolve(&author)?;
+        let retry = node.tag == "receipt" && xml::attr(&node, "type").as_deref() == Some("retry");
+        if node.tag == "receipt" && !retry {
+            return None;
+        }
+        let bundle = if retry && node.get_optional_child("keys").is_none() {
+            self.take_bundle(device).map(|(b, _)| to_phone(&b))
+        } else {
+            None
+        };
+        let author = DeviceAddress::new(self.account(device.account)?.number, device.device);
+        let own = device.account == account;
+        let chat = self.chat_of(&node, &from, own);
+        Some(Incoming {
+            node,
+            from,
+            author,
+            own,
+            group,
+            chat,
+            bundle,
+        })
+    }
+
+    /// The chat a stanza belongs to, as phones show it: a phone number or a group address.
+    fn chat_of(&self, node: &Node, from: &Jid, own: bool) -> String {
+        if from.is_group() {
+            return from.to_string();
+        }
+        let other = if own {
+            xml::attr_jid(node, "recipient")
+        } else {
+            None
+        };
+        let other = other.as_ref().unwrap_or(from);
+        let number = self
+            .resolve(other)
+            .and_then(|d| self.account(d.account))
+            .map(|a| a.number);
+        number.map_or_else(|| other.to_string(), |n| n.to_string())
+    }
+
+    /// Routes what a phone sends.
+    pub fn phone_sends(&mut self, account: AccountId, stanzas: &[Node]) {
+        let from = DeviceId {
+            account,
+            device: PHONE,
+        };
+        for stanza in stanzas {
+            match stanza.tag.as_ref() {
+                "message" => {
+                    if let Err(code) = self.route_message(from, stanza) {
+                        tracing::warn!(code, "message of a phone was not delivered");
+                    }
+                }
+                "receipt" => self.route_receipt(from, stanza),
+                _ => {}
+            }
+        }
+    }
+
+    /// The devices a message of the phone to `chat` is encrypted for, and how they are addressed.
+    pub(crate) fn fan_out(&self, account: AccountId, chat: DeviceId) -> Vec<DeviceId> {
+        let mut accounts = vec![chat.account];
+        if chat.account != account {
+            accounts.push(account);
+        }
+        let own_phone = DeviceId {
+            account,
+            device: PHONE,
+        };
+        self.devices_of(&accounts)
+            .into_iter()
+            .filter(|d| *d != own_phone)
+            .collect()
+    }
+
+    /// How phones address chats: by LID once the account's chats moved there.
+    pub(crate) const fn phone_addressing(&self) -> Addressing {
+        if self.options.lid_migrated {
+            Addressing::Lid
+        } else {
+            Addressing::Pn
+        }
+    }
+}
+
+/// A bundle as phones take it.
+pub(crate) fn to_phone(bundle: &Bundle) -> phone::Bundle {
+    phone::Bundle {
+        registration_id: u32::from_be_bytes(bundle.registration),
+        identity: bundle.identity,
+        signed_prekey: phone::SignedPrekey {
+            id: iq_long(bundle.signed.id),
+            public: bundle.signed.public,
+            signature: bundle.signed.signature,
+        },
+        prekey: bundle.one_time.map(|k| (iq_long(k.id), k.public)),
+    }
+}

@@ -1,0 +1,71 @@
+//! The one listener: WebSocket, media and admin API on one port.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State, WebSocketUpgrade};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+
+use super::hub::Hub;
+use super::media::FILE_BYTES_MAX;
+use super::{admin, files, socket};
+use crate::faults::Refusal;
+
+/// Read buffer of a socket: small, because most connections are idle.
+const READ_BUFFER: usize = 4 * 1024;
+/// Largest WebSocket message; a frame of the protocol is at most 16 MiB.
+const MESSAGE_BYTES_MAX: usize = 17 * 1024 * 1024;
+/// Largest body of an admin request.
+const ADMIN_BODY_MAX: usize = 16 * 1024 * 1024;
+
+/// Serves until the hub stops.
+pub(crate) async fn serve(hub: Arc<Hub>, listener: TcpListener) {
+    let listener = listener.tap_io(|stream| {
+        // Without this, small answers wait for the client's delayed acknowledgements.
+        if let Err(e) = stream.set_nodelay(true) {
+            tracing::debug!(error = %e, "could not set TCP_NODELAY");
+        }
+    });
+    let stop = hub.stop.clone();
+    let served = axum::serve(listener, router(hub)).with_graceful_shutdown(stop.cancelled_owned());
+    if let Err(e) = served.await {
+        tracing::error!(error = %e, "listener failed");
+    }
+}
+
+fn router(hub: Arc<Hub>) -> Router {
+    let media = Router::new()
+        .route("/mms/{*path}", post(files::upload))
+        .route("/v/{*path}", get(files::download))
+        .route("/pps/{number}/{id}", get(files::picture))
+        .layer(DefaultBodyLimit::max(FILE_BYTES_MAX));
+    Router::new()
+        .route("/ws/chat", get(upgrade))
+        .merge(media)
+        .nest(
+            "/admin",
+            admin::router().layer(DefaultBodyLimit::max(ADMIN_BODY_MAX)),
+        )
+        .with_state(hub)
+}
+
+async fn upgrade(State(hub): State<Arc<Hub>>, upgrade: WebSocketUpgrade) -> Response {
+    match hub.with(|server| server.faults.upgrade()) {
+        None => {}
+        Some(Refusal::TooManyRequests) => return StatusCode::TOO_MANY_REQUESTS.into_response(),
+        Some(Refusal::Refuse | Refusal::Failure(_)) => {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+    }
+    let tasks = hub.tasks.clone();
+    upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .max_frame_size(MESSAGE_BYTES_MAX)
+        .on_upgrade(move |ws| tasks.track_future(socket::serve(hub, ws)))
+}

@@ -1,0 +1,64 @@
+//! The background tasks: one for timers, a few for the phones' cryptography.
+
+use std::sync::Arc;
+
+use super::hub::Hub;
+use crate::core::phones::{self, Work, WorkParts};
+
+/// Tasks that look after phones.
+const PHONE_WORKERS: usize = 2;
+
+/// Starts the background tasks; they end with the hub's `stop`.
+pub(crate) fn start(hub: &Arc<Hub>) {
+    hub.tasks.spawn(timers(Arc::clone(hub)));
+    for _ in 0..PHONE_WORKERS {
+        hub.tasks.spawn(phone_worker(Arc::clone(hub)));
+    }
+}
+
+async fn timers(hub: Arc<Hub>) {
+    loop {
+        let next = hub.fire_timers();
+        let due = async {
+            match next {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = hub.stop.cancelled() => return,
+            () = hub.timers_changed.notified() => {}
+            () = due => {}
+        }
+    }
+}
+
+async fn phone_worker(hub: Arc<Hub>) {
+    loop {
+        while let Some(work) = hub.phone_work() {
+            do_work(&hub, work);
+            tokio::task::yield_now().await;
+        }
+        tokio::select! {
+            () = hub.stop.cancelled() => return,
+            () = hub.phones_wake.notified() => {}
+        }
+    }
+}
+
+fn do_work(hub: &Hub, mut work: Work) {
+    let stanzas = match work.phone.lock() {
+        Ok(mut phone) => {
+            let media = |path: &str| hub.media.by_path(path);
+            let mut parts = WorkParts {
+                job: &work.job,
+                now_s: work.now_s,
+                rng: &mut work.rng,
+                media: &media,
+            };
+            phones::run(&mut phone, &mut parts)
+        }
+        Err(_) => Vec::new(),
+    };
+    hub.phone_done(work.account, &stanzas);
+}

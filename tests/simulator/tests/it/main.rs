@@ -1,0 +1,14 @@
+//! The simulator against the unmodified whatsapp-rust client.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests fail by panicking"
+)]
+
+mod client;
+mod http;
+mod messages;
+mod pairing;
