@@ -12,7 +12,7 @@ use std::ops::{Bound, ControlFlow};
 
 use crate::engine::{CATALOG, Changes, Group, TreeId, View};
 use crate::error::Error;
-use crate::layout::{self, CANARY_KEY, SCHEMA};
+use crate::layout::{self, CANARY_KEY, GROUP_KEY, SCHEMA};
 use crate::ledger::{Ledger, RawOp, TreeRef, plan};
 use crate::namespace::Namespace;
 use crate::seal::{DataKey, ID_BYTES, KEY_BYTES, MasterKey, random_id};
@@ -21,6 +21,8 @@ use crate::store::{Epoch, Kind};
 /// Name of the catalog in associated data; no namespace can have it.
 const NAME: &str = "catalog";
 const CANARY_TEXT: &[u8] = b"switchboard keystore canary";
+const GROUP_TEXT: &[u8] = b"switchboard keystore group";
+const WITNESS_TEXT: &[u8] = b"switchboard keystore witness";
 
 const LIVE: Kind = Kind(1);
 const STAGING: Kind = Kind(2);
@@ -79,6 +81,8 @@ pub(crate) struct Catalog {
     store: [u8; ID_BYTES],
     key: DataKey,
     ledger: Ledger,
+    /// Number of the last group that changed anything.
+    group: u64,
 }
 
 impl Catalog {
@@ -89,6 +93,7 @@ impl Catalog {
             store,
             key: master.catalog_key(&store),
             ledger: Ledger::default(),
+            group: 0,
         }
     }
 
@@ -121,10 +126,12 @@ impl Catalog {
             store,
             key,
             ledger: Ledger::default(),
+            group: 0,
         };
         let (ledger, _) = catalog.tree().check(view).map_err(damaged)?;
         let records = catalog.records(view).map_err(damaged)?;
         catalog.ledger = ledger;
+        catalog.group = catalog.stored_group(view)?;
         Ok((catalog, records))
     }
 
@@ -167,6 +174,60 @@ impl Catalog {
         group.apply(CATALOG, changes)?;
         self.ledger = ledger;
         Ok(())
+    }
+
+    /// Numbers a group. Must be the last change of it: whoever finds the number finds the group.
+    pub(crate) fn tick(&mut self, group: &mut dyn Group) -> Result<(), Error> {
+        let next = self.group.wrapping_add(1);
+        let sealed = self.seal_number(next, GROUP_TEXT)?;
+        let mut changes = Changes::new();
+        changes.insert(GROUP_KEY.to_vec(), Some(sealed));
+        group.apply(CATALOG, changes)?;
+        self.group = next;
+        Ok(())
+    }
+
+    /// Number of the last group.
+    pub(crate) fn group(&self) -> u64 {
+        self.group
+    }
+
+    /// What the witness repeats about the last group.
+    pub(crate) fn testimony(&self) -> Result<Vec<u8>, Error> {
+        self.seal_number(self.group, WITNESS_TEXT)
+    }
+
+    /// The group a witness speaks of; `None` when it speaks of another store or not at all.
+    pub(crate) fn testified(&self, testimony: &[u8]) -> Option<u64> {
+        self.open_number(testimony, WITNESS_TEXT)
+    }
+
+    /// A store that was born but never wrote has no number.
+    fn stored_group(&self, view: &dyn View) -> Result<u64, LoadError> {
+        let damaged = |error: Error| LoadError::Damaged(error.to_string());
+        let Some(stored) = view.get(CATALOG, GROUP_KEY).map_err(damaged)? else {
+            return Ok(0);
+        };
+        self.open_number(&stored, GROUP_TEXT)
+            .ok_or_else(|| LoadError::Damaged("its group number does not open".to_owned()))
+    }
+
+    fn seal_number(&self, number: u64, text: &[u8]) -> Result<Vec<u8>, Error> {
+        self.key
+            .seal(
+                &[SCHEMA],
+                &[text, &self.store].concat(),
+                &number.to_be_bytes(),
+            )
+            .map_err(|_error| self.tree().damaged("a number cannot be sealed"))
+    }
+
+    fn open_number(&self, stored: &[u8], text: &[u8]) -> Option<u64> {
+        let (&SCHEMA, sealed) = stored.split_first()? else {
+            return None;
+        };
+        let number = self.key.open(&[text, &self.store].concat(), sealed).ok()?;
+        Some(u64::from_be_bytes(number.try_into().ok()?))
     }
 
     fn tree(&self) -> TreeRef<'_> {

@@ -18,6 +18,7 @@ use crate::namespace::Namespace;
 use crate::registry::{Slot, Staging, State};
 use crate::seal::MasterKey;
 use crate::store::{Durable, Epoch, Remains};
+use crate::witness::Witness;
 
 /// Most batches that share one sync. Source: R-5, measured.
 pub(crate) const GROUP_BATCHES_MAX: usize = 1_024;
@@ -84,6 +85,8 @@ pub(crate) struct Committer {
     state: Arc<State>,
     catalog: Catalog,
     queue: mpsc::Receiver<Request>,
+    /// `None` in memory.
+    witness: Option<Witness>,
     numbers: Numbers,
 }
 
@@ -93,6 +96,7 @@ impl Committer {
         state: Arc<State>,
         catalog: Catalog,
         queue: mpsc::Receiver<Request>,
+        witness: Option<Witness>,
     ) -> Self {
         let numbers = Numbers::new(engine.name());
         Self {
@@ -100,6 +104,7 @@ impl Committer {
             state,
             catalog,
             queue,
+            witness,
             numbers,
         }
     }
@@ -107,7 +112,13 @@ impl Committer {
     /// Works until it is closed or every sender is gone.
     pub(crate) fn run(mut self) {
         let state = Arc::clone(&self.state);
-        if let Err(why) = without_panic(|| self.rounds()) {
+        let worked = without_panic(|| {
+            self.rounds();
+            if let Some(witness) = &mut self.witness {
+                witness.sync();
+            }
+        });
+        if let Err(why) = worked {
             tracing::error!(why, "key store committer panicked");
             state.poison(&format!("committer {why}"));
         }
@@ -148,17 +159,17 @@ impl Committer {
             return;
         }
         let mut answers = Vec::with_capacity(commits.len());
-        let (state, catalog) = (&self.state, &mut self.catalog);
+        let state = Arc::clone(&self.state);
         let result = state.healthy().and_then(|()| {
-            self.engine.group(&mut |group| {
+            self.durably(&mut |catalog, group| {
                 for commit in &mut commits {
-                    let answer = apply(state, catalog, group, commit);
+                    let answer = apply(&state, catalog, group, commit);
                     if let Err(error @ Error::Engine { .. }) = answer {
                         return Err(error);
                     }
                     answers.push(answer);
                 }
-                Ok(())
+                Ok(answers.iter().any(Result::is_ok))
             })
         });
         match result {
@@ -178,6 +189,26 @@ impl Committer {
             drop(commit.room);
             let _gone = commit.ack.send(answer);
         }
+    }
+
+    /// Runs `work` as one group, numbers it if it says that it changed anything, and tells the
+    /// witness after the sync.
+    fn durably(
+        &mut self,
+        work: &mut dyn FnMut(&mut Catalog, &mut dyn Group) -> Result<bool, Error>,
+    ) -> Result<Duration, Error> {
+        let catalog = &mut self.catalog;
+        let before = catalog.group();
+        let sync = self.engine.group(&mut |group| {
+            let changed = work(catalog, group)?;
+            if changed { catalog.tick(group) } else { Ok(()) }
+        })?;
+        if let Some(witness) = &mut self.witness
+            && catalog.group() != before
+        {
+            witness.note(&catalog.testimony()?);
+        }
+        Ok(sync)
     }
 
     fn count(&self, answers: &[Result<Durable, Error>], sync: Duration) {
@@ -216,10 +247,8 @@ impl Committer {
             Control::Discard(ns) => self.discard(&ns),
             Control::Drop(ns, remains) => self.drop_namespace(&ns, remains),
             Control::Rotate(master) => {
-                let catalog = &mut self.catalog;
                 let done = self
-                    .engine
-                    .group(&mut |group| catalog.rotate(group, &master));
+                    .durably(&mut |catalog, group| catalog.rotate(group, &master).map(|()| true));
                 done.map_err(|error| self.fail(&error))?;
                 Ok(Durable {
                     epoch: Epoch::default(),
@@ -388,10 +417,11 @@ impl Committer {
     /// Applies edits of the catalog durably.
     fn edit(&mut self, edits: Vec<Edit>) -> Result<(), Error> {
         let mut edits = Some(edits);
-        let catalog = &mut self.catalog;
-        let done = self
-            .engine
-            .group(&mut |group| catalog.edit(group, edits.take().unwrap_or_default()));
+        let done = self.durably(&mut |catalog, group| {
+            catalog
+                .edit(group, edits.take().unwrap_or_default())
+                .map(|()| true)
+        });
         done.map(|_sync| ()).map_err(|error| self.fail(&error))
     }
 
@@ -440,14 +470,19 @@ fn apply(
             settled,
         })]
     };
+    // From here on the batch is half applied, so nothing may look like a mere refusal.
+    let fatal = |error: Error| Error::Engine {
+        action: "record a namespace",
+        cause: error.to_string(),
+    };
     if !before.recorded {
-        catalog.edit(group, record(false))?;
+        catalog.edit(group, record(false)).map_err(fatal)?;
     }
     // The new sequence must be visible before the new data: an export reads data, then sequence.
     slot.progress().ledger = Some(ledger);
     group.apply(slot.tree, changes)?;
     if !before.settled {
-        catalog.edit(group, record(true))?;
+        catalog.edit(group, record(true)).map_err(fatal)?;
     }
     let mut progress = slot.progress();
     progress.recorded = true;

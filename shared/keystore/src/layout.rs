@@ -3,6 +3,7 @@
 //! ```text
 //! 00                          ledger: epoch, sequence, count and sum of the tree, sealed
 //! 01                          canary (catalog only)
+//! 02                          number of the last group, sealed (catalog only)
 //! 10 kind key                 a value, or the head of a large one
 //! 20 kind key index(u32)      part of a large value
 //!
@@ -34,6 +35,8 @@ pub(crate) const PART_BYTES: usize = 4 << 10;
 pub(crate) const LEDGER_KEY: &[u8] = &[0x00];
 /// Where the canary of the catalog lives.
 pub(crate) const CANARY_KEY: &[u8] = &[0x01];
+/// Where the number of the last group lives (catalog only).
+pub(crate) const GROUP_KEY: &[u8] = &[0x02];
 /// First byte of values and heads; everything from here on counts in the ledger.
 pub(crate) const AREA_VALUES: u8 = 0x10;
 /// First byte of parts.

@@ -26,6 +26,7 @@ mod seal;
 mod sending;
 mod store;
 mod transfer;
+mod witness;
 
 pub use disk::{Admission, Disk, Watermarks};
 pub use error::Error;

@@ -4,6 +4,7 @@
 //! ```text
 //! <dir>/lock                     one process at a time
 //! <dir>/sled/ or <dir>/redb/     the engine's files
+//! <dir>/sled.witness             how far the store has come, see `witness`
 //! <dir>/sled.new/                a creation that was cut off; removed, it never served
 //! <dir>/sled.aside-<unix ms>/    damaged, kept for the operator
 //! ```
@@ -29,6 +30,7 @@ use crate::registry::{Registry, State};
 use crate::running::{Inner, QUEUE_KIB_MAX, QUEUE_REQUESTS_MAX, Running};
 use crate::seal::MasterKey;
 use crate::store::KeyStore;
+use crate::witness::Witness;
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -235,6 +237,10 @@ pub fn open_blocking(config: Config) -> Result<Opened, Error> {
                     .dir
                     .join(format!("{name}.aside-{}", clock::unix_ms()));
                 fs::rename(&live, &path).map_err(machine("move damaged files aside"))?;
+                if Witness::path(&live).exists() {
+                    fs::rename(Witness::path(&live), Witness::path(&path))
+                        .map_err(machine("move the witness aside"))?;
+                }
                 sync_dir(&config.dir).map_err(machine("sync the directory"))?;
                 tracing::error!(?path, cause, "key store is damaged and was moved aside");
                 moved_aside = Some(MovedAside { path, cause });
@@ -322,11 +328,19 @@ fn load(config: &Config, dir: &Path) -> Result<Loaded, LoadFailure> {
         Ok(())
     });
     match (read, loaded) {
-        (Ok(()), Some(Ok((catalog, records)))) => Ok(Loaded {
-            engine,
-            catalog,
-            records,
-        }),
+        (Ok(()), Some(Ok((catalog, records)))) => {
+            let (found, noted) = (catalog.group(), testified(&catalog, dir));
+            if found < noted {
+                return Err(LoadFailure::Broken(format!(
+                    "store fell back from group {noted}, noted in its witness, to group {found}"
+                )));
+            }
+            Ok(Loaded {
+                engine,
+                catalog,
+                records,
+            })
+        }
         (Ok(()), Some(Err(LoadError::WrongKey))) => {
             Err(LoadFailure::Fatal(Error::WrongMasterKey {
                 dir: config.dir.clone(),
@@ -337,6 +351,14 @@ fn load(config: &Config, dir: &Path) -> Result<Loaded, LoadFailure> {
         }
         (Err(error), _) => Err(LoadFailure::Broken(error.to_string())),
         (Ok(()), None) => Err(LoadFailure::Broken("catalog was not read".to_owned())),
+    }
+}
+
+/// The group that the witness of `live` speaks of; 0 when there is none of this store.
+fn testified(catalog: &Catalog, live: &Path) -> u64 {
+    match fs::read(Witness::path(live)) {
+        Ok(testimony) => catalog.testified(&testimony).unwrap_or(0),
+        Err(_) => 0,
     }
 }
 
@@ -403,11 +425,17 @@ fn start(
     let (queue, requests) = mpsc::channel(QUEUE_REQUESTS_MAX);
     let engine = loaded.engine;
     let engine_name = engine.name();
+    let live = config.engine.directory().map(|name| config.dir.join(name));
+    let witness = live
+        .map(|live| Witness::open(&Witness::path(&live)))
+        .transpose()
+        .map_err(|error| machine("open the witness", error.to_string()))?;
     let committer = Committer::new(
         Arc::clone(&engine),
         Arc::clone(&state),
         loaded.catalog,
         requests,
+        witness,
     );
     let lock = lock.map(Arc::new);
     let held = lock.clone();

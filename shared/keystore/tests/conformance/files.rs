@@ -1,7 +1,7 @@
 //! What opening does with keys, locks, damage and full disks.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use switchboard_keystore::{
     Admission, EngineKind, Epoch, Error, OnBroken, OpenError, Watermarks, open,
@@ -11,7 +11,7 @@ use crate::{KIND, Place, commit, every_engine, get, master, put, session};
 
 every_engine!(
     all: []
-    files: [master_keys_are_checked, master_keys_rotate, one_opener_at_a_time, engines_do_not_mix, damage_moves_aside, unfinished_creations_are_removed, disks_are_judged]
+    files: [master_keys_are_checked, master_keys_rotate, one_opener_at_a_time, engines_do_not_mix, damage_moves_aside, unfinished_creations_are_removed, fallen_back_stores_are_noticed, disks_are_judged]
 );
 
 async fn master_keys_are_checked(place: Place) {
@@ -174,6 +174,53 @@ async fn unfinished_creations_are_removed(place: Place) {
     again.store.close().await.unwrap();
 }
 
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let place = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &place);
+        } else {
+            fs::copy(entry.path(), place).unwrap();
+        }
+    }
+}
+
+/// An older copy of the engine's files is whole and authentic, and must still not serve.
+async fn fallen_back_stores_are_noticed(place: Place) {
+    let (store, ns) = (place.open().await, session("a"));
+    commit(&store, &ns, 1, vec![put("k", "1")]).await;
+    store.close().await.unwrap();
+    let live = main_file(&place).parent().unwrap().to_owned();
+    let old = place.path().join("old");
+    copy(&live, &old);
+    let store = place.open().await;
+    commit(&store, &ns, 1, vec![put("k", "2")]).await;
+    store.close().await.unwrap();
+    fs::remove_dir_all(&live).unwrap();
+    copy(&old, &live);
+    let refused = place.try_open().await;
+    assert!(
+        matches!(refused, Err(OpenError::Broken { .. })),
+        "{refused:?}"
+    );
+    // Without a witness nobody can know; one that is damaged proves nothing.
+    let mut witness = live.clone().into_os_string();
+    witness.push(".witness");
+    fs::write(
+        witness,
+        b"not a witness, but as long as a real one is, or even a little longer",
+    )
+    .unwrap();
+    let store = place.open().await;
+    assert_eq!(
+        get(&store, &ns, "k").await.as_deref(),
+        Some(b"1".as_slice())
+    );
+    store.close().await.unwrap();
+}
+
 async fn disks_are_judged(place: Place) {
     for (watermarks, expected) in [
         ((0, 0, 0), Admission::Ok),
@@ -284,6 +331,8 @@ async fn missing_moved_and_older_entries_are_damage() {
         ("swapped", swapped, false),
         ("flipped", flipped, false),
     ] {
+        // The file goes back in time on purpose, so its witness must not tell.
+        fs::remove_file(place.path().join("redb.witness")).unwrap();
         fs::write(&file, &whole).unwrap();
         tamper(&place, edit);
         let store = place.open().await;
