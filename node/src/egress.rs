@@ -51,7 +51,9 @@ impl Guard {
     /// Public addresses, and these networks.
     #[must_use]
     pub fn new(allow: Vec<IpNet>) -> Self {
-        Self { allow: allow.into() }
+        Self {
+            allow: allow.into(),
+        }
     }
 
     /// Whether this address may be reached.
@@ -78,7 +80,11 @@ impl Guard {
             Host::Ipv4(address) => IpAddr::V4(address),
             Host::Ipv6(address) => IpAddr::V6(address),
         };
-        if self.allows(literal) { Ok(()) } else { Err(Refused::Private) }
+        if self.allows(literal) {
+            Ok(())
+        } else {
+            Err(Refused::Private)
+        }
     }
 
     /// A client for webhooks: no redirects, one limit for the whole call.
@@ -115,7 +121,9 @@ impl Guard {
             .pool_idle_timeout(IDLE_KEPT)
             .no_proxy()
             .user_agent(concat!("Switchboard/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(GuardedResolver { guard: self.clone() })
+            .dns_resolver(GuardedResolver {
+                guard: self.clone(),
+            })
     }
 }
 
@@ -130,7 +138,8 @@ impl Resolve for GuardedResolver {
         let guard = self.guard.clone();
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let allowed: Vec<SocketAddr> = found.filter(|address| guard.allows(address.ip())).collect();
+            let allowed: Vec<SocketAddr> =
+                found.filter(|address| guard.allows(address.ip())).collect();
             if allowed.is_empty() {
                 return Err(Refused::Private.into());
             }
@@ -162,7 +171,10 @@ mod tests {
         ] {
             assert_eq!(check(&guard, url), Err(Refused::Private), "{url}");
         }
-        assert_eq!(check(&guard, "http://example.com:25/"), Err(Refused::Port(25)));
+        assert_eq!(
+            check(&guard, "http://example.com:25/"),
+            Err(Refused::Port(25))
+        );
         assert_eq!(check(&guard, "file:///etc/passwd"), Err(Refused::Scheme));
         assert_eq!(check(&guard, "https://example.com/x"), Ok(()));
         assert_eq!(check(&guard, "http://8.8.8.8:8080/x"), Ok(()));
@@ -180,8 +192,13 @@ mod tests {
         // The name resolves to loopback on every machine; a listener makes sure that a connection would succeed.
         drop(rustls::crypto::ring::default_provider().install_default());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://localhost:{}/", listener.local_addr().unwrap().port());
-        let client = Guard::default().webhook_client(Duration::from_secs(5)).unwrap();
+        let url = format!(
+            "http://localhost:{}/",
+            listener.local_addr().unwrap().port()
+        );
+        let client = Guard::default()
+            .webhook_client(Duration::from_secs(5))
+            .unwrap();
         let error = client.get(&url).send().await.unwrap_err();
         assert!(error.is_connect(), "{error:?}");
         assert!(format!("{error:?}").contains("Private"), "{error:?}");

@@ -7,4 +7,7 @@ mod clock;
 mod session;
 mod task;
 
+pub mod delivery;
+pub mod egress;
+pub mod media;
 pub mod ports;

@@ -12,10 +12,10 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use rand::Rng;
 use switchboard_vocab::envelope::CHUNK_LEN_MAX;
 use switchboard_vocab::media::{MediaSource, StoredMedia};
 use switchboard_vocab::{ErrorCode, MediaId, OpError, SessionRef, UploadId};
-use rand::Rng;
 
 use crate::egress::Guard;
 use crate::ports::{Downloader, KnownMedia, MediaPort, Resolved, SessionScope, Wanted};
@@ -48,7 +48,9 @@ impl MediaStore {
     /// # Errors
     /// When the folders cannot be made, or the machine's TLS roots cannot be read.
     pub fn open(folder: &Path, config: MediaConfig) -> Result<Self, OpError> {
-        let failed = |e: std::io::Error| OpError::internal(format!("open the media store {}: {e}", folder.display()));
+        let failed = |e: std::io::Error| {
+            OpError::internal(format!("open the media store {}: {e}", folder.display()))
+        };
         Ok(Self {
             files: Files::open(folder.join("files")).map_err(failed)?,
             staging: Staging::open(folder.join("staged"), config.file_bytes_max).map_err(failed)?,
@@ -68,7 +70,9 @@ impl MediaPort for MediaStore {
         total: u64,
         piece: Bytes,
     ) -> Result<(), OpError> {
-        self.staging.keep(&scope.session, upload, offset, total, piece).await
+        self.staging
+            .keep(&scope.session, upload, offset, total, piece)
+            .await
     }
 
     async fn resolve(&self, scope: &SessionScope, wanted: Wanted<'_>) -> Result<Resolved, OpError> {
@@ -84,21 +88,42 @@ impl MediaPort for MediaStore {
             }
             MediaSource::Staged { upload, .. } => self.staging.take(&scope.session, upload).await?,
             MediaSource::Stored(media) => {
-                let meta = self.files.describe(&scope.session, media).await?.ok_or_else(|| unknown(media))?;
+                let meta = self
+                    .files
+                    .describe(&scope.session, media)
+                    .await?
+                    .ok_or_else(|| unknown(media))?;
                 mime_type = mime_type.or(Some(meta.mime_type));
                 file_name = file_name.or(meta.file_name);
                 id = Some(media.clone());
-                self.files.whole(&scope.session, media).await?.ok_or_else(|| unknown(media))?
+                self.files
+                    .whole(&scope.session, media)
+                    .await?
+                    .ok_or_else(|| unknown(media))?
             }
             MediaSource::Inline(_) => {
-                return Err(OpError::internal("bytes inside a call reached the owner: they travel as uploads"));
+                return Err(OpError::internal(
+                    "bytes inside a call reached the owner: they travel as uploads",
+                ));
             }
         };
         let id = id.map_or_else(fresh_id, Ok)?;
-        look::at(look::Given { id, bytes, kind: wanted.kind, mime_type, file_name }).await
+        look::at(look::Given {
+            id,
+            bytes,
+            kind: wanted.kind,
+            mime_type,
+            file_name,
+        })
+        .await
     }
 
-    async fn put(&self, scope: &SessionScope, meta: &StoredMedia, bytes: Bytes) -> Result<(), OpError> {
+    async fn put(
+        &self,
+        scope: &SessionScope,
+        meta: &StoredMedia,
+        bytes: Bytes,
+    ) -> Result<(), OpError> {
         self.files.put(&scope.session, meta, bytes).await
     }
 
@@ -122,9 +147,20 @@ impl MediaPort for MediaStore {
         Ok(meta)
     }
 
-    async fn read(&self, scope: &SessionScope, media: &MediaId, offset: u64, len: u32) -> Result<Bytes, OpError> {
-        let len = usize::try_from(len).unwrap_or(CHUNK_LEN_MAX).min(CHUNK_LEN_MAX);
-        self.files.piece(&scope.session, media, offset, len).await?.ok_or_else(|| unknown(media))
+    async fn read(
+        &self,
+        scope: &SessionScope,
+        media: &MediaId,
+        offset: u64,
+        len: u32,
+    ) -> Result<Bytes, OpError> {
+        let len = usize::try_from(len)
+            .unwrap_or(CHUNK_LEN_MAX)
+            .min(CHUNK_LEN_MAX);
+        self.files
+            .piece(&scope.session, media, offset, len)
+            .await?
+            .ok_or_else(|| unknown(media))
     }
 
     async fn erase(&self, session: &SessionRef) -> Result<(), OpError> {

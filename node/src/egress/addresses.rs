@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An IPv6 address that carries an IPv4 one, as that IPv4 address: mapped, compatible, NAT64.
 pub(super) fn plain(address: IpAddr) -> IpAddr {
-    let IpAddr::V6(v6) = address else { return address };
+    let IpAddr::V6(v6) = address else {
+        return address;
+    };
     if let Some(v4) = v6.to_ipv4_mapped() {
         return IpAddr::V4(v4);
     }
@@ -29,12 +31,12 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     let special = match (a, b, c) {
         (0 | 10 | 127, ..) | (192, 168, _) | (169, 254, _) => true,
-        (100, 64..=127, _) => true,                         // carrier-grade NAT
-        (172, 16..=31, _) => true,                          // private
+        (100, 64..=127, _) => true, // carrier-grade NAT
+        (172, 16..=31, _) => true,  // private
         (192, 0, 0 | 2) | (198, 51, 100) | (203, 0, 113) => true, // protocol assignments, documentation
-        (192, 88, 99) => true,                              // 6to4 relays
-        (198, 18 | 19, _) => true,                          // benchmarking
-        (224.., ..) => true,                                // multicast, reserved, broadcast
+        (192, 88, 99) => true,                                    // 6to4 relays
+        (198, 18 | 19, _) => true,                                // benchmarking
+        (224.., ..) => true,                                      // multicast, reserved, broadcast
         _ => false,
     };
     !special
@@ -60,13 +62,36 @@ mod tests {
     #[test]
     fn special_addresses_are_not_public() {
         for text in [
-            "0.0.0.0", "10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "192.168.0.1",
-            "198.18.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "fe80::1",
-            "fc00::1", "ff02::1", "2001:db8::1", "2002:a00:1::", "::10.0.0.1",
+            "0.0.0.0",
+            "10.0.0.1",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "192.168.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "fe80::1",
+            "fc00::1",
+            "ff02::1",
+            "2001:db8::1",
+            "2002:a00:1::",
+            "::10.0.0.1",
         ] {
             assert!(!is_public(plain(text.parse().unwrap())), "{text}");
         }
-        for text in ["8.8.8.8", "1.1.1.1", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"] {
+        for text in [
+            "8.8.8.8",
+            "1.1.1.1",
+            "2606:4700:4700::1111",
+            "::ffff:8.8.8.8",
+            "64:ff9b::808:808",
+        ] {
             assert!(is_public(plain(text.parse().unwrap())), "{text}");
         }
     }

@@ -36,23 +36,48 @@ pub(super) struct Fetched {
 impl Fetcher {
     pub(super) fn new(guard: Guard, bytes_max: u64) -> Result<Self, OpError> {
         let http = guard.media_client(FETCH_WAIT_MAX);
-        let http = http.map_err(|e| OpError::internal(format!("make the client of media links: {e}")))?;
-        Ok(Self { guard, http, bytes_max })
+        let http =
+            http.map_err(|e| OpError::internal(format!("make the client of media links: {e}")))?;
+        Ok(Self {
+            guard,
+            http,
+            bytes_max,
+        })
     }
 
     /// Fetches a link whole.
     pub(super) async fn fetch(&self, link: &str) -> Result<Fetched, OpError> {
         if link.len() > LINK_LEN_MAX {
-            return Err(OpError::invalid(format!("the media link is longer than {LINK_LEN_MAX} bytes")));
+            return Err(OpError::invalid(format!(
+                "the media link is longer than {LINK_LEN_MAX} bytes"
+            )));
         }
-        let url = Url::parse(link).map_err(|e| OpError::invalid(format!("the media link is not a url: {e}")))?;
-        self.guard.check(&url).map_err(|refused| unreachable(&format!("{refused}")))?;
-        let file_name = url.path_segments().and_then(Iterator::last).filter(|name| !name.is_empty()).map(str::to_owned);
-        let answer = self.http.get(url).send().await.map_err(|e| unreachable(&reason(&e)))?;
+        let url = Url::parse(link)
+            .map_err(|e| OpError::invalid(format!("the media link is not a url: {e}")))?;
+        self.guard
+            .check(&url)
+            .map_err(|refused| unreachable(&format!("{refused}")))?;
+        let file_name = url
+            .path_segments()
+            .and_then(Iterator::last)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned);
+        let answer = self
+            .http
+            .get(url)
+            .send()
+            .await
+            .map_err(|e| unreachable(&reason(&e)))?;
         if !answer.status().is_success() {
-            return Err(unreachable(&format!("its server answered {}", answer.status())));
+            return Err(unreachable(&format!(
+                "its server answered {}",
+                answer.status()
+            )));
         }
-        if answer.content_length().is_some_and(|len| len > self.bytes_max) {
+        if answer
+            .content_length()
+            .is_some_and(|len| len > self.bytes_max)
+        {
             return Err(self.too_large());
         }
         let mime_type = answer
@@ -70,17 +95,27 @@ impl Fetcher {
             }
             bytes.extend_from_slice(&piece);
         }
-        Ok(Fetched { bytes: bytes.freeze(), mime_type, file_name })
+        Ok(Fetched {
+            bytes: bytes.freeze(),
+            mime_type,
+            file_name,
+        })
     }
 
     fn too_large(&self) -> OpError {
-        let message = format!("the file behind the media link has more than {} bytes", self.bytes_max);
+        let message = format!(
+            "the file behind the media link has more than {} bytes",
+            self.bytes_max
+        );
         OpError::new(ErrorCode::TooLarge, message)
     }
 }
 
 fn unreachable(why: &str) -> OpError {
-    OpError::new(ErrorCode::MediaUnreachable, format!("the media link could not be fetched: {why}"))
+    OpError::new(
+        ErrorCode::MediaUnreachable,
+        format!("the media link could not be fetched: {why}"),
+    )
 }
 
 /// Why a request failed, in words that do not repeat the link.

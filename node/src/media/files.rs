@@ -22,7 +22,9 @@ impl Files {
 
     fn folder(&self, session: &SessionRef) -> PathBuf {
         // Ids are tokens of letters, digits, '_' and '-': they cannot climb out of the root.
-        self.root.join(session.tenant.as_str()).join(session.session.as_str())
+        self.root
+            .join(session.tenant.as_str())
+            .join(session.session.as_str())
     }
 
     fn path(&self, session: &SessionRef, media: &MediaId) -> PathBuf {
@@ -30,10 +32,16 @@ impl Files {
     }
 
     /// Stores a file; whole or not at all.
-    pub(super) async fn put(&self, session: &SessionRef, meta: &StoredMedia, bytes: Bytes) -> Result<(), OpError> {
+    pub(super) async fn put(
+        &self,
+        session: &SessionRef,
+        meta: &StoredMedia,
+        bytes: Bytes,
+    ) -> Result<(), OpError> {
         let folder = self.folder(session);
         let path = self.path(session, &meta.id);
-        let described = serde_json::to_vec(meta).map_err(|e| OpError::internal(format!("describe media: {e}")))?;
+        let described = serde_json::to_vec(meta)
+            .map_err(|e| OpError::internal(format!("describe media: {e}")))?;
         blocking("store media", move || {
             private_folder(&folder)?;
             write_whole(&path, &bytes)?;
@@ -44,19 +52,34 @@ impl Files {
     }
 
     /// What is known of a file; `None` when it is not stored.
-    pub(super) async fn describe(&self, session: &SessionRef, media: &MediaId) -> Result<Option<StoredMedia>, OpError> {
+    pub(super) async fn describe(
+        &self,
+        session: &SessionRef,
+        media: &MediaId,
+    ) -> Result<Option<StoredMedia>, OpError> {
         let path = described_path(&self.path(session, media));
-        let text = blocking("describe media", move || absent_is_none(std::fs::read(path))).await?;
+        let text = blocking("describe media", move || {
+            absent_is_none(std::fs::read(path))
+        })
+        .await?;
         let parse = |text: Vec<u8>| {
-            serde_json::from_slice(&text).map_err(|e| OpError::internal(format!("a media description is damaged: {e}")))
+            serde_json::from_slice(&text)
+                .map_err(|e| OpError::internal(format!("a media description is damaged: {e}")))
         };
         text.map(parse).transpose()
     }
 
     /// All bytes of a file.
-    pub(super) async fn whole(&self, session: &SessionRef, media: &MediaId) -> Result<Option<Bytes>, OpError> {
+    pub(super) async fn whole(
+        &self,
+        session: &SessionRef,
+        media: &MediaId,
+    ) -> Result<Option<Bytes>, OpError> {
         let path = self.path(session, media);
-        blocking("read media", move || absent_is_none(std::fs::read(path)).map(|found| found.map(Bytes::from))).await
+        blocking("read media", move || {
+            absent_is_none(std::fs::read(path)).map(|found| found.map(Bytes::from))
+        })
+        .await
     }
 
     /// A piece of a file; empty behind its end.
@@ -69,10 +92,13 @@ impl Files {
     ) -> Result<Option<Bytes>, OpError> {
         let path = self.path(session, media);
         blocking("read media", move || {
-            let Some(mut file) = absent_is_none(std::fs::File::open(path))? else { return Ok(None) };
+            let Some(mut file) = absent_is_none(std::fs::File::open(path))? else {
+                return Ok(None);
+            };
             file.seek(SeekFrom::Start(offset))?;
             let mut piece = Vec::with_capacity(len);
-            file.take(u64::try_from(len).unwrap_or(u64::MAX)).read_to_end(&mut piece)?;
+            file.take(u64::try_from(len).unwrap_or(u64::MAX))
+                .read_to_end(&mut piece)?;
             Ok(Some(piece.into()))
         })
         .await
@@ -81,7 +107,10 @@ impl Files {
     /// Removes every file of a session.
     pub(super) async fn erase(&self, session: &SessionRef) -> Result<(), OpError> {
         let folder = self.folder(session);
-        blocking("erase media", move || absent_is_none(std::fs::remove_dir_all(folder)).map(drop)).await
+        blocking("erase media", move || {
+            absent_is_none(std::fs::remove_dir_all(folder)).map(drop)
+        })
+        .await
     }
 }
 
@@ -92,11 +121,16 @@ fn described_path(path: &Path) -> PathBuf {
 
 /// A folder that only this user can enter.
 pub(super) fn private_folder(path: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
 }
 
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().ok_or_else(|| std::io::Error::from(ErrorKind::InvalidInput))?;
+    let folder = path
+        .parent()
+        .ok_or_else(|| std::io::Error::from(ErrorKind::InvalidInput))?;
     let mut name = [0u8; 8];
     rand::Rng::fill_bytes(&mut rand::rng(), &mut name);
     let beside = folder.join(format!("{}.part", hex::encode(name)));
@@ -126,7 +160,8 @@ pub(super) async fn blocking<T: Send + 'static>(
     let result = done.map_err(|e| OpError::internal(format!("{what}: {e}")))?;
     result.map_err(|e| match e.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            OpError::new(ErrorCode::StorageFull, "the gateway's disk is full").with_internal(format!("{what}: {e}"))
+            OpError::new(ErrorCode::StorageFull, "the gateway's disk is full")
+                .with_internal(format!("{what}: {e}"))
         }
         _ => OpError::internal(format!("{what}: {e}")),
     })

@@ -49,9 +49,15 @@ fn look(given: Given) -> Result<Resolved, OpError> {
     let mime_type = mime_type(found, given.mime_type.as_deref());
     let kind = given.kind.unwrap_or_else(|| kind_of(&mime_type));
     refuse_misfits(kind, &mime_type)?;
-    let picture = if mime_type.starts_with("image/") { picture(&given.bytes) } else { None };
+    let picture = if mime_type.starts_with("image/") {
+        picture(&given.bytes)
+    } else {
+        None
+    };
     if matches!(kind, MediaKind::Image | MediaKind::Sticker) && picture.is_none() {
-        return Err(unsupported("the picture is damaged or too large to be read"));
+        return Err(unsupported(
+            "the picture is damaged or too large to be read",
+        ));
     }
     let (size, thumbnail) = picture.map_or((None, None), |(size, preview)| (Some(size), preview));
     let meta = StoredMedia {
@@ -62,17 +68,26 @@ fn look(given: Given) -> Result<Resolved, OpError> {
         sha256: hex::encode(Sha256::digest(&given.bytes)),
         file_name: given.file_name,
     };
-    Ok(Resolved { meta, bytes: given.bytes, size, thumbnail })
+    Ok(Resolved {
+        meta,
+        bytes: given.bytes,
+        size,
+        thumbnail,
+    })
 }
 
 /// The bytes decide where they can; containers that look alike (zip, ogg, mp4) keep the caller's more exact word.
 fn mime_type(found: Option<&'static str>, declared: Option<&str>) -> String {
-    let declared = declared.map(|text| text.trim().to_ascii_lowercase()).filter(|text| text.contains('/'));
+    let declared = declared
+        .map(|text| text.trim().to_ascii_lowercase())
+        .filter(|text| text.contains('/'));
     match (found, declared) {
         (None, declared) => declared
             .filter(|text| !(text.starts_with("image/") || text.starts_with("video/")))
             .unwrap_or_else(|| UNKNOWN_TYPE.to_owned()),
-        (Some("application/zip"), Some(declared)) if declared.starts_with("application/") => declared,
+        (Some("application/zip"), Some(declared)) if declared.starts_with("application/") => {
+            declared
+        }
         (Some("audio/ogg" | "video/mp4" | "audio/m4a"), Some(declared))
             if declared.starts_with("audio/") || declared.starts_with("video/mp4") =>
         {
@@ -94,14 +109,35 @@ fn kind_of(mime_type: &str) -> MediaKind {
 /// What WhatsApp's clients show for each kind. Source: WhatsApp's published list of supported media types.
 fn refuse_misfits(kind: MediaKind, mime_type: &str) -> Result<(), OpError> {
     let (fits, expected) = match kind {
-        MediaKind::Image => (matches!(mime_type, "image/jpeg" | "image/png" | "image/webp" | "image/gif"), "a jpeg, png, webp or gif picture"),
-        MediaKind::Video => (matches!(mime_type, "video/mp4" | "video/3gpp" | "video/quicktime"), "an mp4 or 3gp film"),
-        MediaKind::Audio => (mime_type.starts_with("audio/") || mime_type == "video/mp4", "a sound file"),
-        MediaKind::Voice => (mime_type.starts_with("audio/ogg") || mime_type == "audio/opus", "ogg sound with opus"),
+        MediaKind::Image => (
+            matches!(
+                mime_type,
+                "image/jpeg" | "image/png" | "image/webp" | "image/gif"
+            ),
+            "a jpeg, png, webp or gif picture",
+        ),
+        MediaKind::Video => (
+            matches!(mime_type, "video/mp4" | "video/3gpp" | "video/quicktime"),
+            "an mp4 or 3gp film",
+        ),
+        MediaKind::Audio => (
+            mime_type.starts_with("audio/") || mime_type == "video/mp4",
+            "a sound file",
+        ),
+        MediaKind::Voice => (
+            mime_type.starts_with("audio/ogg") || mime_type == "audio/opus",
+            "ogg sound with opus",
+        ),
         MediaKind::Sticker => (mime_type == "image/webp", "a webp picture"),
         MediaKind::Document => (true, ""),
     };
-    if fits { Ok(()) } else { Err(unsupported(&format!("the file is {mime_type}, {expected} is expected"))) }
+    if fits {
+        Ok(())
+    } else {
+        Err(unsupported(&format!(
+            "the file is {mime_type}, {expected} is expected"
+        )))
+    }
 }
 
 fn unsupported(message: &str) -> OpError {
@@ -110,7 +146,9 @@ fn unsupported(message: &str) -> OpError {
 
 /// Width, height and a preview of a picture that can be read.
 fn picture(bytes: &Bytes) -> Option<((u32, u32), Option<Bytes>)> {
-    let mut reader = ImageReader::new(Cursor::new(bytes.as_ref())).with_guessed_format().ok()?;
+    let mut reader = ImageReader::new(Cursor::new(bytes.as_ref()))
+        .with_guessed_format()
+        .ok()?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(PICTURE_SIDE_MAX);
     limits.max_image_height = Some(PICTURE_SIDE_MAX);
@@ -118,7 +156,9 @@ fn picture(bytes: &Bytes) -> Option<((u32, u32), Option<Bytes>)> {
     reader.limits(limits);
     let picture = reader.decode().ok()?;
     let size = (picture.width(), picture.height());
-    let preview = picture.thumbnail(PREVIEW_SIDE_MAX, PREVIEW_SIDE_MAX).to_rgb8();
+    let preview = picture
+        .thumbnail(PREVIEW_SIDE_MAX, PREVIEW_SIDE_MAX)
+        .to_rgb8();
     let mut out = Cursor::new(Vec::new());
     let written = preview.write_to(&mut out, ImageFormat::Jpeg).ok();
     Some((size, written.map(|()| out.into_inner().into())))
@@ -130,13 +170,21 @@ mod tests {
 
     fn png() -> Bytes {
         let mut out = Cursor::new(Vec::new());
-        image::RgbImage::new(30, 20).write_to(&mut out, ImageFormat::Png).unwrap();
+        image::RgbImage::new(30, 20)
+            .write_to(&mut out, ImageFormat::Png)
+            .unwrap();
         out.into_inner().into()
     }
 
     fn given(bytes: Bytes, kind: Option<MediaKind>, mime_type: Option<&str>) -> Given {
         let id = MediaId::parse("m").unwrap();
-        Given { id, bytes, kind, mime_type: mime_type.map(str::to_owned), file_name: None }
+        Given {
+            id,
+            bytes,
+            kind,
+            mime_type: mime_type.map(str::to_owned),
+            file_name: None,
+        }
     }
 
     #[test]
@@ -150,13 +198,29 @@ mod tests {
     #[test]
     fn misfits_and_damage_are_refused() {
         let text = Bytes::from_static(b"only words");
-        for kind in [MediaKind::Image, MediaKind::Video, MediaKind::Sticker, MediaKind::Voice] {
+        for kind in [
+            MediaKind::Image,
+            MediaKind::Video,
+            MediaKind::Sticker,
+            MediaKind::Voice,
+        ] {
             let error = look(given(text.clone(), Some(kind), Some("image/png"))).unwrap_err();
             assert_eq!(error.code, ErrorCode::UnsupportedMedia, "{kind:?}");
         }
         let cut = png().slice(..40);
-        assert_eq!(look(given(cut, Some(MediaKind::Image), None)).unwrap_err().code, ErrorCode::UnsupportedMedia);
+        assert_eq!(
+            look(given(cut, Some(MediaKind::Image), None))
+                .unwrap_err()
+                .code,
+            ErrorCode::UnsupportedMedia
+        );
         assert!(look(given(Bytes::new(), Some(MediaKind::Document), None)).is_err());
-        assert_eq!(look(given(text, Some(MediaKind::Document), Some("text/plain"))).unwrap().meta.mime_type, "text/plain");
+        assert_eq!(
+            look(given(text, Some(MediaKind::Document), Some("text/plain")))
+                .unwrap()
+                .meta
+                .mime_type,
+            "text/plain"
+        );
     }
 }

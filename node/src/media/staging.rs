@@ -43,8 +43,12 @@ impl Upload {
 
     /// Adds a range and joins it with its neighbours.
     fn add(&mut self, mut start: u64, mut end: u64) {
-        let touching: Vec<u64> =
-            self.arrived.range(..=end).filter(|(_, other_end)| **other_end >= start).map(|(at, _)| *at).collect();
+        let touching: Vec<u64> = self
+            .arrived
+            .range(..=end)
+            .filter(|(_, other_end)| **other_end >= start)
+            .map(|(at, _)| *at)
+            .collect();
         for at in touching {
             if let Some(other_end) = self.arrived.remove(&at) {
                 start = start.min(at);
@@ -59,7 +63,11 @@ impl Staging {
     pub(super) fn open(root: PathBuf, bytes_max: u64) -> std::io::Result<Self> {
         super::files::absent_is_none(std::fs::remove_dir_all(&root))?;
         private_folder(&root)?;
-        Ok(Self { root, bytes_max, under_way: Mutex::default() })
+        Ok(Self {
+            root,
+            bytes_max,
+            under_way: Mutex::default(),
+        })
     }
 
     /// Keeps one piece.
@@ -72,18 +80,27 @@ impl Staging {
         piece: Bytes,
     ) -> Result<(), OpError> {
         if total > self.bytes_max {
-            let message = format!("the file has {total} bytes, at most {} are allowed", self.bytes_max);
+            let message = format!(
+                "the file has {total} bytes, at most {} are allowed",
+                self.bytes_max
+            );
             return Err(OpError::new(ErrorCode::TooLarge, message));
         }
         let end = offset.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         if end > total {
-            return Err(OpError::invalid("a piece of the upload lies behind its end"));
+            return Err(OpError::invalid(
+                "a piece of the upload lies behind its end",
+            ));
         }
         self.forget_old().await;
         let name = (session.clone(), upload.clone());
         let path = self.enter(&name, total)?;
         blocking("stage media", move || {
-            let file = std::fs::File::options().create(true).truncate(false).write(true).open(path)?;
+            let file = std::fs::File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(path)?;
             file.write_all_at(&piece, offset)
         })
         .await?;
@@ -94,20 +111,35 @@ impl Staging {
     }
 
     /// Takes a whole upload; it is gone afterwards.
-    pub(super) async fn take(&self, session: &SessionRef, upload: &UploadId) -> Result<Bytes, OpError> {
+    pub(super) async fn take(
+        &self,
+        session: &SessionRef,
+        upload: &UploadId,
+    ) -> Result<Bytes, OpError> {
         let name = (session.clone(), upload.clone());
         let found = self.lock().remove(&name);
-        let found = found.ok_or_else(|| OpError::new(ErrorCode::NotFound, "the upload is not known; send the call again"))?;
+        let found = found.ok_or_else(|| {
+            OpError::new(
+                ErrorCode::NotFound,
+                "the upload is not known; send the call again",
+            )
+        })?;
         let whole = found.is_whole();
         let path = found.path;
         let bytes = blocking("read an upload", move || {
-            let bytes = if whole { std::fs::read(&path)? } else { Vec::new() };
+            let bytes = if whole {
+                std::fs::read(&path)?
+            } else {
+                Vec::new()
+            };
             std::fs::remove_file(&path)?;
             Ok(bytes)
         })
         .await?;
         if !whole {
-            return Err(OpError::invalid("the upload is not complete; send the call again"));
+            return Err(OpError::invalid(
+                "the upload is not complete; send the call again",
+            ));
         }
         Ok(bytes.into())
     }
@@ -118,13 +150,17 @@ impl Staging {
     }
 
     async fn forget_old(&self) {
-        self.remove_where(|_, upload| upload.touched.elapsed() > UPLOAD_WAIT_MAX).await;
+        self.remove_where(|_, upload| upload.touched.elapsed() > UPLOAD_WAIT_MAX)
+            .await;
     }
 
     async fn remove_where(&self, which: impl Fn(&Name, &Upload) -> bool) {
         let gone: Vec<PathBuf> = {
             let mut under_way = self.lock();
-            under_way.extract_if(|name, upload| which(name, upload)).map(|(_, upload)| upload.path).collect()
+            under_way
+                .extract_if(|name, upload| which(name, upload))
+                .map(|(_, upload)| upload.path)
+                .collect()
         };
         for path in gone {
             if let Err(error) = tokio::fs::remove_file(&path).await {
@@ -138,23 +174,37 @@ impl Staging {
         let mut under_way = self.lock();
         if let Some(upload) = under_way.get_mut(name) {
             if upload.total != total {
-                return Err(OpError::invalid("the pieces of the upload disagree about its size"));
+                return Err(OpError::invalid(
+                    "the pieces of the upload disagree about its size",
+                ));
             }
             upload.touched = Instant::now();
             return Ok(upload.path.clone());
         }
         if under_way.len() >= UPLOADS_MAX {
-            return Err(OpError::new(ErrorCode::Busy, "too many uploads are under way"));
+            return Err(OpError::new(
+                ErrorCode::Busy,
+                "too many uploads are under way",
+            ));
         }
         let (session, upload) = name;
-        let path = self.root.join(format!("{}.{}.{upload}", session.tenant, session.session));
-        let entry = Upload { path: path.clone(), total, arrived: BTreeMap::new(), touched: Instant::now() };
+        let path = self
+            .root
+            .join(format!("{}.{}.{upload}", session.tenant, session.session));
+        let entry = Upload {
+            path: path.clone(),
+            total,
+            arrived: BTreeMap::new(),
+            touched: Instant::now(),
+        };
         under_way.insert(name.clone(), entry);
         Ok(path)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Name, Upload>> {
         // The map is changed in single steps, so a panic elsewhere leaves it sound.
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,19 +11,35 @@ use super::*;
 const FILE_BYTES_MAX: u64 = 4_096;
 
 fn scope() -> SessionScope {
-    SessionScope { session: "default/a".parse().unwrap(), uuid: "u".into(), epoch: Epoch(1) }
+    SessionScope {
+        session: "default/a".parse().unwrap(),
+        uuid: "u".into(),
+        epoch: Epoch(1),
+    }
 }
 
 fn store(allow: &[&str]) -> (tempfile::TempDir, MediaStore) {
     drop(rustls::crypto::ring::default_provider().install_default());
     let folder = tempfile::tempdir().unwrap();
     let guard = Guard::new(allow.iter().map(|net| net.parse().unwrap()).collect());
-    let store = MediaStore::open(folder.path(), MediaConfig { file_bytes_max: FILE_BYTES_MAX, guard }).unwrap();
+    let store = MediaStore::open(
+        folder.path(),
+        MediaConfig {
+            file_bytes_max: FILE_BYTES_MAX,
+            guard,
+        },
+    )
+    .unwrap();
     (folder, store)
 }
 
 fn document(source: &MediaSource) -> Wanted<'_> {
-    Wanted { source, kind: Some(MediaKind::Document), mime_type: None, file_name: None }
+    Wanted {
+        source,
+        kind: Some(MediaKind::Document),
+        mime_type: None,
+        file_name: None,
+    }
 }
 
 fn staged(name: &str, size: u64) -> (UploadId, MediaSource) {
@@ -36,11 +52,17 @@ async fn pieces_come_in_any_order_and_twice() {
     let (_folder, store) = store(&[]);
     let (upload, source) = staged("u1", 6);
     for (offset, piece) in [(4, &b"ef"[..]), (0, b"ab"), (0, b"ab"), (2, b"cd")] {
-        store.stage(&scope(), &upload, offset, 6, Bytes::from_static(piece)).await.unwrap();
+        store
+            .stage(&scope(), &upload, offset, 6, Bytes::from_static(piece))
+            .await
+            .unwrap();
     }
     let resolved = store.resolve(&scope(), document(&source)).await.unwrap();
     assert_eq!(resolved.bytes, &b"abcdef"[..]);
-    let again = store.resolve(&scope(), document(&source)).await.unwrap_err();
+    let again = store
+        .resolve(&scope(), document(&source))
+        .await
+        .unwrap_err();
     assert_eq!(again.code, ErrorCode::NotFound);
 }
 
@@ -49,12 +71,30 @@ async fn bad_uploads_are_refused() {
     let (_folder, store) = store(&[]);
     let (upload, source) = staged("u1", 6);
     let piece = Bytes::from_static(b"abc");
-    let too_large = store.stage(&scope(), &upload, 0, FILE_BYTES_MAX + 1, piece.clone()).await.unwrap_err();
+    let too_large = store
+        .stage(&scope(), &upload, 0, FILE_BYTES_MAX + 1, piece.clone())
+        .await
+        .unwrap_err();
     assert_eq!(too_large.code, ErrorCode::TooLarge);
-    assert!(store.stage(&scope(), &upload, 4, 6, piece.clone()).await.is_err(), "a piece behind the end");
-    store.stage(&scope(), &upload, 0, 6, piece.clone()).await.unwrap();
-    assert!(store.stage(&scope(), &upload, 3, 7, piece).await.is_err(), "another size");
-    let incomplete = store.resolve(&scope(), document(&source)).await.unwrap_err();
+    assert!(
+        store
+            .stage(&scope(), &upload, 4, 6, piece.clone())
+            .await
+            .is_err(),
+        "a piece behind the end"
+    );
+    store
+        .stage(&scope(), &upload, 0, 6, piece.clone())
+        .await
+        .unwrap();
+    assert!(
+        store.stage(&scope(), &upload, 3, 7, piece).await.is_err(),
+        "another size"
+    );
+    let incomplete = store
+        .resolve(&scope(), document(&source))
+        .await
+        .unwrap_err();
     assert_eq!(incomplete.code, ErrorCode::InvalidInput);
 }
 
@@ -62,14 +102,23 @@ async fn bad_uploads_are_refused() {
 async fn files_are_read_in_pieces_and_erased() {
     let (_folder, store) = store(&[]);
     let (upload, source) = staged("u1", 5);
-    store.stage(&scope(), &upload, 0, 5, Bytes::from_static(b"hello")).await.unwrap();
+    store
+        .stage(&scope(), &upload, 0, 5, Bytes::from_static(b"hello"))
+        .await
+        .unwrap();
     let resolved = store.resolve(&scope(), document(&source)).await.unwrap();
-    store.put(&scope(), &resolved.meta, resolved.bytes).await.unwrap();
+    store
+        .put(&scope(), &resolved.meta, resolved.bytes)
+        .await
+        .unwrap();
     let id = &resolved.meta.id;
     assert_eq!(store.read(&scope(), id, 1, 3).await.unwrap(), &b"ell"[..]);
     assert!(store.read(&scope(), id, 9, 3).await.unwrap().is_empty());
     store.erase(&scope().session).await.unwrap();
-    assert_eq!(store.read(&scope(), id, 0, 3).await.unwrap_err().code, ErrorCode::NotFound);
+    assert_eq!(
+        store.read(&scope(), id, 0, 3).await.unwrap_err().code,
+        ErrorCode::NotFound
+    );
 }
 
 #[derive(Default)]
@@ -95,11 +144,17 @@ async fn a_file_is_downloaded_once() {
         sha256: String::new(),
         file_name: None,
     };
-    let known = KnownMedia { meta, keys: Some(b"abc".to_vec()) };
+    let known = KnownMedia {
+        meta,
+        keys: Some(b"abc".to_vec()),
+    };
     let downloader = Counting::default();
     assert!(store.open(&scope(), &id, None, &downloader).await.is_err());
     for _ in 0..2 {
-        store.open(&scope(), &id, Some(known.clone()), &downloader).await.unwrap();
+        store
+            .open(&scope(), &id, Some(known.clone()), &downloader)
+            .await
+            .unwrap();
     }
     assert_eq!(downloader.0.load(Ordering::Relaxed), 1);
     assert_eq!(store.read(&scope(), &id, 0, 9).await.unwrap(), &b"abc"[..]);
@@ -121,26 +176,58 @@ async fn server(answer: String) -> String {
 
 #[tokio::test]
 async fn links_are_fetched_within_limits() {
-    let url = server("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi".to_owned()).await;
+    let url =
+        server("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi".to_owned())
+            .await;
     let (_folder, open) = store(&["127.0.0.0/8"]);
     let source = MediaSource::Url(url.clone());
     let resolved = open.resolve(&scope(), document(&source)).await.unwrap();
-    assert_eq!((resolved.bytes.as_ref(), resolved.meta.file_name.as_deref()), (&b"hi"[..], Some("file.txt")));
+    assert_eq!(
+        (resolved.bytes.as_ref(), resolved.meta.file_name.as_deref()),
+        (&b"hi"[..], Some("file.txt"))
+    );
 
     let (_folder, closed) = store(&[]);
-    let refused = closed.resolve(&scope(), document(&source)).await.unwrap_err();
+    let refused = closed
+        .resolve(&scope(), document(&source))
+        .await
+        .unwrap_err();
     assert_eq!(refused.code, ErrorCode::MediaUnreachable);
 
     let body = "x".repeat(5_000);
-    let endless = server(format!("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{body}")).await;
+    let endless = server(format!(
+        "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n{body}"
+    ))
+    .await;
     let source = MediaSource::Url(endless);
-    assert_eq!(open.resolve(&scope(), document(&source)).await.unwrap_err().code, ErrorCode::TooLarge);
+    assert_eq!(
+        open.resolve(&scope(), document(&source))
+            .await
+            .unwrap_err()
+            .code,
+        ErrorCode::TooLarge
+    );
 
     let to_private = server("HTTP/1.1 302 Found\r\nlocation: http://10.0.0.1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned()).await;
     let source = MediaSource::Url(to_private);
-    assert_eq!(open.resolve(&scope(), document(&source)).await.unwrap_err().code, ErrorCode::MediaUnreachable);
+    assert_eq!(
+        open.resolve(&scope(), document(&source))
+            .await
+            .unwrap_err()
+            .code,
+        ErrorCode::MediaUnreachable
+    );
 
-    let gone = server("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned()).await;
+    let gone = server(
+        "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned(),
+    )
+    .await;
     let source = MediaSource::Url(gone);
-    assert_eq!(open.resolve(&scope(), document(&source)).await.unwrap_err().code, ErrorCode::MediaUnreachable);
+    assert_eq!(
+        open.resolve(&scope(), document(&source))
+            .await
+            .unwrap_err()
+            .code,
+        ErrorCode::MediaUnreachable
+    );
 }
