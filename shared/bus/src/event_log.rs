@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::limits::EVENT_ID_BYTES_MAX;
 use crate::{BoxError, ConsumerName, StreamName, Subject, SubjectFilter};
 
 /// Streams of events. A message's place in its stream is its sequence: strictly increasing, never 0.
@@ -49,8 +50,8 @@ pub trait EventLog: Send + Sync + fmt::Debug {
     ) -> Result<Option<u64>, EventLogError>;
 
     /// Opens a durable consumer, making it at its first use. It starts at the oldest stored message
-    /// and remembers what was acknowledged over restarts of everything. Handles on the same name
-    /// share the work.
+    /// and remembers what was acknowledged over restarts of everything; only acknowledgements just before a crash
+    /// of the server may be forgotten. Handles on the same name share the work.
     ///
     /// # Errors
     /// `Conflict` when it exists with another filter; `NoStream`.
@@ -269,7 +270,7 @@ pub enum EventLogError {
         /// The limit that passed.
         deadline: Duration,
     },
-    /// There is no connection. Nothing was changed.
+    /// There is no connection, or no leader behind it. Nothing was changed.
     #[error("{op} on {stream}: the bus is disconnected")]
     Disconnected {
         /// The operation.
@@ -304,4 +305,28 @@ impl EventLogError {
             Self::Timeout { .. } | Self::Failed { .. } => false,
         }
     }
+}
+
+/// What both implementations demand of an event.
+pub(crate) fn check_event(
+    subject: &Subject,
+    id: &str,
+    size: usize,
+    max: usize,
+) -> Result<(), EventLogError> {
+    let subject = || subject.clone();
+    if id.is_empty() || id.len() > EVENT_ID_BYTES_MAX || !id.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(EventLogError::BadId {
+            subject: subject(),
+            max: EVENT_ID_BYTES_MAX,
+        });
+    }
+    if size > max {
+        return Err(EventLogError::TooLarge {
+            subject: subject(),
+            size,
+            max,
+        });
+    }
+    Ok(())
 }

@@ -11,6 +11,9 @@ use futures::stream::BoxStream;
 
 use crate::{BoxError, Bucket, Key, KeyPrefix};
 
+/// What `expected` never is: no change has this number.
+pub(crate) const NO_REVISION: Revision = 0;
+
 /// The number of a change. Strictly increasing within a bucket, over all its keys; never 0.
 pub type Revision = u64;
 
@@ -23,7 +26,7 @@ pub trait Kv: Send + Sync + fmt::Debug {
     /// `WrongRevision` when the key exists; see [`KvError`] for the rest.
     async fn create(&self, bucket: &Bucket, key: &Key, value: Bytes) -> Result<Revision, KvError>;
 
-    /// Writes `key` if its last change was `expected`.
+    /// Writes `key` if its last change was `expected` (a deletion is a change too; 0 never matches).
     ///
     /// # Errors
     /// `WrongRevision` when it was another one. `Timeout` may have been applied: read the record once
@@ -47,7 +50,7 @@ pub trait Kv: Send + Sync + fmt::Debug {
     /// Deletes `key` if its last change was `expected`; the deletion is a change with a revision.
     ///
     /// # Errors
-    /// `WrongRevision` when it was another one, or when the key does not exist.
+    /// `WrongRevision` when it was another one, or when the key was never written.
     async fn delete(
         &self,
         bucket: &Bucket,
@@ -56,8 +59,8 @@ pub trait Kv: Send + Sync + fmt::Debug {
     ) -> Result<Revision, KvError>;
 
     /// Watches the keys below `prefix`: first one `Put` per existing key, then `Current` exactly
-    /// once, then every further change in revision order. A slow watcher may miss intermediate
-    /// values of a key, never its last one.
+    /// once, then every further change, all in revision order. A key that changes meanwhile may come after
+    /// `Current` only. A slow watcher may miss intermediate values of a key, never its last one.
     ///
     /// The stream survives reconnects. It ends after an `Err`: the watcher must then watch anew and
     /// drop what it knows (`RolledBack` means the store went back in time).
@@ -100,6 +103,17 @@ pub enum WatchEvent {
     Current,
 }
 
+impl WatchEvent {
+    /// The change's revision; 0 for `Current`.
+    pub(crate) fn revision(&self) -> Revision {
+        match self {
+            Self::Put { entry, .. } => entry.revision,
+            Self::Delete { revision, .. } => *revision,
+            Self::Current => NO_REVISION,
+        }
+    }
+}
+
 /// Why a call of [`Kv`] did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum KvError {
@@ -139,7 +153,7 @@ pub enum KvError {
         /// The limit in bytes.
         max: usize,
     },
-    /// There is no connection. Nothing was written.
+    /// There is no connection, or no leader behind it. Nothing was written.
     #[error("{op} in {bucket}: the bus is disconnected")]
     Disconnected {
         /// The operation.

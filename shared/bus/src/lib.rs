@@ -7,13 +7,21 @@
 //! Owns: subjects and bucket names ([`subjects`]), payload limits ([`limits`]), deadlines, reconnecting.
 //! Must not know: what the bytes mean (the vocabulary does), who owns a session, or any HTTP.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod event_log;
+pub mod in_process;
 pub mod kv;
 pub mod limits;
+pub mod nats;
 pub mod rpc;
 pub mod subjects;
+#[cfg(feature = "test-server")]
+pub mod test_server;
 
 mod bus;
+mod clock;
+mod task;
 
 pub use bus::{Bus, Health};
 pub use event_log::{

@@ -30,7 +30,8 @@ pub trait Rpc: Send + Sync + fmt::Debug {
         deadline: Duration,
     ) -> Result<Bytes, RpcError>;
 
-    /// Serves `subject` until the stream is dropped. When this returns, requests arrive.
+    /// Serves `subject` until the stream is dropped. When this returns, requests of this process arrive; those of
+    /// another may end in `NoResponders` for a moment longer, until the servers have told each other.
     /// Several streams on one subject share its requests: each request goes to one of them.
     ///
     /// # Errors
@@ -158,6 +159,11 @@ impl Replier {
         }
     }
 
+    /// Drops it without a word: the caller tells the requester itself.
+    pub(crate) fn disarm(mut self) {
+        self.route = None;
+    }
+
     /// Sends the reply. A requester that has given up is not an error.
     ///
     /// # Errors
@@ -200,6 +206,7 @@ impl RequestStream {
     /// Accepts no more requests; what already waits is still yielded, then the stream ends.
     /// A node calls this first when it drains.
     pub fn stop(&mut self) {
+        self.requests.close();
         self.stop.cancel();
     }
 }

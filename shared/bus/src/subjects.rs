@@ -280,6 +280,14 @@ impl From<Subject> for SubjectFilter {
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Bucket(Arc<str>);
 
+impl Bucket {
+    /// A bucket as it came from a disk.
+    pub(crate) fn from_storage(text: &str) -> Result<Self, Error> {
+        // Longer than any that this module writes: cluster, underscore, name.
+        plain("bucket", text, TOKEN_BYTES_MAX).map(Self)
+    }
+}
+
 /// The key of a record: one or more tokens.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(Arc<str>);
@@ -371,6 +379,13 @@ impl KeyPrefix {
 /// The name of a stream of events.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamName(Arc<str>);
+
+impl StreamName {
+    /// A stream as it came from a disk.
+    pub(crate) fn from_storage(text: &str) -> Result<Self, Error> {
+        plain("stream", text, TOKEN_BYTES_MAX).map(Self)
+    }
+}
 
 /// The name of a durable consumer.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,0 +1,240 @@
+//! One connection to NATS and the two kinds of JetStream exchange over it: API requests and publishing.
+
+mod setup;
+
+use std::fmt;
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::jetstream;
+use async_nats::{Client, HeaderMap, Request, RequestErrorKind};
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, watch};
+
+use crate::{BoxError, Limits};
+
+/// JetStream publishes of this process that wait for their acknowledgement; more wait for a place.
+const PUBLISH_IN_FLIGHT_MAX: usize = 4096;
+/// The first pause between attempts while a cluster elects its leaders.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// The longest such pause.
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Codes of nats-server's JetStream API. Source: nats-server `server/errors.json`.
+pub(super) mod code {
+    /// No peers yet for the copies asked for.
+    pub(in crate::nats) const NO_PEERS: u64 = 10005;
+    pub(in crate::nats) const CONSUMER_NOT_FOUND: u64 = 10014;
+    /// Not enough servers yet for the copies asked for.
+    pub(in crate::nats) const INSUFFICIENT_RESOURCES: u64 = 10023;
+    pub(in crate::nats) const NO_MESSAGE: u64 = 10037;
+    pub(in crate::nats) const STREAM_NAME_IN_USE: u64 = 10058;
+    pub(in crate::nats) const STREAM_NOT_FOUND: u64 = 10059;
+    /// The publish went to another stream than it named.
+    pub(in crate::nats) const STREAM_MISMATCH: u64 = 10060;
+    pub(in crate::nats) const SUBJECTS_OVERLAP: u64 = 10065;
+    pub(in crate::nats) const WRONG_LAST_SEQUENCE: u64 = 10071;
+    /// The same without the number, from 2.11 on while another write is under way.
+    pub(in crate::nats) const WRONG_LAST_SEQUENCE_CONSTANT: u64 = 10164;
+}
+
+/// The connection, shared by the three traits.
+pub(super) struct Connection {
+    pub(super) client: Client,
+    pub(super) jetstream: jetstream::Context,
+    pub(super) limits: Limits,
+    pub(super) replicas: usize,
+    pub(super) setup_deadline: Duration,
+    publishes: Semaphore,
+    connects: watch::Receiver<u64>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("state", &self.client.connection_state())
+            .field("replicas", &self.replicas)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a JetStream exchange failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// No answer in time; the effect is unknown.
+    Timeout(Duration),
+    /// No connection, or nobody behind it to answer; no effect.
+    Unavailable,
+    /// The server's answer is an error.
+    Api(ApiError),
+    /// The answer cannot be read, or the client library gave up; the effect is unknown.
+    Other(BoxError),
+}
+
+/// An error as JetStream sends it.
+#[derive(Debug, Deserialize, thiserror::Error)]
+#[error("{description} (code {code}, error {err_code})")]
+pub(super) struct ApiError {
+    pub(super) code: u64,
+    #[serde(default)]
+    pub(super) err_code: u64,
+    #[serde(default)]
+    pub(super) description: String,
+}
+
+impl ApiError {
+    /// True if the write lost a compare-and-set; with the sequence that stands, if the server told.
+    pub(super) fn wrong_last(&self) -> Option<Option<u64>> {
+        match self.err_code {
+            code::WRONG_LAST_SEQUENCE | code::WRONG_LAST_SEQUENCE_CONSTANT => {
+                // "wrong last sequence: 7"; 0 stands for none.
+                let text = self.description.rsplit(": ").next().unwrap_or_default();
+                Some(text.parse().ok().filter(|sequence| *sequence != 0))
+            }
+            _ => None,
+        }
+    }
+
+    /// True while a cluster may still be finding its leaders.
+    fn is_temporary(&self) -> bool {
+        self.code == 503
+            || self.err_code == code::NO_PEERS
+            || self.err_code == code::INSUFFICIENT_RESOURCES
+    }
+}
+
+/// Any answer of JetStream.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Answer<T> {
+    Failed { error: ApiError },
+    Done(T),
+}
+
+/// The acknowledgement of a publish.
+#[derive(Debug, Deserialize)]
+pub(super) struct Ack {
+    pub(super) seq: u64,
+    #[serde(default)]
+    pub(super) duplicate: bool,
+}
+
+impl Connection {
+    /// True if bytes can leave now.
+    pub(super) fn is_up(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Counts the times a connection was made: a change means that subscriptions may have a gap.
+    pub(super) fn connects(&self) -> watch::Receiver<u64> {
+        self.connects.clone()
+    }
+
+    /// The payload limit: the operator's or the server's, whichever is less.
+    pub(super) fn payload_bytes_max(&self) -> usize {
+        self.limits.payload_bytes_max.min(self.client.max_payload())
+    }
+
+    /// Asks the JetStream API.
+    pub(super) async fn api<T: DeserializeOwned>(
+        &self,
+        subject: &str,
+        body: &(impl Serialize + Sync + ?Sized),
+    ) -> Result<T, Failure> {
+        let payload = serde_json::to_vec(body).map_err(|error| Failure::Other(error.into()))?;
+        let request = Request::new().payload(payload.into());
+        self.exchange(format!("$JS.API.{subject}"), request).await
+    }
+
+    /// Asks the JetStream API again and again while the cluster is electing, until the setup deadline.
+    pub(super) async fn setup<T: DeserializeOwned>(
+        &self,
+        subject: &str,
+        body: &(impl Serialize + Sync + ?Sized),
+    ) -> Result<T, Failure> {
+        let attempts = async {
+            let mut pause = RETRY_PAUSE;
+            loop {
+                match self.api(subject, body).await {
+                    Err(Failure::Unavailable | Failure::Timeout(_)) => {}
+                    Err(Failure::Api(error)) if error.is_temporary() => {}
+                    outcome => return outcome,
+                }
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(RETRY_PAUSE_MAX);
+            }
+        };
+        match tokio::time::timeout(self.setup_deadline, attempts).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Failure::Timeout(self.setup_deadline)),
+        }
+    }
+
+    /// Publishes into a stream and waits for its acknowledgement.
+    pub(super) async fn publish(
+        &self,
+        subject: String,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<Ack, Failure> {
+        let request = Request::new().payload(payload).headers(headers);
+        let publish = async {
+            // Never closed.
+            let _permit = self.publishes.acquire().await;
+            self.exchange(subject, request).await
+        };
+        self.in_time(publish).await
+    }
+
+    /// Sends `payload` to a subject that a server answers with anything.
+    pub(super) async fn confirm(&self, subject: String, payload: Bytes) -> Result<(), Failure> {
+        let request = Request::new().payload(payload);
+        self.in_time(async { self.send(subject, request).await.map(drop) })
+            .await
+    }
+
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        subject: String,
+        request: Request,
+    ) -> Result<T, Failure> {
+        let payload = self.in_time(self.send(subject, request)).await?;
+        match serde_json::from_slice(&payload) {
+            Ok(Answer::Done(answer)) => Ok(answer),
+            Ok(Answer::Failed { error }) => Err(Failure::Api(error)),
+            Err(error) => Err(Failure::Other(error.into())),
+        }
+    }
+
+    async fn send(&self, subject: String, request: Request) -> Result<Bytes, Failure> {
+        if !self.is_up() {
+            return Err(Failure::Unavailable);
+        }
+        let deadline = self.limits.operation_deadline;
+        let request = request.timeout(Some(deadline));
+        match self.client.send_request(subject, request).await {
+            Ok(message) => Ok(message.payload),
+            Err(error) => Err(match error.kind() {
+                RequestErrorKind::TimedOut => Failure::Timeout(deadline),
+                RequestErrorKind::NoResponders => Failure::Unavailable,
+                RequestErrorKind::InvalidSubject
+                | RequestErrorKind::MaxPayloadExceeded
+                | RequestErrorKind::Other => Failure::Other(error.into()),
+            }),
+        }
+    }
+
+    /// The client's own timeout does not cover its full queue of commands.
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let deadline = self.limits.operation_deadline;
+        match tokio::time::timeout(deadline, work).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Failure::Timeout(deadline)),
+        }
+    }
+}

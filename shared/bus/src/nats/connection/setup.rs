@@ -1,0 +1,195 @@
+//! Makes the connection and follows its state.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::context::ContextBuilder;
+use async_nats::{Client, ConnectOptions, Event, ServerAddr};
+use secrecy::ExposeSecret;
+use tokio::sync::{Semaphore, watch};
+
+use super::{Connection, PUBLISH_IN_FLIGHT_MAX, RETRY_PAUSE, RETRY_PAUSE_MAX};
+use crate::Health;
+use crate::nats::{Auth, Error, NatsConfig};
+
+/// How often the server is pinged; two missed answers mean that the connection is dead. Source: a lease of 10 s
+/// must outlive the discovery of a dead peer and a reconnect.
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+/// One attempt to connect.
+const ATTEMPT_DEADLINE: Duration = Duration::from_secs(5);
+/// Commands that wait for the connection; further callers wait for a place.
+const COMMANDS_MAX: usize = 4096;
+/// Messages that wait in one subscription. A watcher's is the longest: a listing of all owners.
+const SUBSCRIPTION_MAX: usize = 64 * 1024;
+/// The longest pause between two attempts to reconnect. Source: reconnects must fit into a lease.
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Copies where the servers are at least as many.
+const REPLICAS: usize = 3;
+
+impl Connection {
+    pub(in crate::nats) async fn open(
+        config: &NatsConfig,
+    ) -> Result<(Self, watch::Receiver<Health>), Error> {
+        let servers = servers(config)?;
+        let status = Arc::new(Status {
+            health: watch::Sender::new(Health::Reconnecting),
+            connects: watch::Sender::new(0),
+        });
+        let (health, connects) = (status.health.subscribe(), status.connects.subscribe());
+        let client = connect(config, &servers, &status).await?;
+        status.health.send_replace(Health::Connected);
+        let replicas = config
+            .replicas
+            .unwrap_or_else(|| replicas(&servers, &client));
+        tracing::info!(
+            server = client.server_info().version,
+            replicas,
+            "connected to nats"
+        );
+        let connection = Self {
+            jetstream: ContextBuilder::new()
+                .timeout(config.limits.operation_deadline)
+                .build(client.clone()),
+            client,
+            limits: config.limits.clone(),
+            replicas,
+            setup_deadline: config.setup_deadline,
+            publishes: Semaphore::new(PUBLISH_IN_FLIGHT_MAX),
+            connects,
+        };
+        Ok((connection, health))
+    }
+}
+
+/// What the client library's events change.
+#[derive(Debug)]
+struct Status {
+    health: watch::Sender<Health>,
+    connects: watch::Sender<u64>,
+}
+
+impl Status {
+    fn on(&self, event: &Event) {
+        match event {
+            Event::Connected => {
+                self.health.send_replace(Health::Connected);
+                self.connects.send_modify(|count| *count += 1);
+                metrics::counter!("bus_connects_total").increment(1);
+                metrics::gauge!("bus_connected").set(1.0);
+            }
+            Event::Disconnected => {
+                self.health.send_replace(Health::Reconnecting);
+                metrics::gauge!("bus_connected").set(0.0);
+                tracing::warn!("nats connection lost, reconnecting");
+            }
+            Event::Closed => {
+                self.health.send_replace(Health::Closed);
+                metrics::gauge!("bus_connected").set(0.0);
+            }
+            Event::SlowConsumer(_) => {
+                metrics::counter!("bus_slow_subscriptions_total").increment(1);
+                tracing::warn!("a nats subscription is full, messages were dropped");
+            }
+            Event::LameDuckMode => tracing::info!("the nats server is about to stop"),
+            Event::Draining => {}
+            Event::ServerError(error) => tracing::warn!(%error, "nats server error"),
+            Event::ClientError(error) => tracing::warn!(%error, "nats client error"),
+        }
+    }
+}
+
+fn servers(config: &NatsConfig) -> Result<Vec<ServerAddr>, Error> {
+    let parse = |(index, url): (usize, &String)| {
+        url.parse::<ServerAddr>().map_err(|source| Error::Url {
+            index,
+            source: source.into(),
+        })
+    };
+    config.servers.iter().enumerate().map(parse).collect()
+}
+
+/// Tries until the connect deadline: after a start of everything at once the servers may come last.
+async fn connect(
+    config: &NatsConfig,
+    servers: &[ServerAddr],
+    status: &Arc<Status>,
+) -> Result<Client, Error> {
+    let deadline = config.connect_deadline;
+    let mut last: crate::BoxError = "no server is configured".into();
+    let attempts = async {
+        let mut pause = RETRY_PAUSE;
+        loop {
+            let options = options(config, status).await?;
+            match options.connect(servers).await {
+                Ok(client) => return Ok(client),
+                Err(error) => last = error.into(),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RETRY_PAUSE_MAX);
+        }
+    };
+    match tokio::time::timeout(deadline, attempts).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Error::Connect {
+            servers: servers.len(),
+            deadline,
+            source: last,
+        }),
+    }
+}
+
+async fn options(config: &NatsConfig, status: &Arc<Status>) -> Result<ConnectOptions, Error> {
+    let status = Arc::clone(status);
+    let mut options = ConnectOptions::new()
+        .name(&config.name)
+        .ping_interval(PING_INTERVAL)
+        .connection_timeout(ATTEMPT_DEADLINE)
+        .request_timeout(Some(config.limits.operation_deadline))
+        .client_capacity(COMMANDS_MAX)
+        .subscription_capacity(SUBSCRIPTION_MAX)
+        .max_reconnects(None)
+        .reconnect_delay_callback(reconnect_pause)
+        .require_tls(config.tls.required)
+        .event_callback(move |event| {
+            status.on(&event);
+            std::future::ready(())
+        });
+    if let Some(roots) = &config.tls.roots {
+        options = options.add_root_certificates(roots.clone());
+    }
+    if let Some((certificate, key)) = &config.tls.identity {
+        options = options.add_client_certificate(certificate.clone(), key.clone());
+    }
+    match &config.auth {
+        Auth::None => Ok(options),
+        Auth::UserPassword { user, password } => {
+            Ok(options.user_and_password(user.clone(), password.expose_secret().to_owned()))
+        }
+        Auth::Token(token) => Ok(options.token(token.expose_secret().to_owned())),
+        Auth::CredentialsFile(path) => {
+            options
+                .credentials_file(path)
+                .await
+                .map_err(|source| Error::Credentials {
+                    path: path.clone(),
+                    source,
+                })
+        }
+    }
+}
+
+/// 0, 50 ms, 100 ms, … 1 s.
+fn reconnect_pause(attempts: usize) -> Duration {
+    let doublings = u32::try_from(attempts.saturating_sub(2))
+        .unwrap_or(u32::MAX)
+        .min(10);
+    match attempts {
+        0 | 1 => Duration::ZERO,
+        _ => (RETRY_PAUSE * 2_u32.pow(doublings)).min(RECONNECT_PAUSE_MAX),
+    }
+}
+
+fn replicas(servers: &[ServerAddr], client: &Client) -> usize {
+    let known = servers.len().max(client.server_info().connect_urls.len());
+    if known >= REPLICAS { REPLICAS } else { 1 }
+}

@@ -1,0 +1,328 @@
+//! Records in JetStream key-value buckets.
+//!
+//! A bucket's stream is made by hand: the client library's own way needs account fields that nats-server 2.9.10 does
+//! not send. The layout is that of every other NATS client, so `nats kv` can read the buckets.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RawMessage, StorageType};
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::connection::{ApiError, Connection, Failure, code};
+use super::watch;
+use crate::kv::{Entry, Kv, KvError, NO_REVISION, Revision, WatchStream};
+use crate::subjects::nats::{kv_filter, kv_stream, kv_subject};
+use crate::{Bucket, Key, KeyPrefix};
+
+/// Marks a message that is no value. Source: NATS ADR-8.
+pub(super) const OPERATION: &str = "KV-Operation";
+const DELETE: &str = "DEL";
+/// The compare-and-set. Source: NATS ADR-8.
+pub(super) const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
+
+/// [`Kv`] over JetStream.
+#[derive(Debug)]
+pub(super) struct NatsKv {
+    buckets: Arc<Buckets>,
+}
+
+/// Which buckets are known to exist.
+#[derive(Debug)]
+pub(super) struct Buckets {
+    pub(super) connection: Arc<Connection>,
+    known: Mutex<HashSet<Bucket>>,
+}
+
+#[derive(Deserialize)]
+struct Stored {
+    message: RawMessage,
+}
+
+/// The last change of a key.
+struct Last {
+    revision: Revision,
+    /// `None`: deleted.
+    value: Option<Bytes>,
+}
+
+impl NatsKv {
+    pub(super) fn new(connection: Arc<Connection>) -> Self {
+        Self {
+            buckets: Arc::new(Buckets {
+                connection,
+                known: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Publishes a change that replaces the change `expected`.
+    async fn put(
+        &self,
+        op: &'static str,
+        bucket: &Bucket,
+        key: &Key,
+        value: Option<Bytes>,
+        expected: Revision,
+    ) -> Result<Revision, KvError> {
+        let connection = &self.buckets.connection;
+        self.buckets.ensure(op, bucket).await?;
+        let mut headers = HeaderMap::new();
+        headers.insert(EXPECTED_LAST, expected.to_string());
+        if value.is_none() {
+            headers.insert(OPERATION, DELETE);
+        }
+        let subject = kv_subject(bucket, key);
+        match connection
+            .publish(subject, headers, value.unwrap_or_default())
+            .await
+        {
+            Ok(ack) => Ok(ack.seq),
+            Err(Failure::Api(error)) => Err(match error.wrong_last() {
+                Some(current) => {
+                    let (bucket, key) = (bucket.clone(), key.clone());
+                    KvError::WrongRevision {
+                        op,
+                        bucket,
+                        key,
+                        current,
+                    }
+                }
+                None => self.buckets.failed(op, bucket, Failure::Api(error)),
+            }),
+            Err(failure) => Err(self.buckets.failed(op, bucket, failure)),
+        }
+    }
+
+    fn check_size(
+        &self,
+        op: &'static str,
+        bucket: &Bucket,
+        key: &Key,
+        value: &Bytes,
+    ) -> Result<(), KvError> {
+        let connection = &self.buckets.connection;
+        let room = connection
+            .payload_bytes_max()
+            .saturating_sub(crate::limits::HEADER_BYTES_MAX);
+        let (size, max) = (value.len(), connection.limits.value_bytes_max.min(room));
+        if size <= max {
+            return Ok(());
+        }
+        Err(KvError::TooLarge {
+            op,
+            bucket: bucket.clone(),
+            key: key.clone(),
+            size,
+            max,
+        })
+    }
+
+    /// The key's last change, as the bucket's leader knows it.
+    async fn last(
+        &self,
+        op: &'static str,
+        bucket: &Bucket,
+        key: &Key,
+    ) -> Result<Option<Last>, KvError> {
+        self.buckets.ensure(op, bucket).await?;
+        let subject = format!("STREAM.MSG.GET.{}", kv_stream(bucket));
+        let body = serde_json::json!({ "last_by_subj": kv_subject(bucket, key) });
+        let stored: Stored = match self.buckets.connection.api(&subject, &body).await {
+            Ok(stored) => stored,
+            Err(Failure::Api(error)) if error.err_code == code::NO_MESSAGE => return Ok(None),
+            Err(failure) => return Err(self.buckets.failed(op, bucket, failure)),
+        };
+        let message = StreamMessage::try_from(stored.message).map_err(|error| {
+            self.buckets
+                .failed(op, bucket, Failure::Other(error.into()))
+        })?;
+        let deleted = message.headers.get(OPERATION).is_some();
+        let value = (!deleted).then_some(message.payload);
+        Ok(Some(Last {
+            revision: message.sequence,
+            value,
+        }))
+    }
+}
+
+#[async_trait]
+impl Kv for NatsKv {
+    async fn create(&self, bucket: &Bucket, key: &Key, value: Bytes) -> Result<Revision, KvError> {
+        self.check_size("create", bucket, key, &value)?;
+        let first = self
+            .put("create", bucket, key, Some(value.clone()), NO_REVISION)
+            .await;
+        let Err(KvError::WrongRevision { .. }) = &first else {
+            return first;
+        };
+        // A deleted key has a last change too: only that one may be replaced.
+        match self.last("create", bucket, key).await? {
+            Some(Last {
+                revision,
+                value: None,
+            }) => self.put("create", bucket, key, Some(value), revision).await,
+            Some(Last { value: Some(_), .. }) | None => first,
+        }
+    }
+
+    async fn update(
+        &self,
+        bucket: &Bucket,
+        key: &Key,
+        value: Bytes,
+        expected: Revision,
+    ) -> Result<Revision, KvError> {
+        self.check_size("update", bucket, key, &value)?;
+        never_zero("update", bucket, key, expected)?;
+        self.put("update", bucket, key, Some(value), expected).await
+    }
+
+    async fn get(&self, bucket: &Bucket, key: &Key) -> Result<Option<Entry>, KvError> {
+        let last = self.last("get", bucket, key).await?;
+        Ok(last.and_then(|last| {
+            Some(Entry {
+                value: last.value?,
+                revision: last.revision,
+            })
+        }))
+    }
+
+    async fn delete(
+        &self,
+        bucket: &Bucket,
+        key: &Key,
+        expected: Revision,
+    ) -> Result<Revision, KvError> {
+        never_zero("delete", bucket, key, expected)?;
+        self.put("delete", bucket, key, None, expected).await
+    }
+
+    async fn watch(&self, bucket: &Bucket, prefix: &KeyPrefix) -> Result<WatchStream, KvError> {
+        self.buckets.ensure("watch", bucket).await?;
+        watch::watch(
+            Arc::clone(&self.buckets),
+            bucket.clone(),
+            kv_filter(bucket, prefix),
+        )
+        .await
+    }
+}
+
+/// To JetStream 0 means "no message yet", which is `create`.
+fn never_zero(
+    op: &'static str,
+    bucket: &Bucket,
+    key: &Key,
+    expected: Revision,
+) -> Result<(), KvError> {
+    if expected != NO_REVISION {
+        return Ok(());
+    }
+    Err(KvError::WrongRevision {
+        op,
+        bucket: bucket.clone(),
+        key: key.clone(),
+        current: None,
+    })
+}
+
+impl Buckets {
+    /// Makes the bucket unless it is known to exist.
+    async fn ensure(&self, op: &'static str, bucket: &Bucket) -> Result<(), KvError> {
+        if self
+            .known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(bucket)
+        {
+            return Ok(());
+        }
+        match self.make(bucket).await {
+            Ok(()) => {}
+            Err(failure) => return Err(self.failed(op, bucket, failure)),
+        }
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(bucket.clone());
+        Ok(())
+    }
+
+    async fn make(&self, bucket: &Bucket) -> Result<(), Failure> {
+        let name = kv_stream(bucket);
+        match self
+            .connection
+            .setup::<Info>(&format!("STREAM.INFO.{name}"), &())
+            .await
+        {
+            Err(Failure::Api(error)) if error.err_code == code::STREAM_NOT_FOUND => {}
+            other => return other.map(drop),
+        }
+        let config = Config {
+            subjects: vec![kv_filter(bucket, &KeyPrefix::all())],
+            max_messages_per_subject: 1,
+            max_bytes: -1,
+            max_messages: -1,
+            discard: DiscardPolicy::New,
+            storage: StorageType::File,
+            num_replicas: self.connection.replicas,
+            allow_rollup: true,
+            deny_delete: true,
+            allow_direct: true,
+            name: name.clone(),
+            ..Config::default()
+        };
+        match self
+            .connection
+            .setup::<Info>(&format!("STREAM.CREATE.{name}"), &config)
+            .await
+        {
+            // Another process was faster.
+            Err(Failure::Api(error)) if error.err_code == code::STREAM_NAME_IN_USE => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// Names the operation of a failure, and looks at the bucket again next time if it may be gone.
+    pub(super) fn failed(&self, op: &'static str, bucket: &Bucket, failure: Failure) -> KvError {
+        let bucket = bucket.clone();
+        match failure {
+            Failure::Timeout(deadline) => KvError::Timeout {
+                op,
+                bucket,
+                deadline,
+            },
+            Failure::Unavailable => {
+                self.forget(&bucket);
+                KvError::Disconnected { op, bucket }
+            }
+            Failure::Api(error) => {
+                if is_gone(&error) {
+                    self.forget(&bucket);
+                }
+                KvError::Failed {
+                    op,
+                    bucket,
+                    source: error.into(),
+                }
+            }
+            Failure::Other(source) => KvError::Failed { op, bucket, source },
+        }
+    }
+
+    fn forget(&self, bucket: &Bucket) {
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(bucket);
+    }
+}
+
+fn is_gone(error: &ApiError) -> bool {
+    error.err_code == code::STREAM_NOT_FOUND
+}

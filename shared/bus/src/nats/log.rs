@@ -1,0 +1,352 @@
+//! Streams of events in JetStream.
+
+use std::sync::Arc;
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::consumer::{AckPolicy, ReplayPolicy};
+use async_nats::jetstream::consumer::{DeliverPolicy, pull};
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::{
+    Config, DiscardPolicy, Info, PurgeResponse, RawMessage, StorageType,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::connection::{Connection, Failure, code};
+use super::consumer::NatsConsumer;
+use super::kv::EXPECTED_LAST;
+use crate::event_log::{
+    Appended, Consumer, ConsumerSpec, EventLog, EventLogError, StreamSpec, check_event,
+};
+use crate::limits::HEADER_BYTES_MAX;
+use crate::{ConsumerName, StreamName, Subject, SubjectFilter};
+
+/// The event id, by which JetStream removes duplicates. Source: NATS documentation, JetStream headers.
+pub(super) const MESSAGE_ID: &str = "Nats-Msg-Id";
+/// The stream that must take the message. Source: as above.
+const EXPECTED_STREAM: &str = "Nats-Expected-Stream";
+
+/// [`EventLog`] over JetStream.
+#[derive(Debug)]
+pub(super) struct NatsLog {
+    connection: Arc<Connection>,
+}
+
+/// The answer to a consumer request, as far as it is needed.
+#[derive(Deserialize)]
+struct ConsumerInfo {
+    config: ConsumerConfig,
+}
+
+#[derive(Deserialize)]
+struct ConsumerConfig {
+    #[serde(default)]
+    filter_subject: String,
+}
+
+#[derive(Deserialize)]
+struct Stored {
+    message: RawMessage,
+}
+
+#[derive(Deserialize)]
+struct Success {}
+
+/// Names the operation of a failure.
+pub(super) fn failed(op: &'static str, stream: &StreamName, failure: Failure) -> EventLogError {
+    let stream = stream.clone();
+    match failure {
+        Failure::Timeout(deadline) => EventLogError::Timeout {
+            op,
+            stream,
+            deadline,
+        },
+        Failure::Unavailable => EventLogError::Disconnected { op, stream },
+        Failure::Api(error) => match error.err_code {
+            code::STREAM_NOT_FOUND | code::STREAM_MISMATCH => {
+                EventLogError::NoStream { op, stream }
+            }
+            code::SUBJECTS_OVERLAP => EventLogError::Conflict {
+                op,
+                stream,
+                reason: error.description,
+            },
+            _ => EventLogError::Failed {
+                op,
+                stream,
+                source: error.into(),
+            },
+        },
+        Failure::Other(source) => EventLogError::Failed { op, stream, source },
+    }
+}
+
+impl NatsLog {
+    pub(super) fn new(connection: Arc<Connection>) -> Self {
+        Self { connection }
+    }
+
+    /// The last stored message of a subject, as the stream's leader knows it.
+    async fn last_message(
+        &self,
+        op: &'static str,
+        stream: &StreamName,
+        subject: &Subject,
+    ) -> Result<Option<RawMessage>, EventLogError> {
+        let api = format!("STREAM.MSG.GET.{stream}");
+        let body = serde_json::json!({ "last_by_subj": subject.as_str() });
+        match self.connection.api::<Stored>(&api, &body).await {
+            Ok(stored) => Ok(Some(stored.message)),
+            Err(Failure::Api(error)) if error.err_code == code::NO_MESSAGE => Ok(None),
+            Err(failure) => Err(failed(op, stream, failure)),
+        }
+    }
+
+    /// A stream that does not take the subject is silent like one without a leader; ask which it is.
+    async fn unheard(&self, stream: &StreamName, subject: &Subject) -> EventLogError {
+        match self
+            .connection
+            .api::<Info>(&format!("STREAM.INFO.{stream}"), &())
+            .await
+        {
+            Ok(info) if !takes(&info.config.subjects, subject) => EventLogError::NoStream {
+                op: "append",
+                stream: stream.clone(),
+            },
+            Err(Failure::Api(error)) => failed("append", stream, Failure::Api(error)),
+            Ok(_) | Err(_) => failed("append", stream, Failure::Unavailable),
+        }
+    }
+
+    /// An append that lost may be the retry of one that won: a clustered server compares before it looks for
+    /// duplicates.
+    async fn lost(
+        &self,
+        stream: &StreamName,
+        subject: &Subject,
+        id: &str,
+        current: Option<u64>,
+    ) -> Result<Appended, EventLogError> {
+        let last = self.last_message("append", stream, subject).await?;
+        let seq = last.as_ref().map(|last| last.sequence);
+        let last_id = last.and_then(|last| {
+            let message = StreamMessage::try_from(last).ok()?;
+            Some(message.headers.get(MESSAGE_ID)?.as_str().to_owned())
+        });
+        match seq {
+            Some(seq) if last_id.as_deref() == Some(id) => Ok(Appended {
+                seq,
+                duplicate: true,
+            }),
+            _ => Err(EventLogError::WrongSequence {
+                subject: subject.clone(),
+                current: current.or(seq),
+            }),
+        }
+    }
+}
+
+fn takes(filters: &[String], subject: &Subject) -> bool {
+    filters
+        .iter()
+        .any(|filter| SubjectFilter::from_wire(filter).matches(subject))
+}
+
+fn config(spec: &StreamSpec, replicas: usize) -> Config {
+    Config {
+        name: spec.name.as_str().to_owned(),
+        subjects: vec![spec.subjects.as_str().to_owned()],
+        max_bytes: i64::try_from(spec.bytes_max).unwrap_or(i64::MAX),
+        max_age: spec.age_max,
+        // The server refuses a window longer than the age.
+        duplicate_window: spec.duplicate_window.min(spec.age_max),
+        max_messages: -1,
+        max_messages_per_subject: -1,
+        discard: DiscardPolicy::Old,
+        storage: StorageType::File,
+        num_replicas: replicas,
+        allow_direct: true,
+        ..Config::default()
+    }
+}
+
+#[async_trait]
+impl EventLog for NatsLog {
+    async fn open(&self, spec: &StreamSpec) -> Result<(), EventLogError> {
+        let name = &spec.name;
+        let connection = &self.connection;
+        let fail = |failure| failed("open", name, failure);
+        let found = match connection
+            .setup::<Info>(&format!("STREAM.INFO.{name}"), &())
+            .await
+        {
+            Ok(info) => info,
+            Err(Failure::Api(error)) if error.err_code == code::STREAM_NOT_FOUND => {
+                let wanted = config(spec, connection.replicas);
+                match connection
+                    .setup(&format!("STREAM.CREATE.{name}"), &wanted)
+                    .await
+                {
+                    Ok(info) => info,
+                    // Another process was faster; what it made is judged below.
+                    Err(Failure::Api(error)) if error.err_code == code::STREAM_NAME_IN_USE => {
+                        connection
+                            .setup(&format!("STREAM.INFO.{name}"), &())
+                            .await
+                            .map_err(fail)?
+                    }
+                    Err(failure) => return Err(fail(failure)),
+                }
+            }
+            Err(failure) => return Err(fail(failure)),
+        };
+        // Copies are the operator's business once the stream exists.
+        let wanted = config(spec, found.config.num_replicas);
+        if found.config.subjects != wanted.subjects {
+            return Err(EventLogError::Conflict {
+                op: "open",
+                stream: name.clone(),
+                reason: format!(
+                    "the stream exists with subjects {:?}",
+                    found.config.subjects
+                ),
+            });
+        }
+        let same = found.config.max_bytes == wanted.max_bytes
+            && found.config.max_age == wanted.max_age
+            && found.config.duplicate_window == wanted.duplicate_window;
+        if !same {
+            let update = format!("STREAM.UPDATE.{name}");
+            connection
+                .setup::<Info>(&update, &wanted)
+                .await
+                .map_err(fail)?;
+        }
+        Ok(())
+    }
+
+    async fn append(
+        &self,
+        stream: &StreamName,
+        subject: &Subject,
+        id: &str,
+        payload: Bytes,
+        expected_last: Option<u64>,
+    ) -> Result<Appended, EventLogError> {
+        let room = self
+            .connection
+            .payload_bytes_max()
+            .saturating_sub(HEADER_BYTES_MAX);
+        check_event(subject, id, payload.len(), room)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(MESSAGE_ID, id);
+        headers.insert(EXPECTED_STREAM, stream.as_str());
+        if let Some(expected) = expected_last {
+            headers.insert(EXPECTED_LAST, expected.to_string());
+        }
+        match self
+            .connection
+            .publish(subject.as_str().to_owned(), headers, payload)
+            .await
+        {
+            Ok(ack) => Ok(Appended {
+                seq: ack.seq,
+                duplicate: ack.duplicate,
+            }),
+            Err(Failure::Api(error)) => match error.wrong_last() {
+                Some(current) => self.lost(stream, subject, id, current).await,
+                None => Err(failed("append", stream, Failure::Api(error))),
+            },
+            Err(Failure::Unavailable) => Err(self.unheard(stream, subject).await),
+            Err(failure) => Err(failed("append", stream, failure)),
+        }
+    }
+
+    async fn last(
+        &self,
+        stream: &StreamName,
+        subject: &Subject,
+    ) -> Result<Option<u64>, EventLogError> {
+        Ok(self
+            .last_message("last", stream, subject)
+            .await?
+            .map(|last| last.sequence))
+    }
+
+    async fn consumer(
+        &self,
+        stream: &StreamName,
+        spec: &ConsumerSpec,
+    ) -> Result<Box<dyn Consumer>, EventLogError> {
+        let (name, fail) = (&spec.name, |failure| failed("consumer", stream, failure));
+        let info = format!("CONSUMER.INFO.{stream}.{name}");
+        match self.connection.setup::<ConsumerInfo>(&info, &()).await {
+            Ok(found) if found.config.filter_subject != spec.filter.as_str() => {
+                let found = found.config.filter_subject;
+                let reason = format!("consumer {name} exists with filter {found}");
+                return Err(EventLogError::Conflict {
+                    op: "consumer",
+                    stream: stream.clone(),
+                    reason,
+                });
+            }
+            Ok(_) => {}
+            Err(Failure::Api(error)) if error.err_code == code::CONSUMER_NOT_FOUND => {}
+            Err(failure) => return Err(fail(failure)),
+        }
+        let config = pull::Config {
+            durable_name: Some(name.as_str().to_owned()),
+            deliver_policy: DeliverPolicy::All,
+            replay_policy: ReplayPolicy::Instant,
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: spec.ack_wait,
+            max_deliver: spec.deliveries_max.map_or(-1, i64::from),
+            filter_subject: spec.filter.as_str().to_owned(),
+            max_ack_pending: i64::from(spec.unacknowledged_max),
+            ..pull::Config::default()
+        };
+        let body = serde_json::json!({ "stream_name": stream.as_str(), "config": config });
+        let create = format!("CONSUMER.DURABLE.CREATE.{stream}.{name}");
+        self.connection
+            .setup::<ConsumerInfo>(&create, &body)
+            .await
+            .map_err(fail)?;
+        Ok(Box::new(NatsConsumer::new(
+            Arc::clone(&self.connection),
+            stream.clone(),
+            name.clone(),
+        )))
+    }
+
+    async fn remove_consumer(
+        &self,
+        stream: &StreamName,
+        name: &ConsumerName,
+    ) -> Result<(), EventLogError> {
+        let delete = format!("CONSUMER.DELETE.{stream}.{name}");
+        match self.connection.api::<Success>(&delete, &()).await {
+            Ok(Success {}) => Ok(()),
+            Err(Failure::Api(error)) if error.err_code == code::CONSUMER_NOT_FOUND => Ok(()),
+            Err(failure) => Err(failed("remove consumer", stream, failure)),
+        }
+    }
+
+    async fn purge(
+        &self,
+        stream: &StreamName,
+        filter: &SubjectFilter,
+        up_to: u64,
+    ) -> Result<u64, EventLogError> {
+        // JetStream's bound is exclusive.
+        let body = serde_json::json!({
+            "filter": filter.as_str(),
+            "seq": up_to.saturating_add(1),
+        });
+        let purge = format!("STREAM.PURGE.{stream}");
+        let answer = self.connection.api::<PurgeResponse>(&purge, &body).await;
+        answer
+            .map(|answer| answer.purged)
+            .map_err(|failure| failed("purge", stream, failure))
+    }
+}
