@@ -11,7 +11,7 @@ use switchboard_keystore::{
 use crate::{KIND, Place, commit, delete, delete_range, every_engine, get, put, session};
 
 every_engine!(
-    all: [values_come_back, kinds_and_namespaces_are_apart, scans_keep_order, batches_apply_in_order, large_values, limits_are_refused, many_at_once, unknown_is_empty, pages_end_by_bytes]
+    all: [values_come_back, kinds_and_namespaces_are_apart, scans_keep_order, batches_apply_in_order, large_values, limits_are_refused, many_at_once, unknown_is_empty, pages_end_by_bytes, reads_are_of_one_moment]
     files: []
 );
 
@@ -322,5 +322,36 @@ async fn pages_end_by_bytes(place: Place) {
     }
     let page = store.scan(&ns, KIND, ScanRange::all(4)).await.unwrap();
     assert_eq!(names(&page), "a b ..");
+    store.close().await.unwrap();
+}
+
+async fn reads_are_of_one_moment(place: Place) {
+    let (store, ns) = (place.open().await, session("a"));
+    let mut writer = tokio::task::JoinSet::new();
+    let (theirs, name) = (Arc::clone(&store), ns.clone());
+    writer.spawn(async move {
+        for turn in 0..150_u32 {
+            let value = turn.to_be_bytes();
+            // Many keys between the two, so that a torn read has time to happen.
+            let mut ops: Vec<Op> = (0..60_u8).map(|key| put([b'm', key], value)).collect();
+            ops.insert(0, put("a", value));
+            ops.push(put("z", value));
+            theirs.commit(&name, Epoch(1), ops).await.unwrap();
+        }
+    });
+    while writer.try_join_next().is_none() {
+        let found = store
+            .multi_get(&ns, KIND, &[b"a".to_vec(), b"z".to_vec()])
+            .await
+            .unwrap();
+        assert_eq!(found[0], found[1]);
+        let page = store.scan(&ns, KIND, ScanRange::all(200)).await.unwrap();
+        assert!(page.entries.windows(2).all(|pair| pair[0].1 == pair[1].1));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(
+        get(&store, &ns, "a").await,
+        Some(149_u32.to_be_bytes().to_vec())
+    );
     store.close().await.unwrap();
 }

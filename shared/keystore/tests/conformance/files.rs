@@ -261,9 +261,18 @@ async fn sled_opens_without_its_snapshots() {
     store.close().await.unwrap();
 }
 
-/// Edits the data table of a closed redb store behind its back.
+/// Edits values of a closed redb store behind its back.
 fn tamper(
     place: &Place,
+    edit: impl Fn(Vec<(Vec<u8>, Vec<u8>)>) -> Vec<(Vec<u8>, Option<Vec<u8>>)>,
+) {
+    tamper_with(place, |key| key[8..].starts_with(&[0x10, KIND.0]), edit);
+}
+
+/// Edits entries of a closed redb store behind its back: tree (8 bytes) and raw key, sealed value.
+fn tamper_with(
+    place: &Place,
+    filter: impl Fn(&[u8]) -> bool,
     edit: impl Fn(Vec<(Vec<u8>, Vec<u8>)>) -> Vec<(Vec<u8>, Option<Vec<u8>>)>,
 ) {
     use ::redb::ReadableTable;
@@ -278,7 +287,7 @@ fn tamper(
             .unwrap()
             .map(|entry| entry.unwrap())
             .map(|(key, value)| (key.value().to_vec(), value.value().to_vec()))
-            .filter(|(key, _)| key[8..].starts_with(&[0x10, KIND.0]))
+            .filter(|(key, _)| filter(key))
             .collect();
         for (key, value) in edit(all) {
             match value {
@@ -375,5 +384,24 @@ async fn damaged_trees_can_be_dropped() {
         get(&store, &ns, "a").await.as_deref(),
         Some(b"2".as_slice())
     );
+    store.close().await.unwrap();
+}
+
+/// A session whose tree is gone must not look like one that was never paired.
+#[tokio::test]
+async fn emptied_trees_are_damage() {
+    let (place, ns) = (Place::new(EngineKind::Redb), session("a"));
+    let store = place.open().await;
+    commit(&store, &ns, 1, vec![put("a", "1")]).await;
+    store.close().await.unwrap();
+    let not_the_catalog = |key: &[u8]| key[..8] != [0; 8];
+    tamper_with(&place, not_the_catalog, |all| {
+        all.into_iter().map(|(key, _)| (key, None)).collect()
+    });
+    let store = place.open().await;
+    assert!(matches!(
+        store.get(&ns, KIND, b"a").await,
+        Err(Error::Damaged { .. })
+    ));
     store.close().await.unwrap();
 }

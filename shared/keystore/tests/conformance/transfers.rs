@@ -118,6 +118,23 @@ async fn trees_travel(place: Place) {
     target.close().await.unwrap();
 }
 
+/// Leaves an entry out of a data frame, as somebody without any key could.
+fn drop_last_entry(frame: &mut Vec<u8>) {
+    let number = |at: usize, length: usize| {
+        frame[at..at + length]
+            .iter()
+            .fold(0, |sum, byte| sum * 256 + usize::from(*byte))
+    };
+    let count = number(5, 4);
+    let mut at = 9;
+    for _ in 1..count {
+        at += 2 + number(at, 2);
+        at += 4 + number(at, 4);
+    }
+    frame.truncate(at);
+    frame[5..9].copy_from_slice(&u32::try_from(count - 1).unwrap().to_be_bytes());
+}
+
 async fn bad_frames_are_refused(place: Place) {
     let ns = session("a");
     let (source, target) = (filled(&place, &ns).await, target().await);
@@ -144,6 +161,9 @@ async fn bad_frames_are_refused(place: Place) {
     let mut swapped = good.clone();
     swapped.swap(1, 2);
     refused(&ns, 3, &transfer(), &swapped).await;
+    let mut thinned = good.clone();
+    drop_last_entry(&mut thinned[1]);
+    refused(&ns, 3, &transfer(), &thinned).await;
     // A trailer of another export of the same tree.
     let mut mixed = good.clone();
     *mixed.last_mut().unwrap() = frames(&source, &ns).await.pop().unwrap();
