@@ -4,7 +4,7 @@
 //! only a call too large for one batch is several. Must not know what the values mean, or any network.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use switchboard_keystore::{
@@ -46,6 +46,7 @@ pub(crate) struct Backend {
     epoch: Epoch,
     /// Set once a commit was refused because a later owner exists: nothing may leave any more.
     superseded: Arc<AtomicBool>,
+    failures: AtomicU64,
     locks: Locks,
 }
 
@@ -80,6 +81,7 @@ impl Backend {
             namespace,
             epoch,
             superseded,
+            failures: AtomicU64::new(0),
             locks: Locks::default(),
         }
     }
@@ -96,7 +98,13 @@ impl Backend {
         self.commit(ops).await
     }
 
+    /// How many commits and reads failed since the session was opened.
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Acquire)
+    }
+
     fn failed(&self, error: KeyStoreError) -> StoreError {
+        self.failures.fetch_add(1, Ordering::AcqRel);
         if matches!(error, KeyStoreError::StaleEpoch { .. }) {
             self.superseded.store(true, Ordering::Release);
         }
@@ -106,6 +114,12 @@ impl Backend {
     /// Commits all operations; nothing is done when there are none.
     async fn commit(&self, ops: Vec<Op>) -> Result<()> {
         for batch in batches(ops) {
+            if self.superseded.load(Ordering::Acquire) {
+                return Err(StoreError::Validation(format!(
+                    "write to {}: this owner gave the session up",
+                    self.namespace
+                )));
+            }
             self.store
                 .commit(&self.namespace, self.epoch, batch)
                 .await

@@ -5,10 +5,20 @@
 //!
 //! Start with [`Account`].
 
+mod addresses;
 mod api;
 mod backend;
 mod clock;
+mod gate;
+mod http;
+mod incoming;
+mod intake;
+mod media;
+mod outgoing;
+mod proto_json;
 mod task;
+mod transport;
+mod version;
 
 pub use api::{
     Account, Config, Dispatched, End, Endpoint, Error, Fence, Incoming, Intake, IntakeError,

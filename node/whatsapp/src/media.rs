@@ -1,0 +1,257 @@
+//! What is needed to download a file, and the download itself.
+
+use std::io::{self, Cursor, Seek, SeekFrom, Write};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use switchboard_vocab::content::MediaKind;
+use switchboard_vocab::{MediaId, MessageId};
+use wacore::download::{DownloadWriter, Downloadable, MediaType};
+use whatsapp_rust::Client;
+use whatsapp_rust::error::ErrorChainExt;
+
+use crate::api::Error;
+
+/// First byte of the stored form.
+const SCHEMA: u8 = 1;
+/// Length of a media id: enough of the digest that nobody finds a second file for it.
+const MEDIA_ID_LEN: usize = 40;
+/// Space reserved at most on the sender's word about the size.
+const RESERVED_BYTES_MAX: u64 = 4 << 20;
+
+/// The reference to a file on WhatsApp's media host, with its keys.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MediaKeys {
+    pub(crate) kind: StoredKind,
+    pub(crate) direct_path: Option<String>,
+    /// The whole address, for files of channels.
+    pub(crate) static_url: Option<String>,
+    pub(crate) media_key: Option<Vec<u8>>,
+    pub(crate) file_enc_sha256: Option<Vec<u8>>,
+    pub(crate) file_sha256: Option<Vec<u8>>,
+    pub(crate) size: Option<u64>,
+}
+
+/// What the file was sent as; the order is the stored form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum StoredKind {
+    Image,
+    Video,
+    Audio,
+    Document,
+    Sticker,
+}
+
+impl From<MediaKind> for StoredKind {
+    fn from(kind: MediaKind) -> Self {
+        match kind {
+            MediaKind::Image => Self::Image,
+            MediaKind::Video => Self::Video,
+            MediaKind::Audio | MediaKind::Voice => Self::Audio,
+            MediaKind::Document => Self::Document,
+            MediaKind::Sticker => Self::Sticker,
+        }
+    }
+}
+
+impl From<StoredKind> for MediaType {
+    fn from(kind: StoredKind) -> Self {
+        match kind {
+            StoredKind::Image => Self::Image,
+            StoredKind::Video => Self::Video,
+            StoredKind::Audio => Self::Audio,
+            StoredKind::Document => Self::Document,
+            StoredKind::Sticker => Self::Sticker,
+        }
+    }
+}
+
+impl Downloadable for MediaKeys {
+    fn direct_path(&self) -> Option<&str> {
+        self.direct_path.as_deref()
+    }
+    fn media_key(&self) -> Option<&[u8]> {
+        self.media_key.as_deref()
+    }
+    fn file_enc_sha256(&self) -> Option<&[u8]> {
+        self.file_enc_sha256.as_deref()
+    }
+    fn file_sha256(&self) -> Option<&[u8]> {
+        self.file_sha256.as_deref()
+    }
+    fn file_length(&self) -> Option<u64> {
+        self.size
+    }
+    fn app_info(&self) -> MediaType {
+        self.kind.into()
+    }
+    fn static_url(&self) -> Option<&str> {
+        self.static_url.as_deref()
+    }
+}
+
+impl MediaKeys {
+    /// The opaque form that leaves the crate.
+    pub(crate) fn to_bytes(&self) -> Option<Vec<u8>> {
+        let mut out = vec![SCHEMA];
+        bincode::serde::encode_into_std_write(self, &mut out, bincode::config::standard()).ok()?;
+        Some(out)
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let body = match bytes.split_first() {
+            Some((&SCHEMA, body)) => body,
+            Some(_) | None => {
+                return Err(Error::Media("the keys are not of this release".to_owned()));
+            }
+        };
+        bincode::serde::decode_from_slice(body, bincode::config::standard())
+            .map(|(keys, _)| keys)
+            .map_err(|error| Error::Media(format!("read the keys: {error}")))
+    }
+
+    /// The file's id in the session's media store: the same each time the message is delivered, and another for
+    /// another file, also when somebody reuses a message id.
+    pub(crate) fn media_id(&self, message: &MessageId) -> Option<MediaId> {
+        let mut digest = Sha256::new();
+        for part in [
+            message.as_str().as_bytes(),
+            self.file_enc_sha256.as_deref().unwrap_or_default(),
+            self.file_sha256.as_deref().unwrap_or_default(),
+            self.direct_path.as_deref().unwrap_or_default().as_bytes(),
+        ] {
+            digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            digest.update(part);
+        }
+        let mut text = hex::encode(digest.finalize());
+        text.truncate(MEDIA_ID_LEN);
+        MediaId::parse(&text).ok()
+    }
+}
+
+/// Collects a download and refuses to grow beyond its limit.
+struct Bounded {
+    bytes: Cursor<Vec<u8>>,
+    size_max: u64,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        let end = self
+            .bytes
+            .position()
+            .saturating_add(u64::try_from(part.len()).unwrap_or(u64::MAX));
+        if end > self.size_max {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("the file is larger than {} bytes", self.size_max),
+            ));
+        }
+        self.bytes.write(part)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Seek for Bounded {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.bytes.seek(to)
+    }
+}
+
+impl DownloadWriter for Bounded {
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.bytes
+            .get_mut()
+            .truncate(usize::try_from(length).unwrap_or(usize::MAX));
+        Ok(())
+    }
+}
+
+/// Downloads and decrypts a file of at most `size_max` bytes.
+pub(crate) async fn download(client: &Client, keys: &[u8], size_max: u64) -> Result<Bytes, Error> {
+    let keys = MediaKeys::from_bytes(keys)?;
+    if keys.size.is_some_and(|size| size > size_max) {
+        return Err(Error::Media(format!(
+            "the file is larger than {size_max} bytes"
+        )));
+    }
+    let reserved = keys.size.unwrap_or(0).min(RESERVED_BYTES_MAX);
+    let writer = Bounded {
+        bytes: Cursor::new(Vec::with_capacity(usize::try_from(reserved).unwrap_or(0))),
+        size_max,
+    };
+    match Box::pin(client.download_to_writer(&keys, writer)).await {
+        Ok(writer) => Ok(writer.bytes.into_inner().into()),
+        Err(error) => Err(failed(&error)),
+    }
+}
+
+/// What a failed transfer with the media host means.
+pub(crate) fn failed(error: &whatsapp_rust::anyhow::Error) -> Error {
+    let cause: &(dyn std::error::Error + 'static) = error.as_ref();
+    if cause.is_transport_unavailable() {
+        return Error::NotConnected;
+    }
+    match cause.http_status() {
+        Some(429) => Error::RateLimited("the media host answered 429".to_owned()),
+        Some(status) => Error::Media(format!("the media host answered {status}")),
+        None => Error::Media(format!("{error:#}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> MediaKeys {
+        MediaKeys {
+            kind: StoredKind::Audio,
+            direct_path: Some("/v/t62/x".to_owned()),
+            static_url: None,
+            media_key: Some(vec![1; 32]),
+            file_enc_sha256: Some(vec![2; 32]),
+            file_sha256: Some(vec![3; 32]),
+            size: Some(10),
+        }
+    }
+
+    #[test]
+    fn keys_round_trip_and_refuse_others() {
+        let bytes = keys().to_bytes().unwrap();
+        assert!(MediaKeys::from_bytes(&bytes).unwrap() == keys());
+        assert!(MediaKeys::from_bytes(&[]).is_err());
+        assert!(MediaKeys::from_bytes(&[9, 1]).is_err());
+        assert!(MediaKeys::from_bytes(&bytes[..8]).is_err());
+    }
+
+    #[test]
+    fn ids_are_stable_and_do_not_collide() {
+        let (one, two) = (
+            MessageId::parse("3EB0A").unwrap(),
+            MessageId::parse("3EB0B").unwrap(),
+        );
+        let other = MediaKeys {
+            file_enc_sha256: Some(vec![9; 32]),
+            ..keys()
+        };
+        assert_eq!(keys().media_id(&one), keys().media_id(&one));
+        assert_ne!(keys().media_id(&one), keys().media_id(&two));
+        assert_ne!(keys().media_id(&one), other.media_id(&one));
+    }
+
+    #[test]
+    fn a_download_stops_at_its_limit() {
+        let mut sink = Bounded {
+            bytes: Cursor::new(Vec::new()),
+            size_max: 4,
+        };
+        assert!(sink.write_all(b"1234").is_ok());
+        assert!(sink.write_all(b"5").is_err());
+        sink.truncate(0).unwrap();
+        sink.rewind().unwrap();
+        assert!(sink.write_all(b"abcd").is_ok());
+    }
+}

@@ -1,0 +1,268 @@
+//! The socket: TCP without delay, TLS for the real endpoint, and the gate below both.
+//!
+//! The gate stands under TLS and WebSocket framing, so a closed fence lets nothing out: no frame, no pong, no close.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::{HeaderValue, Uri};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tokio_websockets::{ClientBuilder, Limits, WebSocketStream};
+use wacore::net::{WHATSAPP_WEB_ORIGIN, WHATSAPP_WEB_WS_URL};
+use whatsapp_rust::anyhow::{self, Context as _};
+use whatsapp_rust::transport::{
+    Connector, Transport, TransportEvent, TransportFactory, default_tls_connector, from_websocket,
+};
+
+use crate::api::Endpoint;
+use crate::gate::Gate;
+
+/// Largest WebSocket message taken, in bytes. Source: a frame's length has 24 bits; some room for several in one.
+const MESSAGE_BYTES_MAX: usize = 20 << 20;
+const TLS_PORT: u16 = 443;
+const PLAIN_PORT: u16 = 80;
+
+type Events = whatsapp_rust::async_channel::Receiver<TransportEvent>;
+
+/// Where to connect; shared by every session of a process, with the one TLS configuration.
+pub(crate) struct Target {
+    uri: Uri,
+    host: String,
+    port: u16,
+    tls: Option<Connector>,
+    connect_timeout: Duration,
+}
+
+/// The endpoint's address is of no use.
+#[derive(Debug, thiserror::Error)]
+#[error("whatsapp address {url:?}: {reason}")]
+pub(crate) struct TargetError {
+    url: String,
+    reason: String,
+}
+
+impl Target {
+    /// Reads the endpoint. TLS is left out for a simulator's `ws://` only.
+    pub(crate) fn new(endpoint: &Endpoint, connect_timeout: Duration) -> Result<Self, TargetError> {
+        let url = match endpoint {
+            Endpoint::Real => WHATSAPP_WEB_WS_URL,
+            Endpoint::Simulator { ws_url, .. } => ws_url,
+        };
+        let refuse = |reason: String| TargetError {
+            url: url.to_owned(),
+            reason,
+        };
+        let uri: Uri = url.parse().map_err(|error| refuse(format!("{error}")))?;
+        let secure = match (uri.scheme_str(), endpoint) {
+            (Some("wss"), _) => true,
+            (Some("ws"), Endpoint::Simulator { .. }) => false,
+            (scheme, _) => return Err(refuse(format!("scheme {scheme:?} is not possible here"))),
+        };
+        let host = uri
+            .host()
+            .ok_or_else(|| refuse("it has no host".to_owned()))?;
+        let host = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
+        let port = uri
+            .port_u16()
+            .unwrap_or(if secure { TLS_PORT } else { PLAIN_PORT });
+        Ok(Self {
+            host,
+            port,
+            tls: secure.then(default_tls_connector),
+            connect_timeout,
+            uri,
+        })
+    }
+}
+
+/// Makes one session's sockets.
+pub(crate) struct Factory {
+    pub(crate) target: Arc<Target>,
+    pub(crate) gate: Arc<Gate>,
+    /// Why the last try failed: the library only logs it.
+    pub(crate) last_failure: Mutex<Option<String>>,
+}
+
+impl Factory {
+    /// Takes the reason of the last failed try.
+    pub(crate) fn take_failure(&self) -> Option<String> {
+        self.last_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    async fn connect(&self) -> anyhow::Result<(Arc<dyn Transport>, Events)> {
+        anyhow::ensure!(self.gate.is_open(), "connect: the fence is closed");
+        let target = &*self.target;
+        let tcp = TcpStream::connect((target.host.as_str(), target.port))
+            .await
+            .context("connect")?;
+        tcp.set_nodelay(true).context("set TCP_NODELAY")?;
+        let stream = Gated::new(tcp, &self.gate);
+        let builder = ClientBuilder::from_uri(target.uri.clone())
+            .limits(Limits::default().max_payload_len(Some(MESSAGE_BYTES_MAX)))
+            .add_header(
+                http::header::ORIGIN,
+                HeaderValue::from_static(WHATSAPP_WEB_ORIGIN),
+            )
+            .context("set the origin")?;
+        match &target.tls {
+            Some(connector) => {
+                let stream = connector
+                    .wrap(&target.host, stream)
+                    .await
+                    .context("TLS handshake")?;
+                Ok(pumped(
+                    builder
+                        .connect_on(stream)
+                        .await
+                        .context("WebSocket upgrade")?
+                        .0,
+                ))
+            }
+            None => Ok(pumped(
+                builder
+                    .connect_on(stream)
+                    .await
+                    .context("WebSocket upgrade")?
+                    .0,
+            )),
+        }
+    }
+}
+
+fn pumped<S>(socket: WebSocketStream<S>) -> (Arc<dyn Transport>, Events)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    from_websocket(socket)
+}
+
+#[async_trait]
+impl TransportFactory for Factory {
+    async fn create_transport(&self) -> anyhow::Result<(Arc<dyn Transport>, Events)> {
+        let result =
+            match tokio::time::timeout(self.target.connect_timeout, Box::pin(self.connect())).await
+            {
+                Ok(result) => result,
+                Err(_) => Err(anyhow::anyhow!(
+                    "connect: no answer within {:?}",
+                    self.target.connect_timeout
+                )),
+            };
+        let failure = result.as_ref().err().map(|error| format!("{error:#}"));
+        *self
+            .last_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = failure;
+        result
+    }
+}
+
+/// A socket that asks the gate before each write and breaks when the gate is shut.
+struct Gated {
+    tcp: TcpStream,
+    gate: Arc<Gate>,
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+impl Gated {
+    fn new(tcp: TcpStream, gate: &Arc<Gate>) -> Self {
+        Self {
+            tcp,
+            gate: Arc::clone(gate),
+            cut: Box::pin(gate.cut().cancelled_owned()),
+        }
+    }
+
+    fn refused() -> io::Error {
+        io::Error::new(io::ErrorKind::PermissionDenied, "the fence is closed")
+    }
+}
+
+impl AsyncRead for Gated {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.cut.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(Self::refused()));
+        }
+        Pin::new(&mut self.tcp).poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Gated {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if !self.gate.is_open() {
+            return Poll::Ready(Err(Self::refused()));
+        }
+        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn simulator(ws_url: &str) -> Endpoint {
+        Endpoint::Simulator {
+            ws_url: ws_url.to_owned(),
+            server_key: [0; 32],
+        }
+    }
+
+    fn target(endpoint: &Endpoint) -> Result<Target, TargetError> {
+        Target::new(endpoint, Duration::from_secs(1))
+    }
+
+    #[test]
+    fn the_real_endpoint_has_tls() {
+        let real = target(&Endpoint::Real).unwrap();
+        assert_eq!(
+            (real.host.as_str(), real.port, real.tls.is_some()),
+            ("web.whatsapp.com", 443, true)
+        );
+    }
+
+    #[test]
+    fn a_simulator_may_go_without() {
+        let plain = target(&simulator("ws://[::1]:8080/ws/chat")).unwrap();
+        assert_eq!(
+            (plain.host.as_str(), plain.port, plain.tls.is_some()),
+            ("::1", 8080, false)
+        );
+        assert!(
+            target(&simulator("wss://sim.test/ws/chat"))
+                .unwrap()
+                .tls
+                .is_some()
+        );
+        assert!(target(&simulator("http://sim.test/")).is_err());
+        assert!(target(&simulator("sim")).is_err());
+    }
+}
