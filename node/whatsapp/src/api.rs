@@ -68,6 +68,12 @@ pub struct OpenRequest {
     pub fence: Arc<dyn Fence>,
 }
 
+impl Debug for OpenRequest {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "OpenRequest({} at epoch {})", self.session, self.epoch)
+    }
+}
+
 /// The lease check at the socket: asked before every connect and every write (design rules ).
 pub trait Fence: Send + Sync + Debug {
     /// Whether bytes may leave now.
@@ -169,7 +175,7 @@ pub enum End {
     Throttled(String),
     /// QR codes ran out without a scan.
     PairingExpired,
-    /// The phone or WhatsApp unlinked the device.
+    /// The phone or WhatsApp unlinked the device. The keys are still there: [`Account::logout`] removes them.
     LoggedOut(String),
     /// The number is banned.
     Banned {
@@ -331,12 +337,14 @@ pub trait Account: Send + Sync {
     /// When the keys could not be removed from the store.
     async fn logout(&self) -> Result<bool, Error>;
 
-    /// Flushes everything and closes the connection; [`Account::run`] then returns [`End::Stopped`].
+    /// Flushes everything and closes the connection; [`Account::run`] then returns [`End::Stopped`]. It may be
+    /// called again later.
     ///
     /// # Errors
     /// [`Error::Store`] when something could not be flushed: the store is then older than the connection.
     async fn shutdown(&self, limit: Duration) -> Result<(), Error>;
 
-    /// Drops the connection without flushing (a fenced session must not write).
+    /// Drops the connection without flushing (a fenced session must not write). For good: [`Account::run`] then
+    /// returns [`End::Fenced`] each time; open the session anew to go on. Dropping the account does the same.
     fn abort(&self);
 }

@@ -46,6 +46,8 @@ pub(crate) struct Backend {
     epoch: Epoch,
     /// Set once a commit was refused because a later owner exists: nothing may leave any more.
     superseded: Arc<AtomicBool>,
+    /// Set when the client that used it is gone: what its tasks still write comes too late.
+    closed: AtomicBool,
     failures: AtomicU64,
     locks: Locks,
 }
@@ -81,6 +83,7 @@ impl Backend {
             namespace,
             epoch,
             superseded,
+            closed: AtomicBool::new(false),
             failures: AtomicU64::new(0),
             locks: Locks::default(),
         }
@@ -96,6 +99,23 @@ impl Backend {
             })
             .collect();
         self.commit(ops).await
+    }
+
+    /// Refuses every later write of this object.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// The phone's platform as WhatsApp named it at pairing.
+    pub(crate) async fn platform(&self) -> Result<Option<String>> {
+        let row = self.get(kinds::PLATFORM, b"").await?;
+        row.map(|row| rows::decode(&row, "platform")).transpose()
+    }
+
+    /// Keeps the phone's platform: the library does not.
+    pub(crate) async fn keep_platform(&self, platform: &str) -> Result<()> {
+        self.put(kinds::PLATFORM, Vec::new(), rows::encode(&platform)?)
+            .await
     }
 
     /// How many commits and reads failed since the session was opened.
@@ -114,7 +134,7 @@ impl Backend {
     /// Commits all operations; nothing is done when there are none.
     async fn commit(&self, ops: Vec<Op>) -> Result<()> {
         for batch in batches(ops) {
-            if self.superseded.load(Ordering::Acquire) {
+            if self.superseded.load(Ordering::Acquire) || self.closed.load(Ordering::Acquire) {
                 return Err(StoreError::Validation(format!(
                     "write to {}: this owner gave the session up",
                     self.namespace

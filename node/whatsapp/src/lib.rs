@@ -5,22 +5,27 @@
 //!
 //! Start with [`Account`].
 
+mod account;
 mod addresses;
 mod api;
 mod backend;
 mod clock;
+mod connector;
+mod events;
 mod gate;
 mod http;
+mod identity;
 mod incoming;
 mod intake;
 mod media;
 mod outgoing;
 mod proto_json;
-mod task;
 mod transport;
+mod verdict;
 mod version;
 
 pub use api::{
     Account, Config, Dispatched, End, Endpoint, Error, Fence, Incoming, Intake, IntakeError,
     OpenRequest, Outgoing, OutgoingContent, OutgoingFile, Receipt, ReceiptKind, Signal,
 };
+pub use connector::Connector;

@@ -57,6 +57,9 @@ pub(super) const MESSAGE_SECRET: Kind = Kind(0x30);
 /// The same by expiry: an index.
 pub(super) const SECRET_BY_EXPIRY: Kind = Kind(0x31);
 
+/// The phone's platform; its key is empty. Ours, not the library's.
+pub(super) const PLATFORM: Kind = Kind(0x40);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +90,7 @@ mod tests {
             PENDING_INBOUND,
             MESSAGE_SECRET,
             SECRET_BY_EXPIRY,
+            PLATFORM,
         ];
         let mut numbers: Vec<u8> = kinds.iter().map(|kind| kind.0).collect();
         assert!(numbers.iter().all(|number| (FIRST..=LAST).contains(number)));

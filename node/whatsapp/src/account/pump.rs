@@ -1,0 +1,195 @@
+//! Events of the library as signals to the node.
+
+use std::sync::Arc;
+
+use switchboard_vocab::events::presence::{ChatState, ChatStateChange, PresenceChange};
+use switchboard_vocab::pairing::Challenge;
+use switchboard_vocab::sessions::Identity;
+use switchboard_vocab::{ChatId, MessageId, Timestamp};
+use wacore::types::events::{
+    ChatPresenceUpdate, Event, MessageBatch, PairSuccess, PresenceUpdate, ServerAck,
+};
+use wacore::types::message::MessageSource;
+use wacore::types::presence::{ChatPresence, ChatPresenceMedia, ReceiptType};
+use whatsapp_rust::Client;
+
+use super::Session;
+use super::live::Live;
+use crate::api::{Receipt, ReceiptKind, Signal};
+use crate::{addresses, clock, identity, intake};
+
+impl Session {
+    /// Tells the node what the library says, for ever.
+    pub(super) async fn pump(&self, live: &Arc<Live>) {
+        loop {
+            let event = live.events.next().await;
+            Box::pin(self.tell(live, &event)).await;
+        }
+    }
+
+    /// Tells the node one event. State changes wait for it, hints do not.
+    pub(super) async fn tell(&self, live: &Arc<Live>, event: &Event) {
+        let client = &live.client;
+        match event {
+            Event::Presence(update) => self.hint(presence(client, update).await),
+            Event::ChatPresence(update) => self.hint(chat_state(client, update).await),
+            Event::ServerAck(ack) => self.say(acked(client, ack).await).await,
+            Event::Receipt(receipt) => self.say(read_receipt(client, receipt).await).await,
+            Event::Messages(batch) => self.take_unhooked(client, batch).await,
+            Event::PairSuccess(paired) => self.say(self.paired(live, paired).await).await,
+            Event::OfflineSyncPreview(_) => self.say(self.who(client).map(Signal::Syncing)).await,
+            Event::Connected(_) => self.say(self.who(client).map(Signal::Connected)).await,
+            Event::SelfPushNameUpdated(_) => self.refresh_identity(client),
+            other => self.say(pairing(other)).await,
+        }
+    }
+
+    async fn say(&self, signal: Option<Signal>) {
+        if let Some(signal) = signal {
+            // A node that listens no more is about to drop the session.
+            let _ = self.signals.send(signal).await;
+        }
+    }
+
+    fn hint(&self, signal: Option<Signal>) {
+        if let Some(signal) = signal {
+            let _ = self.signals.try_send(signal);
+        }
+    }
+
+    fn who(&self, client: &Client) -> Option<Identity> {
+        self.refresh_identity(client);
+        self.state().identity.clone()
+    }
+
+    async fn paired(&self, live: &Live, paired: &PairSuccess) -> Option<Signal> {
+        let name = live.client.push_name();
+        let who = identity::of_pairing(paired, &name)?;
+        if let Some(platform) = &who.platform
+            && let Err(error) = live.backend.keep_platform(platform).await
+        {
+            tracing::warn!(session = %self.namespace, %error, "the phone's platform was not kept");
+        }
+        self.state().identity = Some(who.clone());
+        Some(Signal::Paired(who))
+    }
+
+    /// Channel posts and messages the phone recovered never come by the hook.
+    async fn take_unhooked(&self, client: &Client, batch: &MessageBatch) {
+        let batch = intake::convert(client, &batch.messages).await;
+        let count = batch.len();
+        if count > 0
+            && let Err(error) = self.intake.take(batch).await
+        {
+            tracing::warn!(session = %self.namespace, count, %error, "messages outside the durable intake were lost");
+        }
+    }
+}
+
+fn pairing(event: &Event) -> Option<Signal> {
+    let expires_at = |after| clock::now().plus(after);
+    Some(match event {
+        Event::PairingQrCode(qr) => Signal::Challenge(Challenge::Qr {
+            text: qr.code.clone(),
+            expires_at: expires_at(qr.timeout),
+        }),
+        Event::PairingCode(code) => Signal::Challenge(Challenge::Code {
+            code: code.code.clone(),
+            expires_at: expires_at(code.timeout),
+        }),
+        Event::PairPasskeyRequest(request) => Signal::Challenge(Challenge::Passkey {
+            request_json: request.request_options_json.clone(),
+        }),
+        Event::PairPasskeyError(error) => Signal::PairingFailed(error.error.clone()),
+        Event::PairError(error) => Signal::PairingFailed(error.error.clone()),
+        Event::PairingCodeError(error) => Signal::PairingFailed(error.error.clone()),
+        Event::PairingCodeRefresh(_) => {
+            Signal::PairingFailed("the pairing code is no longer good: ask for another".to_owned())
+        }
+        Event::QrScannedWithoutMultidevice(_) => {
+            Signal::PairingFailed("the phone that scanned cannot link devices".to_owned())
+        }
+        _ => return None,
+    })
+}
+
+fn at(time: chrono::DateTime<chrono::Utc>) -> Timestamp {
+    Timestamp::from_millis(u64::try_from(time.timestamp_millis()).unwrap_or(0))
+}
+
+async fn chat_of(client: &Client, source: &MessageSource) -> Option<ChatId> {
+    match addresses::chat(&source.chat)? {
+        ChatId::User(_) => {
+            let person = addresses::person(client, &source.chat, None).await?;
+            Some(ChatId::User(person.main))
+        }
+        chat => Some(chat),
+    }
+}
+
+async fn acked(client: &Client, ack: &ServerAck) -> Option<Signal> {
+    if ack.class.as_deref() != Some("message") {
+        return None;
+    }
+    let source = MessageSource {
+        chat: ack.from.clone()?,
+        ..MessageSource::default()
+    };
+    Some(Signal::Acked {
+        id: MessageId::parse(&ack.id).ok()?,
+        chat: chat_of(client, &source).await?,
+        // A code that is no number is still a refusal.
+        error: ack.error.as_deref().map(|code| code.parse().unwrap_or(0)),
+        at: ack.timestamp.map_or_else(clock::now, at),
+    })
+}
+
+async fn read_receipt(client: &Client, receipt: &wacore::types::events::Receipt) -> Option<Signal> {
+    let kind = match receipt.r#type {
+        ReceiptType::Delivered | ReceiptType::Inactive => ReceiptKind::Delivered,
+        ReceiptType::Read => ReceiptKind::Read,
+        ReceiptType::Played => ReceiptKind::Played,
+        // Our own devices, retries, and what is not about delivery.
+        _ => return None,
+    };
+    let source = &receipt.source;
+    if source.is_from_me {
+        return None;
+    }
+    let user = addresses::person(client, &source.sender, source.sender_alt.as_ref()).await?;
+    Some(Signal::Receipt(Receipt {
+        chat: chat_of(client, source).await?,
+        user: user.main,
+        ids: receipt
+            .message_ids
+            .iter()
+            .filter_map(|id| MessageId::parse(id).ok())
+            .collect(),
+        kind,
+        at: at(receipt.timestamp),
+    }))
+}
+
+async fn presence(client: &Client, update: &PresenceUpdate) -> Option<Signal> {
+    let user = addresses::person(client, &update.from, None).await?;
+    Some(Signal::Presence(PresenceChange {
+        user: user.main,
+        online: !update.unavailable,
+        last_seen: update.last_seen.map(at),
+    }))
+}
+
+async fn chat_state(client: &Client, update: &ChatPresenceUpdate) -> Option<Signal> {
+    let source = &update.source;
+    let user = addresses::person(client, &source.sender, source.sender_alt.as_ref()).await?;
+    let state = match (update.state, update.media) {
+        (ChatPresence::Composing, ChatPresenceMedia::Audio) => ChatState::Recording,
+        (ChatPresence::Composing, ChatPresenceMedia::Text) => ChatState::Composing,
+        (ChatPresence::Paused, _) => ChatState::Paused,
+    };
+    Some(Signal::ChatState(ChatStateChange {
+        chat: chat_of(client, source).await?,
+        user: user.main,
+        state,
+    }))
+}

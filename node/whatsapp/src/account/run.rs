@@ -1,0 +1,171 @@
+//! One connection from its first byte to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use wacore_binary::OwnedNodeRef;
+use whatsapp_rust::{Client, NodeFilter};
+
+use super::Session;
+use super::live::Live;
+use crate::api::End;
+use crate::{identity, verdict};
+
+/// Longest wait for the node to take the last signals of a connection.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a pairing code is good after the QR codes ran out. Source: protocol notes, a code lives 180 s.
+const CODE_GRACE: Duration = Duration::from_secs(180);
+
+/// Drops the client when the run is dropped in the middle: it believes to be running and never would again.
+struct Abandoned<'a> {
+    session: &'a Session,
+    live: &'a Live,
+    is_finished: bool,
+}
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            self.live.drop_now();
+            self.session.state().live = None;
+        }
+    }
+}
+
+impl Session {
+    pub(super) async fn run_once(&self) -> End {
+        let Ok(_running) = self.running.try_lock() else {
+            return End::Closed("run: the session is running already".to_owned());
+        };
+        if !self.gate.is_open() {
+            return End::Fenced;
+        }
+        let stop = CancellationToken::new();
+        self.state().stop = stop.clone();
+        let cut = self.gate.cut();
+        let prepared = tokio::select! {
+            biased;
+            () = cut.cancelled() => return End::Fenced,
+            () = stop.cancelled() => return End::Stopped,
+            prepared = Box::pin(self.prepare()) => prepared,
+        };
+        match prepared {
+            Ok(live) => self.run_live(&live, &stop).await,
+            Err(error) if self.gate.is_shut() => {
+                tracing::debug!(%error, "a fenced session was not built");
+                End::Fenced
+            }
+            Err(error) => End::Closed(format!("build the client: {error}")),
+        }
+    }
+
+    async fn run_live(&self, live: &Arc<Live>, stop: &CancellationToken) -> End {
+        let mut abandoned = Abandoned {
+            session: self,
+            live,
+            is_finished: false,
+        };
+        live.events.begin();
+        let stream_error = self.until_it_ends(live, stop).await;
+        abandoned.is_finished = true;
+        if tokio::time::timeout(DRAIN_TIMEOUT, self.drain(live))
+            .await
+            .is_err()
+        {
+            tracing::warn!(session = %self.namespace, "the last signals of a connection were not taken");
+        }
+        self.refresh_identity(&live.client);
+        let end = if !self.gate.is_open() {
+            End::Fenced
+        } else if stop.is_cancelled() {
+            End::Stopped
+        } else {
+            verdict::settle(
+                live.events.ending(),
+                stream_error.as_deref(),
+                live.factory.take_failure(),
+            )
+        };
+        self.let_go(live, &end);
+        end
+    }
+
+    /// Runs the client; returns the code of WhatsApp's last stream error.
+    async fn until_it_ends(&self, live: &Arc<Live>, stop: &CancellationToken) -> Option<String> {
+        let client = &live.client;
+        let mut running = Box::pin(client.run());
+        let mut pump = Box::pin(self.pump(live));
+        let mut error_node = watch_stream_errors(client);
+        let mut stream_error = None;
+        let cut = self.gate.cut();
+        let mut code_expires = Box::pin(pairing_expires(live));
+        loop {
+            tokio::select! {
+                biased;
+                () = cut.cancelled() => {
+                    client.signal_shutdown_sync();
+                    return stream_error;
+                }
+                node = &mut error_node => {
+                    if let Ok(node) = node {
+                        stream_error = code_of(&node).or(stream_error);
+                    }
+                    error_node = watch_stream_errors(client);
+                }
+                () = &mut running => return stream_error,
+                () = &mut pump => {}
+                () = &mut code_expires, if !stop.is_cancelled() => {
+                    Box::pin(client.disconnect()).await;
+                    return stream_error;
+                }
+            }
+        }
+    }
+
+    /// Tells the node what waited when the connection ended.
+    async fn drain(&self, live: &Arc<Live>) {
+        while let Some(event) = live.events.take() {
+            Box::pin(self.tell(live, &event)).await;
+        }
+    }
+
+    /// Reads the identity again: pairing and the phone change it.
+    pub(super) fn refresh_identity(&self, client: &Client) {
+        let device = client.persistence_manager().get_device_snapshot();
+        let mut state = self.state();
+        let platform = state.identity.take().and_then(|known| known.platform);
+        state.identity = identity::of_device(&device, platform);
+    }
+
+    /// Drops a client that must not run again.
+    fn let_go(&self, live: &Live, end: &End) {
+        // On a simulator a client that failed its first handshake would ask for a certificate next time.
+        let is_spoilt = self.shared.simulator_key().is_some() && !live.events.heard();
+        let is_over = matches!(end, End::Fenced) || !live.may_run();
+        if is_spoilt || is_over {
+            live.drop_now();
+            self.state().live = None;
+        }
+    }
+}
+
+/// Resolves when QR codes ran out, a pairing code was still out, and that is over too.
+async fn pairing_expires(live: &Live) {
+    live.events.exhausted().await;
+    tokio::time::sleep(CODE_GRACE).await;
+    if live.events.ending().is_paired {
+        std::future::pending::<()>().await;
+    }
+}
+
+type Watched = futures::channel::oneshot::Receiver<Arc<OwnedNodeRef>>;
+
+/// The library tells some stream errors by a closed socket only.
+fn watch_stream_errors(client: &Client) -> Watched {
+    client.wait_for_node(NodeFilter::tag("stream:error"))
+}
+
+fn code_of(node: &OwnedNodeRef) -> Option<String> {
+    node.get_attr("code").map(|code| code.as_str().into_owned())
+}

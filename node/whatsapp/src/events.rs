@@ -1,0 +1,244 @@
+//! The library's events: taken on its receive tasks without waiting, told to the node by the account's own loop.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use wacore::types::events::{Event, EventHandler, EventInterest, EventKind};
+
+use crate::api::End;
+use crate::verdict;
+
+/// Most hints (presence, typing) that wait; more are dropped.
+const HINTS_MAX: usize = 256;
+/// Most acks and receipts that wait; more are dropped, and a status then comes late or never.
+const NOTES_MAX: usize = 8_192;
+
+/// Whether an event may be lost, and how easily.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// Nobody misses it.
+    Hint,
+    /// A message's status hangs on it.
+    Note,
+    /// The session's state hangs on it.
+    State,
+}
+
+/// What the library said and the node has not heard yet.
+#[derive(Default)]
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Notify,
+    ran_out: Notify,
+    /// WhatsApp answered at all in this connection.
+    heard: AtomicBool,
+}
+
+#[derive(Default)]
+struct Waiting {
+    events: VecDeque<(Weight, Arc<Event>)>,
+    hints: usize,
+    notes_dropped: u64,
+    ending: Ending,
+}
+
+/// What is known of how the connection ends.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ending {
+    /// The first event that settles it.
+    pub(crate) verdict: Option<End>,
+    /// The last one that only describes it.
+    pub(crate) closed: Option<String>,
+    /// The account was linked in this connection.
+    pub(crate) is_paired: bool,
+    /// QR codes ran out.
+    pub(crate) is_exhausted: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets how the last connection ended.
+    pub(crate) fn begin(&self) {
+        self.lock().ending = Ending::default();
+        self.heard.store(false, Ordering::Release);
+    }
+
+    /// How the connection ends, as far as is known.
+    pub(crate) fn ending(&self) -> Ending {
+        self.lock().ending.clone()
+    }
+
+    /// Whether WhatsApp said anything since [`Queue::begin`].
+    pub(crate) fn heard(&self) -> bool {
+        self.heard.load(Ordering::Acquire)
+    }
+
+    /// Resolves once QR codes ran out.
+    pub(crate) async fn exhausted(&self) {
+        loop {
+            let ran_out = self.ran_out.notified();
+            if self.lock().ending.is_exhausted {
+                return;
+            }
+            ran_out.await;
+        }
+    }
+
+    /// The next event; waits for one.
+    pub(crate) async fn next(&self) -> Arc<Event> {
+        loop {
+            let arrived = self.arrived.notified();
+            if let Some(event) = self.take() {
+                return event;
+            }
+            arrived.await;
+        }
+    }
+
+    /// The next event, if there is one.
+    pub(crate) fn take(&self) -> Option<Arc<Event>> {
+        let mut waiting = self.lock();
+        let (weight, event) = waiting.events.pop_front()?;
+        if weight == Weight::Hint {
+            waiting.hints = waiting.hints.saturating_sub(1);
+        }
+        if waiting.events.is_empty() {
+            waiting.events.shrink_to(0);
+            let dropped = std::mem::take(&mut waiting.notes_dropped);
+            if dropped > 0 {
+                tracing::warn!(
+                    dropped,
+                    "acks and receipts were dropped: the session did not take them in time"
+                );
+            }
+        }
+        Some(event)
+    }
+
+    fn put(&self, event: Arc<Event>) {
+        let weight = weight(&event);
+        let mut waiting = self.lock();
+        verdict::note(&event, &mut waiting.ending);
+        if waiting.ending.is_exhausted {
+            self.ran_out.notify_waiters();
+        }
+        match weight {
+            Weight::Hint if waiting.hints >= HINTS_MAX => return,
+            Weight::Hint => waiting.hints += 1,
+            Weight::Note if waiting.events.len() >= NOTES_MAX => {
+                waiting.notes_dropped += 1;
+                return;
+            }
+            Weight::Note | Weight::State => {}
+        }
+        waiting.events.push_back((weight, event));
+        drop(waiting);
+        self.heard.store(true, Ordering::Release);
+        self.arrived.notify_one();
+    }
+}
+
+/// What is listened to. Receipts and acks leave the library's fast path by it, so only what is used stands here.
+const KINDS: [EventKind; 25] = [
+    EventKind::PairingQrCode,
+    EventKind::PairingQrCodesExhausted,
+    EventKind::PairingCode,
+    EventKind::PairingCodeRefresh,
+    EventKind::PairingCodeError,
+    EventKind::PairPasskeyRequest,
+    EventKind::PairPasskeyError,
+    EventKind::PairSuccess,
+    EventKind::PairError,
+    EventKind::QrScannedWithoutMultidevice,
+    EventKind::OfflineSyncPreview,
+    EventKind::Connected,
+    EventKind::Disconnected,
+    EventKind::LoggedOut,
+    EventKind::StreamReplaced,
+    EventKind::TemporaryBan,
+    EventKind::ClientOutdated,
+    EventKind::ConnectFailure,
+    EventKind::StreamError,
+    EventKind::SelfPushNameUpdated,
+    EventKind::ServerAck,
+    EventKind::Receipt,
+    EventKind::Messages,
+    EventKind::Presence,
+    EventKind::ChatPresence,
+];
+
+fn weight(event: &Event) -> Weight {
+    match event.kind() {
+        EventKind::Presence | EventKind::ChatPresence => Weight::Hint,
+        EventKind::ServerAck | EventKind::Receipt | EventKind::Messages => Weight::Note,
+        _ => Weight::State,
+    }
+}
+
+/// The library's side of a [`Queue`].
+pub(crate) struct Handler(pub(crate) Arc<Queue>);
+
+impl EventHandler for Handler {
+    fn handle_event(&self, event: Arc<Event>) {
+        // Messages that the hook made durable were told there.
+        if event
+            .as_messages()
+            .is_some_and(|batch| batch.hook_committed)
+        {
+            return;
+        }
+        self.0.put(event);
+    }
+
+    fn interest(&self) -> EventInterest {
+        EventInterest::of(&KINDS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wacore::types::events::{Connected, PresenceUpdate, ServerAck};
+
+    fn presence() -> Arc<Event> {
+        let update = PresenceUpdate::builder()
+            .from("77@lid".parse().unwrap())
+            .unavailable(false)
+            .build();
+        Arc::new(Event::Presence(update))
+    }
+
+    fn ack() -> Arc<Event> {
+        Arc::new(Event::ServerAck(
+            ServerAck::builder().id("A".to_owned()).build(),
+        ))
+    }
+
+    #[tokio::test]
+    async fn hints_are_dropped_first_and_state_never() {
+        let queue = Queue::default();
+        for _ in 0..2 * HINTS_MAX {
+            queue.put(presence());
+        }
+        for _ in 0..2 * NOTES_MAX {
+            queue.put(ack());
+        }
+        queue.put(Arc::new(Event::Connected(Connected::builder().build())));
+        let mut counts = [0; 3];
+        while let Some(event) = queue.take() {
+            match *event {
+                Event::Presence(_) => counts[0] += 1,
+                Event::ServerAck(_) => counts[1] += 1,
+                _ => counts[2] += 1,
+            }
+        }
+        assert_eq!(counts, [HINTS_MAX, NOTES_MAX - HINTS_MAX, 1]);
+        queue.put(presence());
+        assert!(matches!(*queue.next().await, Event::Presence(_)));
+    }
+}
