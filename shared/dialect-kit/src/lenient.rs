@@ -75,3 +75,13 @@ pub fn optional_boolean<'de, D: Deserializer<'de>>(
         }
     }
 }
+
+/// A value whose absence clients also write as `null`.
+///
+/// # Errors
+/// When it is neither `null` nor such a value.
+pub fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}

@@ -141,6 +141,15 @@ pub fn cx(request: Request) -> Cx {
     )
 }
 
+/// The context of one request with the parameters of its row's path.
+///
+/// # Panics
+/// When the dialect has no row for it.
+#[must_use]
+pub fn routed(dialect: &Dialect, request: Request) -> Cx {
+    matched(dialect, request).1
+}
+
 /// What the dialect makes of a request, as text: the operations, or the refusal as the caller sees it.
 #[must_use]
 pub fn decoded(dialect: &Dialect, request: Request) -> String {
