@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Method;
 use serde::{Deserialize, Serialize};
 use switchboard_dialect_kit::qr::{self, Look};
+use switchboard_dialect_kit::routes::Outcomes;
 use switchboard_dialect_kit::{Cx, FromInput, NoBody, Query, Reject, Reply, Routes, lenient};
 use switchboard_vocab::pairing::{GetQr, PairingCode, QrCode, RequestCode};
 use switchboard_vocab::sessions::{Logout, SessionStatus};
@@ -156,7 +157,7 @@ fn get_qr(Query(query): Query<LoginQuery>, _: &Cx) -> Result<Vec<GetQr>, Reject>
     }])
 }
 
-type QrAnswers = Vec<Result<QrCode, OpError>>;
+type QrAnswers = Outcomes<GetQr>;
 
 fn only(answers: QrAnswers) -> Result<QrCode, OpError> {
     let first = answers.into_iter().next();

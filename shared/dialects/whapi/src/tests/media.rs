@@ -125,6 +125,10 @@ fn bad_files_are_refused() {
         413,
         "caption: at most 1024",
     );
+}
+
+#[test]
+fn bad_bodies_are_refused() {
     let empty =
         request(Method::POST, "/messages/media/image?to=4915112345678").bytes("image/png", b"");
     check_refused(empty, 400, "media: the file is empty");
