@@ -1,0 +1,319 @@
+//! Messages of others, and how far own ones came.
+
+use serde::Serialize;
+use switchboard_dialect_kit::{EventCx, Payload};
+use switchboard_vocab::content::{Body, Card, Location, MediaBody, MediaKind};
+use switchboard_vocab::events::messages::StatusChange;
+use switchboard_vocab::messages::{self, DeliveryStatus};
+
+use crate::ids;
+use crate::webhooks::filter::{Filter, Seen};
+
+#[derive(Serialize)]
+struct MessagesPayload<'a> {
+    messages: [Message<'a>; 1],
+    contacts: [Contact; 1],
+}
+
+#[derive(Serialize)]
+struct Contact {
+    profile: Profile,
+    wa_id: String,
+}
+
+#[derive(Serialize)]
+struct Profile {
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    id: &'a str,
+    from: String,
+    /// Unix seconds.
+    timestamp: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<Context>,
+    #[serde(flatten)]
+    content: Option<Content<'a>>,
+}
+
+/// The one field named like the type.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Content<'a> {
+    Text(TextBody<'a>),
+    Image(File<'a>),
+    Video(File<'a>),
+    Audio(File<'a>),
+    Voice(File<'a>),
+    Document(File<'a>),
+    Sticker(File<'a>),
+    Location(Place<'a>),
+    Contacts(Vec<ContactCard<'a>>),
+    Reaction(Reaction<'a>),
+}
+
+impl Content<'_> {
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::Image(_) => "image",
+            Self::Video(_) => "video",
+            Self::Audio(_) => "audio",
+            Self::Voice(_) => "voice",
+            Self::Document(_) => "document",
+            Self::Sticker(_) => "sticker",
+            Self::Location(_) => "location",
+            Self::Contacts(_) => "contacts",
+            Self::Reaction(_) => "reaction",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct TextBody<'a> {
+    body: &'a str,
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    id: &'a str,
+    mime_type: &'a str,
+    sha256: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caption: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filename: Option<&'a str>,
+}
+
+/// Degrees as text.
+#[derive(Serialize)]
+struct Place<'a> {
+    longitude: String,
+    latitude: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ContactCard<'a> {
+    name: CardName<'a>,
+    vcard: &'a str,
+}
+
+#[derive(Serialize)]
+struct CardName<'a> {
+    formatted_name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Reaction<'a> {
+    message_id: &'a str,
+    emoji: &'a str,
+}
+
+#[derive(Serialize, Default, PartialEq)]
+struct Context {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forwarded: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_id: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    mentions: Vec<String>,
+}
+
+/// A message of somebody else.
+pub(super) fn received(
+    message: &messages::Message,
+    filter: &Filter,
+    cx: &EventCx<'_>,
+) -> Option<Payload> {
+    let content = content(&message.body);
+    let kind = content.as_ref().map_or("unknown", Content::kind);
+    let mentions = if let Body::Text(text) = &message.body {
+        text.mentions.as_slice()
+    } else {
+        &[]
+    };
+    let seen = Seen {
+        chat: &message.chat,
+        chat_alt: message.chat_alt.as_ref(),
+        message_type: kind,
+        mentions,
+    };
+    if !filter.passes(&seen, cx.identity) {
+        return None;
+    }
+    let from = ids::wa_id(&message.sender, message.sender_alt.as_ref());
+    let name = message.push_name.clone().unwrap_or_else(|| from.clone());
+    Some(Payload::json(&MessagesPayload {
+        contacts: [Contact {
+            profile: Profile { name },
+            wa_id: from.clone(),
+        }],
+        messages: [Message {
+            id: message.id.as_str(),
+            from,
+            timestamp: message.at.as_secs().to_string(),
+            kind,
+            group_id: message.chat.is_group().then(|| message.chat.to_string()),
+            context: context(message, mentions),
+            content,
+        }],
+    }))
+}
+
+fn content(body: &Body) -> Option<Content<'_>> {
+    Some(match body {
+        Body::Text(text) => Content::Text(TextBody { body: &text.body }),
+        Body::Media(media) => file(media),
+        Body::Location(location) => Content::Location(place(location)),
+        Body::Contacts { cards } => Content::Contacts(cards.iter().map(card).collect()),
+        Body::Reaction { to, emoji } => Content::Reaction(Reaction {
+            message_id: to.as_str(),
+            emoji,
+        }),
+        // The official API has no words for what happens to earlier messages.
+        Body::Edited { .. } | Body::Revoked { .. } | Body::Other { .. } => return None,
+    })
+}
+
+fn file(media: &MediaBody) -> Content<'_> {
+    let wrap = match media.kind {
+        MediaKind::Image => Content::Image,
+        MediaKind::Video => Content::Video,
+        MediaKind::Audio => Content::Audio,
+        MediaKind::Voice => Content::Voice,
+        MediaKind::Document => Content::Document,
+        MediaKind::Sticker => Content::Sticker,
+    };
+    wrap(File {
+        id: media.id.as_str(),
+        mime_type: &media.mime_type,
+        sha256: &media.sha256,
+        caption: media.caption.as_deref(),
+        filename: media.file_name.as_deref(),
+    })
+}
+
+fn place(location: &Location) -> Place<'_> {
+    Place {
+        longitude: location.longitude.to_string(),
+        latitude: location.latitude.to_string(),
+        name: location.name.as_deref(),
+        address: location.address.as_deref(),
+    }
+}
+
+fn card(card: &Card) -> ContactCard<'_> {
+    ContactCard {
+        name: CardName {
+            formatted_name: &card.name,
+        },
+        vcard: &card.vcard,
+    }
+}
+
+fn context(message: &messages::Message, mentions: &[switchboard_vocab::UserId]) -> Option<Context> {
+    let quoted = message.quoted.as_ref();
+    let context = Context {
+        id: quoted.map(|quote| quote.id.to_string()),
+        from: quoted
+            .and_then(|quote| quote.author.as_ref())
+            .map(|user| ids::wa_id(user, None)),
+        forwarded: message.forwarded.then_some(true),
+        group_id: quoted
+            .filter(|_| message.chat.is_group())
+            .map(|_| message.chat.to_string()),
+        mentions: mentions.iter().map(|user| ids::wa_id(user, None)).collect(),
+    };
+    (context != Context::default()).then_some(context)
+}
+
+#[derive(Serialize)]
+struct StatusesPayload<'a> {
+    statuses: [Status<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    id: &'a str,
+    status: &'static str,
+    /// Unix seconds.
+    timestamp: String,
+    recipient_id: String,
+    chat_id: String,
+    message: StatusMessage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<[Error; 1]>,
+}
+
+#[derive(Serialize)]
+struct StatusMessage {
+    recipient_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_id: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Error {
+    code: u16,
+    title: &'static str,
+}
+
+/// How far an own message came.
+pub(super) fn status_changed(change: &StatusChange, filter: &Filter) -> Option<Payload> {
+    let alt = change.chat_alt.as_ref();
+    if !filter.passes_status(&change.chat, alt) {
+        return None;
+    }
+    let status = match change.status {
+        DeliveryStatus::Failed => "failed",
+        // Only the caller knows of the message yet.
+        DeliveryStatus::Pending => return None,
+        DeliveryStatus::Server => "sent",
+        DeliveryStatus::Delivered => "delivered",
+        DeliveryStatus::Read => "read",
+        DeliveryStatus::Played => "played",
+    };
+    let chat_id = ids::chat(&change.chat, alt);
+    let partner = change.chat.as_user().map(|user| ids::wa_id(user, alt));
+    let recipient_id = change
+        .recipient
+        .as_ref()
+        .filter(|_| partner.is_none())
+        .map(|user| ids::wa_id(user, None))
+        .or(partner)
+        .unwrap_or_else(|| change.chat.user_part().to_owned());
+    let group_id = change.chat.is_group().then(|| chat_id.clone());
+    Some(Payload::json(&StatusesPayload {
+        statuses: [Status {
+            id: change.id.as_str(),
+            status,
+            timestamp: change.at.as_secs().to_string(),
+            message: StatusMessage {
+                recipient_id: recipient_id.clone(),
+                group_id,
+            },
+            recipient_id,
+            chat_id,
+            errors: change.error.map(|code| {
+                [Error {
+                    code,
+                    title: "whatsapp refused the message",
+                }]
+            }),
+        }],
+    }))
+}
