@@ -65,7 +65,7 @@ async fn main() -> Result<(), Failure> {
         fill(&store, sessions).await?;
         for in_flight in IN_FLIGHT {
             let row = measure(&store, name, sessions, in_flight, seconds).await?;
-            print(row);
+            print(&row);
         }
         let stats = store.stats();
         println!("{name}: {} MB of files", stats.store_bytes >> 20);
@@ -161,7 +161,7 @@ async fn measure(
     })
 }
 
-fn print(row: Row) {
+fn print(row: &Row) {
     let at = |per_mille: usize| {
         let index = row.latencies.len() * per_mille / 1_000;
         row.latencies

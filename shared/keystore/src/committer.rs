@@ -227,12 +227,11 @@ impl Committer {
 
     /// A failed write or sync is final: what is on disk is unknown, and retrying a sync lies.
     fn fail(&self, error: &Error) -> Error {
-        let why = match error {
-            Error::Poisoned(why) => why.clone(),
-            other => {
-                tracing::error!(error = %other, "key store is poisoned");
-                other.to_string()
-            }
+        let why = if let Error::Poisoned(why) = error {
+            why.clone()
+        } else {
+            tracing::error!(%error, "key store is poisoned");
+            error.to_string()
         };
         self.state.poison(&why);
         Error::Poisoned(why)

@@ -6,7 +6,10 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test fails by panicking"
+    clippy::cast_possible_truncation,
+    clippy::cognitive_complexity,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test fails by panicking, and tells its story in one piece"
 )]
 
 use std::collections::BTreeMap;

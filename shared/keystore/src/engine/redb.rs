@@ -297,12 +297,16 @@ fn whole(tree: TreeId) -> (Vec<u8>, Vec<u8>) {
 }
 
 fn failure(error: &DatabaseError) -> OpenFailure {
-    match error {
-        DatabaseError::Storage(StorageError::Io(cause)) => OpenFailure::of_io(cause),
-        DatabaseError::Storage(StorageError::Corrupted(_)) | DatabaseError::RepairAborted => {
-            OpenFailure::Broken(error.to_string())
-        }
-        other => OpenFailure::Machine(other.to_string()),
+    let broken = matches!(
+        error,
+        DatabaseError::Storage(StorageError::Corrupted(_)) | DatabaseError::RepairAborted
+    );
+    if let DatabaseError::Storage(StorageError::Io(cause)) = error {
+        OpenFailure::of_io(cause)
+    } else if broken {
+        OpenFailure::Broken(error.to_string())
+    } else {
+        OpenFailure::Machine(error.to_string())
     }
 }
 
