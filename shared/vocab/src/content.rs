@@ -116,7 +116,8 @@ pub enum Body {
 /// A file in a message of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MediaBody {
-    /// What it was sent as.
+    /// What it was sent as. Its name on the wire leaves `kind` to the tag of [`Body`].
+    #[serde(rename = "as_kind")]
     pub kind: MediaKind,
     /// The file in the session's media store; its bytes may still have to be downloaded.
     pub id: MediaId,
@@ -165,4 +166,27 @@ pub struct Card {
     pub name: String,
     /// The vCard text.
     pub vcard: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_in_a_body_survives_the_bus() {
+        let body = Body::Media(MediaBody {
+            kind: MediaKind::Voice,
+            id: MediaId::parse("m1").unwrap(),
+            mime_type: "audio/ogg".into(),
+            size: 1,
+            sha256: "00".into(),
+            caption: None,
+            file_name: None,
+            width: None,
+            height: None,
+            seconds: Some(1),
+        });
+        let text = serde_json::to_string(&body).unwrap();
+        assert_eq!(serde_json::from_str::<Body>(&text).unwrap(), body);
+    }
 }
