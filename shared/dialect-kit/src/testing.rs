@@ -171,7 +171,7 @@ pub fn decoded(dialect: &Dialect, request: Request) -> String {
 /// What the caller of a request sees, as text, when its operations answer this.
 ///
 /// # Panics
-/// When the row becomes no operation, or an output cannot be written.
+/// When the row becomes no operation, an output cannot be written and read, or the answer fails for a fault of ours.
 #[must_use]
 #[expect(
     clippy::panic,
@@ -201,9 +201,15 @@ pub fn answered<O: Operation>(
         .into_iter()
         .map(|output| Ok(Bytes::from(codec::encode(&output?).expect("output"))))
         .collect();
-    let reply = endpoint
-        .finish(answers, &cx)
-        .unwrap_or_else(|error| (dialect.error)(&error, &cx));
+    let reply = endpoint.finish(answers, &cx).unwrap_or_else(|error| {
+        assert!(
+            error.internal.is_none(),
+            "{}: {:?}",
+            route.path,
+            error.internal
+        );
+        (dialect.error)(&error, &cx)
+    });
     reply_text(&reply)
 }
 
