@@ -126,7 +126,7 @@ async fn everything_survives_reopening(place: Place) {
             store.get(&a, KIND, &[turn]).await.unwrap(),
             Some(vec![turn; 40_000])
         );
-        assert_eq!(store.namespaces().await.unwrap(), [a.clone()]);
+        assert_eq!(store.namespaces().await.unwrap(), std::slice::from_ref(&a));
         stale(store.as_ref(), 4, 5).await;
         let verified = store.verify(&a).await.unwrap();
         let turns = u64::from(turn) + 1;
