@@ -70,7 +70,8 @@ pub(super) async fn by_code(client: &Client, session: &str, tenant: Option<&str>
 /// Waits for a challenge other than the one shown, or for another state.
 async fn ask(client: &Client, session: &str, tenant: Option<&str>, shown: &str) -> Result<SessionStatus> {
     let path = format!("sessions/{session}/pairing");
-    let query = [("tenant", tenant), ("wait", Some(WAIT_SECS)), ("shown", Some(shown))];
+    let shown = Some(shown).filter(|shown| !shown.is_empty());
+    let query = [("tenant", tenant), ("wait", Some(WAIT_SECS)), ("shown", shown)];
     let answer = client.call(Method::GET, &path, &query).await?;
     let pairing: Pairing = serde_json::from_value(answer).context("read the pairing state")?;
     Ok(pairing.status)

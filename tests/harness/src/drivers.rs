@@ -9,7 +9,7 @@ mod wwebjs;
 use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use serde_json::Value;
 
 use crate::stack::Stack;
@@ -45,27 +45,27 @@ pub trait Driver: Send + Sync {
     /// The system's name.
     fn name(&self) -> &'static str;
     /// Begins the session the way that system does.
-    fn start(&self) -> BoxFuture<'_, Result<()>>;
+    fn start(&self) -> LocalBoxFuture<'_, Result<()>>;
     /// The text of the QR code, from whatever form that system has; read from the picture where there is only a picture.
-    fn qr(&self) -> BoxFuture<'_, Result<String>>;
+    fn qr(&self) -> LocalBoxFuture<'_, Result<String>>;
     /// A pairing code for this number; `None` where that system has none.
-    fn pairing_code(&self, phone: &str) -> BoxFuture<'_, Result<Option<String>>>;
+    fn pairing_code(&self, phone: &str) -> LocalBoxFuture<'_, Result<Option<String>>>;
     /// Whether that system calls the session ready.
-    fn is_connected(&self) -> BoxFuture<'_, Result<bool>>;
+    fn is_connected(&self) -> LocalBoxFuture<'_, Result<bool>>;
     /// Points the webhooks at this address.
-    fn set_webhook(&self, url: &str) -> BoxFuture<'_, Result<()>>;
+    fn set_webhook(&self, url: &str) -> LocalBoxFuture<'_, Result<()>>;
     /// Sends a text; returns the id that system gave the message, where it gives one.
-    fn send_text(&self, to: &str, text: &str) -> BoxFuture<'_, Result<Option<String>>>;
+    fn send_text(&self, to: &str, text: &str) -> LocalBoxFuture<'_, Result<Option<String>>>;
     /// Sends a picture; `false` where that system does not take this form.
-    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> BoxFuture<'_, Result<bool>>;
+    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> LocalBoxFuture<'_, Result<bool>>;
     /// The texts of that conversation; `None` where that system lists no messages.
-    fn list(&self, with: &str) -> BoxFuture<'_, Result<Option<Vec<String>>>>;
+    fn list(&self, with: &str) -> LocalBoxFuture<'_, Result<Option<Vec<String>>>>;
     /// The messages of others in a webhook call.
     fn heard(&self, call: &Call) -> Vec<Heard>;
     /// Whether a webhook call says that an own message was delivered.
     fn tells_delivery(&self, call: &Call) -> bool;
     /// Logs the session out.
-    fn logout(&self) -> BoxFuture<'_, Result<()>>;
+    fn logout(&self) -> LocalBoxFuture<'_, Result<()>>;
 }
 
 /// The names of the five, in the order of the documentation.

@@ -1,7 +1,7 @@
 //! chat-api.com as of 2018: `/instance{id}` and a token in the query.
 
 use anyhow::Result;
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use serde_json::json;
 
 use super::{Driver, Heard, Picture, data_uri, digits, items, ok, read_qr_uri, text_of};
@@ -35,12 +35,12 @@ impl Driver for Chatapi {
         "chatapi"
     }
 
-    fn start(&self) -> BoxFuture<'_, Result<()>> {
+    fn start(&self) -> LocalBoxFuture<'_, Result<()>> {
         // That system's instances run from the moment they are bought: asking for the status is the first call.
         Box::pin(async { ok(self.get("/status")).await.map(drop) })
     }
 
-    fn qr(&self) -> BoxFuture<'_, Result<String>> {
+    fn qr(&self) -> LocalBoxFuture<'_, Result<String>> {
         Box::pin(async {
             wait::until("chatapi's qr code", async || {
                 let answer = ok(self.get("/status")).await.map_err(|e| format!("{e:#}"))?;
@@ -51,17 +51,17 @@ impl Driver for Chatapi {
         })
     }
 
-    fn pairing_code(&self, _: &str) -> BoxFuture<'_, Result<Option<String>>> {
+    fn pairing_code(&self, _: &str) -> LocalBoxFuture<'_, Result<Option<String>>> {
         Box::pin(async { Ok(None) })
     }
 
-    fn is_connected(&self) -> BoxFuture<'_, Result<bool>> {
+    fn is_connected(&self) -> LocalBoxFuture<'_, Result<bool>> {
         Box::pin(async {
             Ok(text_of(&ok(self.get("/status")).await?, "/accountStatus").as_deref() == Some("authenticated"))
         })
     }
 
-    fn set_webhook(&self, url: &str) -> BoxFuture<'_, Result<()>> {
+    fn set_webhook(&self, url: &str) -> LocalBoxFuture<'_, Result<()>> {
         let body = json!({"webhookUrl": url});
         Box::pin(async move {
             ok(self.post("/webhook").json(&body)).await?;
@@ -69,7 +69,7 @@ impl Driver for Chatapi {
         })
     }
 
-    fn send_text(&self, to: &str, text: &str) -> BoxFuture<'_, Result<Option<String>>> {
+    fn send_text(&self, to: &str, text: &str) -> LocalBoxFuture<'_, Result<Option<String>>> {
         let body = json!({"phone": to, "body": text});
         Box::pin(async move {
             let answer = ok(self.post("/sendMessage").json(&body)).await?;
@@ -78,7 +78,7 @@ impl Driver for Chatapi {
         })
     }
 
-    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> BoxFuture<'_, Result<bool>> {
+    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> LocalBoxFuture<'_, Result<bool>> {
         let (to, caption) = (to.to_owned(), caption.to_owned());
         Box::pin(async move {
             let request = self.post("/sendFile");
@@ -102,7 +102,7 @@ impl Driver for Chatapi {
         })
     }
 
-    fn list(&self, with: &str) -> BoxFuture<'_, Result<Option<Vec<String>>>> {
+    fn list(&self, with: &str) -> LocalBoxFuture<'_, Result<Option<Vec<String>>>> {
         let chat = format!("{with}@c.us");
         Box::pin(async move {
             let answer = ok(self.get("/messages")).await?;
@@ -130,7 +130,7 @@ impl Driver for Chatapi {
         items(&call.json(), "/ack").any(|a| a["status"] == "delivered")
     }
 
-    fn logout(&self) -> BoxFuture<'_, Result<()>> {
+    fn logout(&self) -> LocalBoxFuture<'_, Result<()>> {
         Box::pin(async { ok(self.get("/logout")).await.map(drop) })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use serde_json::json;
 
 use super::{Driver, Heard, Picture, items, ok, text_of};
@@ -58,7 +58,7 @@ impl Driver for Wapi {
         "wapi"
     }
 
-    fn start(&self) -> BoxFuture<'_, Result<()>> {
+    fn start(&self) -> LocalBoxFuture<'_, Result<()>> {
         Box::pin(async {
             let request = self.http.post(format!("{}/v1/accounts", self.url));
             let request = request.basic_auth("default", Some(&self.tenant_key)).json(&json!({"id": self.id}));
@@ -70,11 +70,11 @@ impl Driver for Wapi {
         })
     }
 
-    fn qr(&self) -> BoxFuture<'_, Result<String>> {
+    fn qr(&self) -> LocalBoxFuture<'_, Result<String>> {
         Box::pin(async { Ok(self.account().code) })
     }
 
-    fn pairing_code(&self, phone: &str) -> BoxFuture<'_, Result<Option<String>>> {
+    fn pairing_code(&self, phone: &str) -> LocalBoxFuture<'_, Result<Option<String>>> {
         let path = format!("/accounts/code?phone={phone}");
         Box::pin(async move {
             let code = text_of(&ok(self.get(&path)).await?, "/data").context("no code")?;
@@ -82,23 +82,23 @@ impl Driver for Wapi {
         })
     }
 
-    fn is_connected(&self) -> BoxFuture<'_, Result<bool>> {
+    fn is_connected(&self) -> LocalBoxFuture<'_, Result<bool>> {
         Box::pin(async {
             Ok(text_of(&ok(self.get("/status")).await?, "/data/status").as_deref() == Some("connected"))
         })
     }
 
-    fn set_webhook(&self, url: &str) -> BoxFuture<'_, Result<()>> {
+    fn set_webhook(&self, url: &str) -> LocalBoxFuture<'_, Result<()>> {
         let body = json!({"url": url});
         Box::pin(async move { ok(self.post("/webhooks").json(&body)).await.map(drop) })
     }
 
-    fn send_text(&self, to: &str, text: &str) -> BoxFuture<'_, Result<Option<String>>> {
+    fn send_text(&self, to: &str, text: &str) -> LocalBoxFuture<'_, Result<Option<String>>> {
         let body = json!({"to": to, "type": "text", "text": {"body": text}});
         Box::pin(async move { Ok(text_of(&ok(self.post("/messages").json(&body)).await?, "/messages/0/id")) })
     }
 
-    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> BoxFuture<'_, Result<bool>> {
+    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> LocalBoxFuture<'_, Result<bool>> {
         let (to, caption) = (to.to_owned(), caption.to_owned());
         Box::pin(async move {
             let image = match picture {
@@ -115,7 +115,7 @@ impl Driver for Wapi {
         })
     }
 
-    fn list(&self, _: &str) -> BoxFuture<'_, Result<Option<Vec<String>>>> {
+    fn list(&self, _: &str) -> LocalBoxFuture<'_, Result<Option<Vec<String>>>> {
         Box::pin(async { Ok(None) })
     }
 
@@ -134,7 +134,7 @@ impl Driver for Wapi {
         items(&call.json(), "/statuses").any(|s| s["status"] == "delivered")
     }
 
-    fn logout(&self) -> BoxFuture<'_, Result<()>> {
+    fn logout(&self) -> LocalBoxFuture<'_, Result<()>> {
         Box::pin(async { ok(self.request(reqwest::Method::DELETE, "/accounts")).await.map(drop) })
     }
 }

@@ -1,7 +1,7 @@
 //! whapi.cloud: bearer token of the channel.
 
 use anyhow::{Context, Result};
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use serde_json::json;
 
 use super::{Driver, Heard, Picture, data_uri, digits, items, ok, text_of};
@@ -35,11 +35,11 @@ impl Driver for Whapi {
         "whapi"
     }
 
-    fn start(&self) -> BoxFuture<'_, Result<()>> {
+    fn start(&self) -> LocalBoxFuture<'_, Result<()>> {
         Box::pin(async { ok(self.get("/health?wakeup=true")).await.map(drop) })
     }
 
-    fn qr(&self) -> BoxFuture<'_, Result<String>> {
+    fn qr(&self) -> LocalBoxFuture<'_, Result<String>> {
         Box::pin(async {
             wait::until("whapi's qr code", async || {
                 let answer = ok(self.get("/users/login/rowdata")).await.map_err(|e| format!("{e:#}"))?;
@@ -49,7 +49,7 @@ impl Driver for Whapi {
         })
     }
 
-    fn pairing_code(&self, phone: &str) -> BoxFuture<'_, Result<Option<String>>> {
+    fn pairing_code(&self, phone: &str) -> LocalBoxFuture<'_, Result<Option<String>>> {
         let path = format!("/users/login/{phone}");
         Box::pin(async move {
             let answer = ok(self.get(&path)).await?;
@@ -57,13 +57,13 @@ impl Driver for Whapi {
         })
     }
 
-    fn is_connected(&self) -> BoxFuture<'_, Result<bool>> {
+    fn is_connected(&self) -> LocalBoxFuture<'_, Result<bool>> {
         Box::pin(async {
             Ok(text_of(&ok(self.get("/health")).await?, "/status/text").as_deref() == Some("AUTH"))
         })
     }
 
-    fn set_webhook(&self, url: &str) -> BoxFuture<'_, Result<()>> {
+    fn set_webhook(&self, url: &str) -> LocalBoxFuture<'_, Result<()>> {
         let hooks = json!({"webhooks": [{"url": url, "mode": "body", "events": [
             {"type": "messages", "method": "post"}, {"type": "statuses", "method": "post"}]}]});
         Box::pin(async move {
@@ -72,12 +72,12 @@ impl Driver for Whapi {
         })
     }
 
-    fn send_text(&self, to: &str, text: &str) -> BoxFuture<'_, Result<Option<String>>> {
+    fn send_text(&self, to: &str, text: &str) -> LocalBoxFuture<'_, Result<Option<String>>> {
         let body = json!({"to": to, "body": text});
         Box::pin(async move { Ok(text_of(&ok(self.post("/messages/text").json(&body)).await?, "/message/id")) })
     }
 
-    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> BoxFuture<'_, Result<bool>> {
+    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> LocalBoxFuture<'_, Result<bool>> {
         let (to, caption) = (to.to_owned(), caption.to_owned());
         Box::pin(async move {
             let media = match picture {
@@ -94,7 +94,7 @@ impl Driver for Whapi {
         })
     }
 
-    fn list(&self, with: &str) -> BoxFuture<'_, Result<Option<Vec<String>>>> {
+    fn list(&self, with: &str) -> LocalBoxFuture<'_, Result<Option<Vec<String>>>> {
         let path = format!("/messages/list/{with}@s.whatsapp.net");
         Box::pin(async move {
             let answer = ok(self.get(&path)).await?;
@@ -118,7 +118,7 @@ impl Driver for Whapi {
         items(&call.json(), "/statuses").any(|s| s["status"] == "delivered")
     }
 
-    fn logout(&self) -> BoxFuture<'_, Result<()>> {
+    fn logout(&self) -> LocalBoxFuture<'_, Result<()>> {
         Box::pin(async { ok(self.post("/users/logout")).await.map(drop) })
     }
 }

@@ -1,7 +1,7 @@
 //! wuzapi: a `Token` header, an envelope round every answer, form-encoded webhooks.
 
 use anyhow::{Context, Result};
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use serde_json::{Value, json};
 
 use super::{Driver, Heard, Picture, data_uri, digits, ok, read_qr_uri, text_of};
@@ -49,12 +49,12 @@ impl Driver for Wuzapi {
         "wuzapi"
     }
 
-    fn start(&self) -> BoxFuture<'_, Result<()>> {
+    fn start(&self) -> LocalBoxFuture<'_, Result<()>> {
         let body = json!({"Subscribe": ["Message", "ReadReceipt"], "Immediate": true});
         Box::pin(async move { ok(self.post("/session/connect").json(&body)).await.map(drop) })
     }
 
-    fn qr(&self) -> BoxFuture<'_, Result<String>> {
+    fn qr(&self) -> LocalBoxFuture<'_, Result<String>> {
         Box::pin(async {
             wait::until("wuzapi's qr code", async || {
                 let answer = ok(self.get("/session/qr")).await.map_err(|e| format!("{e:#}"))?;
@@ -65,7 +65,7 @@ impl Driver for Wuzapi {
         })
     }
 
-    fn pairing_code(&self, phone: &str) -> BoxFuture<'_, Result<Option<String>>> {
+    fn pairing_code(&self, phone: &str) -> LocalBoxFuture<'_, Result<Option<String>>> {
         let body = json!({"Phone": phone});
         Box::pin(async move {
             let answer = ok(self.post("/session/pairphone").json(&body)).await?;
@@ -73,24 +73,24 @@ impl Driver for Wuzapi {
         })
     }
 
-    fn is_connected(&self) -> BoxFuture<'_, Result<bool>> {
+    fn is_connected(&self) -> LocalBoxFuture<'_, Result<bool>> {
         Box::pin(async {
             let answer = ok(self.get("/session/status")).await?;
             Ok(answer["data"]["Connected"] == true && answer["data"]["LoggedIn"] == true)
         })
     }
 
-    fn set_webhook(&self, url: &str) -> BoxFuture<'_, Result<()>> {
+    fn set_webhook(&self, url: &str) -> LocalBoxFuture<'_, Result<()>> {
         let body = json!({"webhookURL": url});
         Box::pin(async move { ok(self.post("/webhook").json(&body)).await.map(drop) })
     }
 
-    fn send_text(&self, to: &str, text: &str) -> BoxFuture<'_, Result<Option<String>>> {
+    fn send_text(&self, to: &str, text: &str) -> LocalBoxFuture<'_, Result<Option<String>>> {
         let body = json!({"Phone": to, "Body": text});
         Box::pin(async move { Ok(text_of(&ok(self.post("/chat/send/text").json(&body)).await?, "/data/Id")) })
     }
 
-    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> BoxFuture<'_, Result<bool>> {
+    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> LocalBoxFuture<'_, Result<bool>> {
         let (to, caption) = (to.to_owned(), caption.to_owned());
         Box::pin(async move {
             let Picture::Base64(bytes) = picture else { return Ok(false) };
@@ -100,7 +100,7 @@ impl Driver for Wuzapi {
         })
     }
 
-    fn list(&self, _: &str) -> BoxFuture<'_, Result<Option<Vec<String>>>> {
+    fn list(&self, _: &str) -> LocalBoxFuture<'_, Result<Option<Vec<String>>>> {
         Box::pin(async { Ok(None) })
     }
 
@@ -121,7 +121,7 @@ impl Driver for Wuzapi {
         payload(call).is_some_and(|(data, _)| data["type"] == "ReadReceipt" && data["state"] == "Delivered")
     }
 
-    fn logout(&self) -> BoxFuture<'_, Result<()>> {
+    fn logout(&self) -> LocalBoxFuture<'_, Result<()>> {
         Box::pin(async { ok(self.post("/session/logout")).await.map(drop) })
     }
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 use serde_json::json;
 
 use super::{Driver, Heard, Picture, digits, items, ok, text_of};
@@ -37,11 +37,11 @@ impl Driver for Wwebjs {
         "wwebjs"
     }
 
-    fn start(&self) -> BoxFuture<'_, Result<()>> {
+    fn start(&self) -> LocalBoxFuture<'_, Result<()>> {
         Box::pin(async { ok(self.get("/session/start")).await.map(drop) })
     }
 
-    fn qr(&self) -> BoxFuture<'_, Result<String>> {
+    fn qr(&self) -> LocalBoxFuture<'_, Result<String>> {
         Box::pin(async {
             wait::until("wwebjs's qr code", async || {
                 let answer = ok(self.get("/session/qr")).await.map_err(|e| format!("{e:#}"))?;
@@ -51,29 +51,29 @@ impl Driver for Wwebjs {
         })
     }
 
-    fn pairing_code(&self, _: &str) -> BoxFuture<'_, Result<Option<String>>> {
+    fn pairing_code(&self, _: &str) -> LocalBoxFuture<'_, Result<Option<String>>> {
         Box::pin(async { Ok(None) })
     }
 
-    fn is_connected(&self) -> BoxFuture<'_, Result<bool>> {
+    fn is_connected(&self) -> LocalBoxFuture<'_, Result<bool>> {
         Box::pin(async {
             Ok(text_of(&ok(self.get("/session/status")).await?, "/state").as_deref() == Some("CONNECTED"))
         })
     }
 
-    fn set_webhook(&self, _: &str) -> BoxFuture<'_, Result<()>> {
+    fn set_webhook(&self, _: &str) -> LocalBoxFuture<'_, Result<()>> {
         // That system takes its address from the environment of the server (BASE_WEBHOOK_URL).
         Box::pin(async { Ok(()) })
     }
 
-    fn send_text(&self, to: &str, text: &str) -> BoxFuture<'_, Result<Option<String>>> {
+    fn send_text(&self, to: &str, text: &str) -> LocalBoxFuture<'_, Result<Option<String>>> {
         let body = json!({"chatId": format!("{to}@c.us"), "contentType": "string", "content": text});
         Box::pin(async move {
             Ok(text_of(&ok(self.post("/client/sendMessage").json(&body)).await?, "/message/id/_serialized"))
         })
     }
 
-    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> BoxFuture<'_, Result<bool>> {
+    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> LocalBoxFuture<'_, Result<bool>> {
         let (to, caption) = (format!("{to}@c.us"), caption.to_owned());
         Box::pin(async move {
             let (kind, content) = match picture {
@@ -90,7 +90,7 @@ impl Driver for Wwebjs {
         })
     }
 
-    fn list(&self, with: &str) -> BoxFuture<'_, Result<Option<Vec<String>>>> {
+    fn list(&self, with: &str) -> LocalBoxFuture<'_, Result<Option<Vec<String>>>> {
         let body = json!({"chatId": format!("{with}@c.us"), "searchOptions": {"limit": 50}});
         Box::pin(async move {
             let answer = ok(self.post("/chat/fetchMessages").json(&body)).await?;
@@ -119,7 +119,7 @@ impl Driver for Wwebjs {
         data["dataType"] == "message_ack" && data["data"]["ack"] == 2
     }
 
-    fn logout(&self) -> BoxFuture<'_, Result<()>> {
+    fn logout(&self) -> LocalBoxFuture<'_, Result<()>> {
         Box::pin(async { ok(self.get("/session/terminate")).await.map(drop) })
     }
 }

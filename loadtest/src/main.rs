@@ -1,0 +1,70 @@
+//! Benchmarks of the product beside the bare client library, in one run on one machine: `switchboard-loadtest <what>`.
+//!
+//! Figures are for reading and comparing within one run; nothing here passes or fails on time.
+
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads clocks")]
+
+mod bare;
+mod hop;
+mod idle;
+mod pairing;
+mod process;
+mod sessions;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(about = "Benchmarks of Switchboard beside the bare client library")]
+struct Cli {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Memory and processor time of idle connected sessions: a node process beside a process of bare clients
+    Idle {
+        /// Sessions on each side
+        #[arg(long, default_value_t = 2_000)]
+        sessions: usize,
+        /// How long both sides are watched, in seconds
+        #[arg(long, default_value_t = 20)]
+        watch: u64,
+    },
+    /// What the hop from router to node adds to a call, over a real nats-server
+    Hop {
+        /// Calls under way at once
+        #[arg(long, default_value_t = 16)]
+        connections: usize,
+        /// Calls of each kind
+        #[arg(long, default_value_t = 20_000)]
+        calls: usize,
+    },
+    /// How long pairing takes, from the scan to a connected session, beside the bare library
+    Pairing {
+        /// Pairings, one after the other
+        #[arg(long, default_value_t = 50)]
+        rounds: usize,
+    },
+    /// A process of bare clients: pairs them, says "ready", and stays until its input ends
+    #[command(hide = true)]
+    Bare {
+        /// The simulator's address
+        #[arg(long)]
+        simulator: String,
+        /// Clients
+        #[arg(long)]
+        sessions: usize,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Cli::parse().what {
+        What::Idle { sessions, watch } => idle::run(sessions, std::time::Duration::from_secs(watch)).await,
+        What::Hop { connections, calls } => hop::run(connections, calls).await,
+        What::Pairing { rounds } => pairing::run(rounds).await,
+        What::Bare { simulator, sessions } => bare::run(&simulator, sessions).await,
+    }
+}
