@@ -105,6 +105,12 @@ impl ApiError {
     }
 }
 
+/// The body of a JetStream request.
+pub(super) fn json(body: &impl Serialize) -> Result<Bytes, Failure> {
+    let body = serde_json::to_vec(body).map_err(|error| Failure::Other(error.into()))?;
+    Ok(body.into())
+}
+
 /// Any answer of JetStream.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
@@ -127,9 +133,11 @@ impl Connection {
         self.client.connection_state() == State::Connected
     }
 
-    /// Counts the times a connection was made: a change means that subscriptions may have a gap.
+    /// Wakes at every connection made from now on: subscriptions may then have a gap.
     pub(super) fn connects(&self) -> watch::Receiver<u64> {
-        self.connects.clone()
+        let mut connects = self.connects.clone();
+        connects.mark_unchanged();
+        connects
     }
 
     /// The payload limit: the operator's or the server's, whichever is less.
@@ -137,14 +145,13 @@ impl Connection {
         self.limits.payload_bytes_max.min(self.client.max_payload())
     }
 
-    /// Asks the JetStream API.
+    /// Asks the JetStream API. `body` is JSON; most questions have none.
     pub(super) async fn api<T: DeserializeOwned>(
         &self,
         subject: &str,
-        body: &(impl Serialize + Sync + ?Sized),
+        body: Bytes,
     ) -> Result<T, Failure> {
-        let payload = serde_json::to_vec(body).map_err(|error| Failure::Other(error.into()))?;
-        let request = Request::new().payload(payload.into());
+        let request = Request::new().payload(body);
         self.exchange(format!("$JS.API.{subject}"), request).await
     }
 
@@ -152,12 +159,12 @@ impl Connection {
     pub(super) async fn setup<T: DeserializeOwned>(
         &self,
         subject: &str,
-        body: &(impl Serialize + Sync + ?Sized),
+        body: Bytes,
     ) -> Result<T, Failure> {
         let attempts = async {
             let mut pause = RETRY_PAUSE;
             loop {
-                match self.api(subject, body).await {
+                match self.api(subject, body.clone()).await {
                     Err(Failure::Unavailable | Failure::Timeout(_)) => {}
                     Err(Failure::Api(error)) if error.is_temporary() => {}
                     outcome => return outcome,

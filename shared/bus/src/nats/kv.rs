@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::connection::{ApiError, Connection, Failure, code};
+use super::connection::{ApiError, Connection, Failure, code, json};
 use super::watch;
 use crate::kv::{Entry, Kv, KvError, NO_REVISION, Revision, WatchStream};
 use crate::subjects::nats::{kv_filter, kv_stream, kv_subject};
@@ -132,7 +132,12 @@ impl NatsKv {
         self.buckets.ensure(op, bucket).await?;
         let subject = format!("STREAM.MSG.GET.{}", kv_stream(bucket));
         let body = serde_json::json!({ "last_by_subj": kv_subject(bucket, key) });
-        let stored: Stored = match self.buckets.connection.api(&subject, &body).await {
+        let stored: Stored = match self
+            .buckets
+            .connection
+            .api(&subject, body.to_string().into())
+            .await
+        {
             Ok(stored) => stored,
             Err(Failure::Api(error)) if error.err_code == code::NO_MESSAGE => return Ok(None),
             Err(failure) => return Err(self.buckets.failed(op, bucket, failure)),
@@ -257,7 +262,7 @@ impl Buckets {
         let name = kv_stream(bucket);
         match self
             .connection
-            .setup::<Info>(&format!("STREAM.INFO.{name}"), &())
+            .setup::<Info>(&format!("STREAM.INFO.{name}"), Bytes::new())
             .await
         {
             Err(Failure::Api(error)) if error.err_code == code::STREAM_NOT_FOUND => {}
@@ -279,7 +284,7 @@ impl Buckets {
         };
         match self
             .connection
-            .setup::<Info>(&format!("STREAM.CREATE.{name}"), &config)
+            .setup::<Info>(&format!("STREAM.CREATE.{name}"), json(&config)?)
             .await
         {
             // Another process was faster.

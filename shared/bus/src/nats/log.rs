@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::connection::{Connection, Failure, code};
+use super::connection::{Connection, Failure, code, json};
 use super::consumer::NatsConsumer;
 use super::kv::EXPECTED_LAST;
 use crate::event_log::{
@@ -96,7 +96,11 @@ impl NatsLog {
     ) -> Result<Option<RawMessage>, EventLogError> {
         let api = format!("STREAM.MSG.GET.{stream}");
         let body = serde_json::json!({ "last_by_subj": subject.as_str() });
-        match self.connection.api::<Stored>(&api, &body).await {
+        match self
+            .connection
+            .api::<Stored>(&api, body.to_string().into())
+            .await
+        {
             Ok(stored) => Ok(Some(stored.message)),
             Err(Failure::Api(error)) if error.err_code == code::NO_MESSAGE => Ok(None),
             Err(failure) => Err(failed(op, stream, failure)),
@@ -107,7 +111,7 @@ impl NatsLog {
     async fn unheard(&self, stream: &StreamName, subject: &Subject) -> EventLogError {
         match self
             .connection
-            .api::<Info>(&format!("STREAM.INFO.{stream}"), &())
+            .api::<Info>(&format!("STREAM.INFO.{stream}"), Bytes::new())
             .await
         {
             Ok(info) if !takes(&info.config.subjects, subject) => EventLogError::NoStream {
@@ -178,21 +182,24 @@ impl EventLog for NatsLog {
         let connection = &self.connection;
         let fail = |failure| failed("open", name, failure);
         let found = match connection
-            .setup::<Info>(&format!("STREAM.INFO.{name}"), &())
+            .setup::<Info>(&format!("STREAM.INFO.{name}"), Bytes::new())
             .await
         {
             Ok(info) => info,
             Err(Failure::Api(error)) if error.err_code == code::STREAM_NOT_FOUND => {
                 let wanted = config(spec, connection.replicas);
                 match connection
-                    .setup(&format!("STREAM.CREATE.{name}"), &wanted)
+                    .setup(
+                        &format!("STREAM.CREATE.{name}"),
+                        json(&wanted).map_err(fail)?,
+                    )
                     .await
                 {
                     Ok(info) => info,
                     // Another process was faster; what it made is judged below.
                     Err(Failure::Api(error)) if error.err_code == code::STREAM_NAME_IN_USE => {
                         connection
-                            .setup(&format!("STREAM.INFO.{name}"), &())
+                            .setup(&format!("STREAM.INFO.{name}"), Bytes::new())
                             .await
                             .map_err(fail)?
                     }
@@ -219,7 +226,7 @@ impl EventLog for NatsLog {
         if !same {
             let update = format!("STREAM.UPDATE.{name}");
             connection
-                .setup::<Info>(&update, &wanted)
+                .setup::<Info>(&update, json(&wanted).map_err(fail)?)
                 .await
                 .map_err(fail)?;
         }
@@ -281,7 +288,11 @@ impl EventLog for NatsLog {
     ) -> Result<Box<dyn Consumer>, EventLogError> {
         let (name, fail) = (&spec.name, |failure| failed("consumer", stream, failure));
         let info = format!("CONSUMER.INFO.{stream}.{name}");
-        match self.connection.setup::<ConsumerInfo>(&info, &()).await {
+        match self
+            .connection
+            .setup::<ConsumerInfo>(&info, Bytes::new())
+            .await
+        {
             Ok(found) if found.config.filter_subject != spec.filter.as_str() => {
                 let found = found.config.filter_subject;
                 let reason = format!("consumer {name} exists with filter {found}");
@@ -309,7 +320,7 @@ impl EventLog for NatsLog {
         let body = serde_json::json!({ "stream_name": stream.as_str(), "config": config });
         let create = format!("CONSUMER.DURABLE.CREATE.{stream}.{name}");
         self.connection
-            .setup::<ConsumerInfo>(&create, &body)
+            .setup::<ConsumerInfo>(&create, body.to_string().into())
             .await
             .map_err(fail)?;
         Ok(Box::new(NatsConsumer::new(
@@ -325,7 +336,7 @@ impl EventLog for NatsLog {
         name: &ConsumerName,
     ) -> Result<(), EventLogError> {
         let delete = format!("CONSUMER.DELETE.{stream}.{name}");
-        match self.connection.api::<Success>(&delete, &()).await {
+        match self.connection.api::<Success>(&delete, Bytes::new()).await {
             Ok(Success {}) => Ok(()),
             Err(Failure::Api(error)) if error.err_code == code::CONSUMER_NOT_FOUND => Ok(()),
             Err(failure) => Err(failed("remove consumer", stream, failure)),
@@ -344,7 +355,10 @@ impl EventLog for NatsLog {
             "seq": up_to.saturating_add(1),
         });
         let purge = format!("STREAM.PURGE.{stream}");
-        let answer = self.connection.api::<PurgeResponse>(&purge, &body).await;
+        let answer = self
+            .connection
+            .api::<PurgeResponse>(&purge, body.to_string().into())
+            .await;
         answer
             .map(|answer| answer.purged)
             .map_err(|failure| failed("purge", stream, failure))

@@ -1,12 +1,13 @@
 //! A watch of a bucket: an ordered consumer, the `Current` mark, and the check that the store did not go back.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use async_nats::jetstream;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::push::{Ordered, OrderedConfig};
-use async_nats::jetstream::{self};
+use bytes::Bytes;
 use futures::{StreamExt, stream};
-use std::collections::VecDeque;
 use tokio::sync::watch;
 
 use super::connection::{Failure, code};
@@ -52,8 +53,7 @@ pub(super) async fn watch(
     let info = info(&buckets, &bucket)
         .await
         .map_err(|f| buckets.failed("watch", &bucket, f))?;
-    let changes = consume(&buckets, &bucket, filter).await?;
-    let (changes, pending) = changes;
+    let (changes, pending) = consume(&buckets, &bucket, filter).await?;
     let mut watcher = Watcher {
         changes,
         connects,
@@ -82,7 +82,7 @@ pub(super) async fn watch(
 async fn info(buckets: &Buckets, bucket: &Bucket) -> Result<StreamInfo, Failure> {
     buckets
         .connection
-        .api(&format!("STREAM.INFO.{}", kv_stream(bucket)), &())
+        .api(&format!("STREAM.INFO.{}", kv_stream(bucket)), Bytes::new())
         .await
 }
 
@@ -139,7 +139,7 @@ impl Watcher {
         let found = match self
             .buckets
             .connection
-            .setup::<StreamInfo>(&subject, &())
+            .setup::<StreamInfo>(&subject, Bytes::new())
             .await
         {
             Ok(info) if info.created == self.created => info.state.last_seq,
