@@ -44,9 +44,17 @@ impl Fields {
     pub(super) fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, Problem> {
         match self.0.shift_remove(name) {
             None | Some(Value::Null) => Ok(None),
-            Some(value) => serde_json::from_value(value)
+            Some(value) => serde_path_to_error::deserialize(value)
                 .map(Some)
-                .map_err(|e| Problem::field(name, format!("{name}: {e}"))),
+                .map_err(|e| {
+                    let field = match e.path().to_string().as_str() {
+                        "." => name.to_owned(),
+                        inner if inner.starts_with('[') => format!("{name}{inner}"),
+                        inner => format!("{name}.{inner}"),
+                    };
+                    let words = format!("{field}: {}", e.inner());
+                    Problem::field(field, words)
+                }),
         }
     }
 
