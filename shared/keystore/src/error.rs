@@ -1,4 +1,4 @@
-//! Errors of a running store. Those of opening one are in [`crate::open`].
+//! Errors of a running store. Those of opening one are in [`crate::open()`].
 
 use crate::store::Epoch;
 

@@ -4,12 +4,13 @@
 //! acknowledged only after the sync call returned. Must not know what the keys mean, who owns a
 //! session, or any network.
 //!
-//! [`open`] gives a [`KeyStore`]. Its way down: `running` (limits, sealing, queue) → `committer`
+//! [`open()`] gives a [`KeyStore`]. Its way down: `running` (limits, sealing, queue) → `committer`
 //! (one thread, one sync per group) → `ledger` (the account of a tree) → `engine` (sled or redb).
 
 mod catalog;
 mod clock;
 mod committer;
+mod convert;
 mod disk;
 mod engine;
 mod error;
@@ -28,6 +29,7 @@ mod store;
 mod transfer;
 mod witness;
 
+pub use convert::convert;
 pub use disk::{Admission, Disk, Watermarks};
 pub use error::Error;
 pub use namespace::{Error as NamespaceError, NAME_BYTES_MAX, Namespace};

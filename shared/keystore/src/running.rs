@@ -39,7 +39,7 @@ const INLINE_SCAN_ENTRIES_MAX: usize = 256;
 /// How often a read looks again when the tree was replaced under it.
 const READ_TRIES_MAX: usize = 3;
 
-/// The store that [`crate::open`] gives.
+/// The store that [`crate::open()`] gives.
 #[derive(Debug, Clone)]
 pub(crate) struct Running(pub(crate) Arc<Inner>);
 
@@ -227,6 +227,18 @@ impl KeyStore for Running {
         let mut names: Vec<Namespace> = recorded.map(|(ns, _)| ns.clone()).collect();
         names.sort();
         Ok(names)
+    }
+
+    async fn tombstones(&self) -> Result<Vec<(Namespace, Epoch)>, Error> {
+        self.0.open()?;
+        let registry = self.0.state.read();
+        let mut tombstones: Vec<(Namespace, Epoch)> = registry
+            .tombstones
+            .iter()
+            .map(|(ns, epoch)| (ns.clone(), *epoch))
+            .collect();
+        tombstones.sort();
+        Ok(tombstones)
     }
 
     async fn rotate_master(&self, new: MasterKey) -> Result<(), Error> {

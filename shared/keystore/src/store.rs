@@ -340,6 +340,12 @@ pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
     /// [`Error::Closed`].
     async fn namespaces(&self) -> Result<Vec<Namespace>, Error>;
 
+    /// Tombstones in order of their names, also of namespaces that live again.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    async fn tombstones(&self) -> Result<Vec<(Namespace, Epoch)>, Error>;
+
     /// Wraps every data key with a new master key, all or none. Values are not rewritten.
     ///
     /// # Errors

@@ -330,7 +330,7 @@ async fn reads_are_of_one_moment(place: Place) {
     let mut writer = tokio::task::JoinSet::new();
     let (theirs, name) = (Arc::clone(&store), ns.clone());
     writer.spawn(async move {
-        for turn in 0..150_u32 {
+        for turn in 0..80_u32 {
             let value = turn.to_be_bytes();
             // Many keys between the two, so that a torn read has time to happen.
             let mut ops: Vec<Op> = (0..60_u8).map(|key| put([b'm', key], value)).collect();
@@ -351,7 +351,7 @@ async fn reads_are_of_one_moment(place: Place) {
     }
     assert_eq!(
         get(&store, &ns, "a").await,
-        Some(149_u32.to_be_bytes().to_vec())
+        Some(79_u32.to_be_bytes().to_vec())
     );
     store.close().await.unwrap();
 }
