@@ -4,6 +4,7 @@
 //! not remove anything from the source.
 
 use crate::error::Error;
+use crate::namespace::Namespace;
 use crate::seal::{KEY_BYTES, TransferKey};
 use crate::store::{KeyStore, Remains};
 
@@ -22,23 +23,30 @@ pub async fn convert(from: &dyn KeyStore, to: &dyn KeyStore) -> Result<usize, Er
     }
     let namespaces = from.namespaces().await?;
     for ns in &namespaces {
-        let Some(epoch) = from.epoch(ns).await? else {
-            continue;
-        };
-        let mut export = from.export(ns, &transfer).await?;
-        let mut import = to.import(ns, epoch, &transfer).await?;
-        while let Some(frame) = export.next().await? {
-            import.write(&frame).await?;
-        }
-        let received = import.finish().await?;
-        if export.report() != Some(received) {
-            let what = "both ends report different content".to_owned();
-            return Err(Error::BadImport {
-                namespace: ns.to_string(),
-                what,
-            });
-        }
-        to.promote(ns).await?;
+        copy(from, to, ns, &transfer).await?;
     }
     Ok(namespaces.len())
+}
+
+async fn copy(
+    from: &dyn KeyStore,
+    to: &dyn KeyStore,
+    ns: &Namespace,
+    transfer: &TransferKey,
+) -> Result<(), Error> {
+    let epoch = from.epoch(ns).await?.unwrap_or_default();
+    let mut export = from.export(ns, transfer).await?;
+    let mut import = to.import(ns, epoch, transfer).await?;
+    while let Some(frame) = export.next().await? {
+        import.write(&frame).await?;
+    }
+    let received = import.finish().await?;
+    if export.report() != Some(received) {
+        let what = "both ends report different content".to_owned();
+        return Err(Error::BadImport {
+            namespace: ns.to_string(),
+            what,
+        });
+    }
+    to.promote(ns).await.map(|_durable| ())
 }
