@@ -13,7 +13,7 @@ use rand::{CryptoRng, Rng, RngExt as _};
 use sha2::Sha256;
 use wacore_libsignal::protocol::{KeyPair, PublicKey};
 
-use super::keys::public_bytes;
+use super::keys::{array, public_bytes};
 use super::{PairError, Phone};
 
 /// How long a code may be typed after the companion asked for it.
@@ -252,12 +252,5 @@ fn hkdf(salt: Option<&[u8]>, secret: &[u8], info: &[u8]) -> [u8; 32] {
     // Fails only for outputs of more than 255 hashes.
     let expanded = Hkdf::<Sha256>::new(salt, secret).expand(info, &mut out);
     debug_assert!(expanded.is_ok(), "32 bytes are one hash");
-    out
-}
-
-/// A slice of known length as an array; shorter ones are filled up with zeros.
-fn array<const N: usize>(slice: &[u8]) -> [u8; N] {
-    let mut out = [0; N];
-    out.iter_mut().zip(slice).for_each(|(to, from)| *to = *from);
     out
 }

@@ -223,6 +223,13 @@ pub(super) fn public_bytes(key: &PublicKey) -> [u8; 32] {
     bytes
 }
 
+/// The start of a slice as an array; shorter slices are filled up with zeros.
+pub(super) fn array<const N: usize>(slice: &[u8]) -> [u8; N] {
+    let mut out = [0; N];
+    out.iter_mut().zip(slice).for_each(|(to, from)| *to = *from);
+    out
+}
+
 /// HMAC-SHA256 over the concatenated parts.
 pub(super) fn hmac_sha256(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     // HMAC fills a short key up with zeros to its block of 64 bytes.

@@ -1,0 +1,111 @@
+//! Messages a phone sends by itself.
+
+use rand::{CryptoRng, Rng, RngExt as _};
+use waproto::whatsapp as wa;
+
+use super::{MediaKind, SealedMedia};
+
+/// Where the media host put a sealed file: the answer to its upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredAt {
+    /// Full address. Some clients download from here, so its host must be one they can reach.
+    pub url: String,
+    /// Path on any media host.
+    pub direct_path: String,
+}
+
+/// What the user adds to a file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MediaDetails {
+    /// MIME type of the plain file.
+    pub mimetype: String,
+    /// Text below the file. Ignored for sounds and stickers, which have none.
+    pub caption: Option<String>,
+    /// Name, for documents.
+    pub file_name: Option<String>,
+}
+
+/// A plain text.
+pub fn text_message<R: Rng + CryptoRng>(text: &str, rng: &mut R) -> wa::Message {
+    wa::Message {
+        conversation: Some(text.to_owned()),
+        message_context_info: context(rng),
+        ..Default::default()
+    }
+}
+
+/// A message that refers to an uploaded file. `now` is in Unix seconds.
+pub fn media_message<R: Rng + CryptoRng>(
+    media: &SealedMedia,
+    at: StoredAt,
+    details: MediaDetails,
+    now: u64,
+    rng: &mut R,
+) -> wa::Message {
+    /// The seven fields all five types have.
+    macro_rules! file {
+        ($type:ident { $($field:ident: $value:expr),* }) => {
+            wa::message::$type {
+                url: Some(at.url),
+                direct_path: Some(at.direct_path),
+                mimetype: Some(details.mimetype),
+                media_key: Some(media.media_key.to_vec()),
+                media_key_timestamp: i64::try_from(now).ok(),
+                file_sha256: Some(media.file_sha256.to_vec()),
+                file_enc_sha256: Some(media.file_enc_sha256.to_vec()),
+                file_length: Some(media.file_length),
+                $($field: $value,)*
+                ..Default::default()
+            }
+            .into()
+        };
+    }
+    let mut message = wa::Message {
+        message_context_info: context(rng),
+        ..Default::default()
+    };
+    let caption = details.caption;
+    match media.kind {
+        MediaKind::Image => message.image_message = file!(ImageMessage { caption }),
+        MediaKind::Video => message.video_message = file!(VideoMessage { caption }),
+        MediaKind::Audio => message.audio_message = file!(AudioMessage {}),
+        MediaKind::Sticker => message.sticker_message = file!(StickerMessage {}),
+        MediaKind::Document => {
+            let title = details.file_name.clone();
+            message.document_message = file!(DocumentMessage {
+                caption,
+                title,
+                file_name: details.file_name
+            });
+        }
+    }
+    message
+}
+
+/// The copy of a sent message for the own companions. `chat` is the jid of the chat it went to.
+#[must_use]
+pub fn device_sent(chat: &str, message: &wa::Message) -> wa::Message {
+    let mut inner = message.clone();
+    // Clients look for the context outside the wrapper.
+    let context = inner.message_context_info.take();
+    let copy = wa::message::DeviceSentMessage {
+        destination_jid: Some(chat.to_owned()),
+        message: inner.into(),
+        ..Default::default()
+    };
+    wa::Message {
+        device_sent_message: copy.into(),
+        message_context_info: context.into(),
+        ..Default::default()
+    }
+}
+
+/// Each message has its own secret, from which later votes, edits and reactions to it derive keys.
+fn context<R: Rng + CryptoRng>(rng: &mut R) -> buffa::MessageField<wa::MessageContextInfo> {
+    let secret: [u8; 32] = rng.random();
+    wa::MessageContextInfo {
+        message_secret: Some(secret.to_vec()),
+        ..Default::default()
+    }
+    .into()
+}
