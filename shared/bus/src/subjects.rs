@@ -311,12 +311,12 @@ impl Key {
         ))
     }
 
-    /// The key of a session's own record. Session ids are unique over all tenants.
+    /// The key of a session's own record: `<tenant>.<session>`, because session ids are unique within a tenant only.
     ///
     /// # Errors
     /// `TooLong`.
-    pub fn session(session: &str) -> Result<Self, Error> {
-        Ok(Self(one("session", session)?.into()))
+    pub fn session(tenant: &str, session: &str) -> Result<Self, Error> {
+        Self::owner(tenant, session)
     }
 
     /// The key of a tenant's record.
