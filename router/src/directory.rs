@@ -413,8 +413,7 @@ impl Record for SessionRecord {
     }
 
     fn key(id: &SessionRef) -> Result<Key, Error> {
-        // The same form as an owner record's key: session ids are unique within their tenant only.
-        Key::owner(id.tenant.as_str(), id.session.as_str()).map_err(|e| refuse::<Self>(id, &e))
+        Key::session(id.tenant.as_str(), id.session.as_str()).map_err(|e| refuse::<Self>(id, &e))
     }
 
     fn id_of(key: &Key) -> Option<SessionRef> {

@@ -11,6 +11,7 @@ mod body;
 mod clock;
 mod cluster;
 mod config;
+mod dialects;
 mod directory;
 mod docs;
 mod download;
@@ -30,6 +31,7 @@ mod telemetry;
 mod trace;
 
 pub use config::{AdminKey, DialectListener, Limits, RouterConfig};
+pub use dialects::dialects;
 pub use owners::{FixedOwners, Owners};
 pub use serve::{Error, Router, RouterHandle};
 pub use table::Error as TableError;

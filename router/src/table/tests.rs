@@ -141,3 +141,40 @@ fn path_spaces_are_known_by_their_leading_words() {
     assert_eq!(depth("/session/status/a/b"), [2, 2, 0]);
     assert_eq!(depth("/x"), [0, 0, 0]);
 }
+
+/// What a row's path looks like in a request.
+fn example(path: &str) -> String {
+    let mut example = String::new();
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('{') {
+        example.push_str(before);
+        example.push_str("x-1");
+        rest = after.split_once('}').map_or("", |(_, after)| after);
+    }
+    example + rest
+}
+
+#[test]
+fn all_tables_of_the_product_can_be_served_together() {
+    let dialects = crate::dialects();
+    let table = Table::new(&dialects).unwrap();
+    let mut rows = 0;
+    for row in &table.rows {
+        let path = example(row.route.path);
+        let Found::Row(found, params) = table.find(&row.route.method, &path) else {
+            panic!("{} {path} finds nothing", row.route.method);
+        };
+        assert_eq!(
+            (found.dialect.name, found.route.path),
+            (row.dialect.name, row.route.path),
+            "{} {path} goes to another row",
+            row.route.method
+        );
+        assert!(
+            params.values().all(|value| value == "x-1"),
+            "{path}: {params:?}"
+        );
+        rows += 1;
+    }
+    assert!(rows > 200, "{rows} rows are too few to be all tables");
+}

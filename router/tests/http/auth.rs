@@ -89,6 +89,8 @@ async fn a_tenant_key_opens_the_sessions_of_its_tenant_only() {
     check_error(unnamed, 403, "wwebjs", "forbidden").await;
     let malformed = world.get("/session/status/a.b").header("x-api-key", &one);
     check_error(malformed, 400, "wwebjs", "invalid_input").await;
+    let local = world.get("/session/local/nobody").header("x-api-key", &one);
+    check_error(local, 404, "wwebjs", "session_not_found").await;
     let absent = world.get("/session/peek/nobody").header("x-api-key", &one);
     check_error(absent, 404, "wwebjs", "session_not_found").await;
 }

@@ -224,6 +224,9 @@ fn path_routes() -> Routes {
             |_: NoBody, _| Ok(Remove {}),
             removed,
         )
+        .local(Method::GET, "/session/local/{sessionId}", |_| {
+            Ok(Reply::ok(&()))
+        })
         .access(Access::Tenant)
         .op(Method::GET, "/session/start/{sessionId}", create, created)
         .op(
