@@ -246,6 +246,30 @@ impl<T: FromInput, O: Operation> Endpoint for Each<T, O> {
     }
 }
 
+struct Both<T, A: Operation, B: Operation> {
+    decode: fn(T, &Cx) -> Result<(A, B), Reject>,
+    encode: fn(A::Output, B::Output, &Cx) -> Result<Reply, OpError>,
+    input: PhantomData<fn(T)>,
+}
+
+impl<T: FromInput, A: Operation, B: Operation> Endpoint for Both<T, A, B> {
+    fn prepare(&self, cx: &Cx) -> Result<Vec<Prepared>, Reject> {
+        let (first, second) = (self.decode)(T::from_input(cx.input())?, cx)?;
+        Ok(vec![Prepared::new(first, cx)?, Prepared::new(second, cx)?])
+    }
+
+    fn finish(&self, answers: Vec<Answer>, cx: &Cx) -> Result<Reply, OpError> {
+        let mut answers = answers.into_iter();
+        let mut next = || answers.next().ok_or_else(|| OpError::internal("no answer"));
+        let (first, second) = (next()??, next()??);
+        (self.encode)(codec::decode(&first)?, codec::decode(&second)?, cx)
+    }
+
+    fn operation(&self) -> &'static str {
+        B::NAME
+    }
+}
+
 struct Either {
     is_first: fn(&Cx) -> Result<bool, Reject>,
     first: Box<dyn Endpoint>,
@@ -289,6 +313,25 @@ where
     O: Operation,
 {
     Box::new(One {
+        decode,
+        encode,
+        input: PhantomData,
+    })
+}
+
+/// Two operations that do not need each other's result, for one request: `B` names the row. They may run at the same
+/// time; the error of the first one that failed is the row's.
+#[must_use]
+pub fn both<T, A, B>(
+    decode: fn(T, &Cx) -> Result<(A, B), Reject>,
+    encode: fn(A::Output, B::Output, &Cx) -> Result<Reply, OpError>,
+) -> Box<dyn Endpoint>
+where
+    T: FromInput + 'static,
+    A: Operation,
+    B: Operation,
+{
+    Box::new(Both {
         decode,
         encode,
         input: PhantomData,

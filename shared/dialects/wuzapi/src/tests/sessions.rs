@@ -1,0 +1,73 @@
+//! Connecting, codes, status, the webhook.
+
+use insta::assert_snapshot;
+use switchboard_dialect_kit::testing::{get, post, samples};
+use switchboard_vocab::pairing::{GetQr, RequestCode};
+use switchboard_vocab::sessions::{GetStatus, SessionState};
+use switchboard_vocab::webhooks::{EventClass, GetWebhooks, Webhooks};
+use switchboard_vocab::{DialectName, ErrorCode, OpError};
+
+use super::{answered, check_refused, decoded};
+use crate::webhooks::{classes_of, types_of};
+
+#[test]
+fn connecting_subscribes_and_starts() {
+    let body = r#"{"Subscribe":["Message","Nonsense"],"Immediate":true}"#;
+    assert_snapshot!("connect", decoded(post("/session/connect", body)));
+    assert_snapshot!("connect_plain", decoded(post("/session/connect", "")));
+}
+
+#[test]
+fn event_types_and_classes_agree() {
+    let names = |types: &[&str]| types.iter().map(|&t| t.to_owned()).collect::<Vec<_>>();
+    assert_eq!(classes_of(&[]).len(), EventClass::ALL.len());
+    assert_eq!(
+        types_of(Some(&classes_of(&names(&["Message", "ReadReceipt"])))),
+        ["Message", "ReadReceipt"]
+    );
+    assert_eq!(types_of(Some(&classes_of(&names(&["All"])))), ["All"]);
+    assert_eq!(types_of(None), ["All"]);
+}
+
+#[test]
+fn status_and_codes() {
+    for state in [
+        SessionState::Stopped,
+        SessionState::Pairing,
+        SessionState::Connected,
+    ] {
+        let text = answered::<GetStatus>(get("/session/status"), Ok(samples::status(state)));
+        assert_snapshot!(format!("status_{state:?}"), text);
+    }
+    let picture = answered::<GetQr>(get("/session/qr"), Ok(samples::qr()));
+    assert!(picture.contains("data:image/png;base64,"), "{picture}");
+    let paired = OpError::new(ErrorCode::AlreadyPaired, "the session is paired");
+    assert!(answered::<GetQr>(get("/session/qr"), Err(paired)).contains("Already Loggedin"));
+    let request = post("/session/pairphone", r#"{"Phone":"4915112345678"}"#);
+    assert_snapshot!(
+        "code",
+        answered::<RequestCode>(request, Ok(samples::pairing_code()))
+    );
+    check_refused(
+        post("/session/pairphone", "{}"),
+        400,
+        "Missing Phone in Payload",
+    );
+}
+
+#[test]
+fn the_webhook() {
+    assert_snapshot!(
+        "set",
+        decoded(post("/webhook", r#"{"webhookURL":"https://hooks.test/a"}"#))
+    );
+    check_refused(post("/webhook", "{}"), 400, "Missing webhookURL in Payload");
+    let webhooks = Webhooks {
+        subscriptions: vec![samples::subscription(DialectName::Wuzapi)],
+        events: None,
+    };
+    assert_snapshot!(
+        "get",
+        answered::<GetWebhooks>(get("/webhook"), Ok(webhooks))
+    );
+}
