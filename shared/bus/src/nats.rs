@@ -1,7 +1,8 @@
 //! The bus over NATS: core request/reply, JetStream key-value buckets and streams.
 //!
 //! Owns the connection and its settings. Must not know what the bytes mean. Works against nats-server 2.9.10
-//! and every later release: nothing here needs an API that came after 2.9.
+//! and every later release: nothing here needs an API that came after 2.9. Buckets and streams with more than one
+//! copy need 2.11, because older servers let several concurrent compare-and-sets on a copied stream win.
 
 mod connection;
 mod consumer;
@@ -33,7 +34,7 @@ pub struct NatsConfig {
     /// How the connection is protected.
     pub tls: Tls,
     /// Copies of each bucket and stream this process creates; what exists keeps its number. `None`: 3 if at
-    /// least three servers are configured or known to the one we reach, else 1.
+    /// least three servers, of release 2.11 or later, are configured or known to the one we reach, else 1.
     pub replicas: Option<usize>,
     /// The bounds of the bus.
     pub limits: Limits,
@@ -140,6 +141,17 @@ pub enum Error {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// Copies were demanded of servers on which a compare-and-set on copies can have two winners.
+    #[error(
+        "connect to nats: {copies} copies are demanded, but on nats-server {version} concurrent compare-and-sets \
+         on copies can all win: use 2.11 or later, or one copy"
+    )]
+    Copies {
+        /// The number demanded.
+        copies: usize,
+        /// The server's release.
+        version: String,
     },
     /// No server could be reached in time, or the servers refused us.
     #[error("connect to nats: none of {servers} servers within {deadline:?}")]

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, watch};
 
-use crate::{BoxError, Limits};
+use crate::{BoxError, Limits, clock};
 
 /// JetStream publishes of this process that wait for their acknowledgement; more wait for a place.
 const PUBLISH_IN_FLIGHT_MAX: usize = 4096;
@@ -65,8 +65,10 @@ impl fmt::Debug for Connection {
 pub(super) enum Failure {
     /// No answer in time; the effect is unknown.
     Timeout(Duration),
-    /// No connection, or nobody behind it to answer; no effect.
-    Unavailable,
+    /// No connection; no effect.
+    Disconnected,
+    /// Nobody answers to the subject: no leader yet, or nothing of that name; no effect.
+    Nobody,
     /// The server's answer is an error.
     Api(ApiError),
     /// The answer cannot be read, or the client library gave up; the effect is unknown.
@@ -111,6 +113,14 @@ pub(super) fn json(body: &impl Serialize) -> Result<Bytes, Failure> {
     Ok(body.into())
 }
 
+fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Failure> {
+    match serde_json::from_slice(answer) {
+        Ok(Answer::Done(answer)) => Ok(answer),
+        Ok(Answer::Failed { error }) => Err(Failure::Api(error)),
+        Err(error) => Err(Failure::Other(error.into())),
+    }
+}
+
 /// Any answer of JetStream.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
@@ -128,6 +138,17 @@ pub(super) struct Ack {
 }
 
 impl Connection {
+    /// Refuses a bucket or stream that has copies on servers that cannot be trusted with them.
+    pub(super) fn check_copies(&self, name: &str, copies: usize) -> Result<(), Failure> {
+        let version = self.client.server_info().version;
+        if copies <= 1 || setup::copies_are_safe(&version) {
+            return Ok(());
+        }
+        Err(Failure::Other(
+            setup::unsafe_copies(name, copies, &version).into(),
+        ))
+    }
+
     /// True if bytes can leave now.
     pub(super) fn is_up(&self) -> bool {
         self.client.connection_state() == State::Connected
@@ -151,8 +172,13 @@ impl Connection {
         subject: &str,
         body: Bytes,
     ) -> Result<T, Failure> {
-        let request = Request::new().payload(body);
-        self.exchange(format!("$JS.API.{subject}"), request).await
+        let subject = format!("$JS.API.{subject}");
+        let request = || Request::new().payload(body.clone());
+        read(
+            &self
+                .insist(|| self.send(subject.clone(), request()))
+                .await?,
+        )
     }
 
     /// Asks the JetStream API again and again while the cluster is electing, until the setup deadline.
@@ -165,7 +191,7 @@ impl Connection {
             let mut pause = RETRY_PAUSE;
             loop {
                 match self.api(subject, body.clone()).await {
-                    Err(Failure::Unavailable | Failure::Timeout(_)) => {}
+                    Err(Failure::Disconnected | Failure::Nobody | Failure::Timeout(_)) => {}
                     Err(Failure::Api(error)) if error.is_temporary() => {}
                     outcome => return outcome,
                 }
@@ -179,10 +205,10 @@ impl Connection {
         }
     }
 
-    /// Publishes into a stream and waits for its acknowledgement.
+    /// Publishes into a stream and waits for its acknowledgement. `Nobody` at once if no stream takes it now.
     pub(super) async fn publish(
         &self,
-        subject: String,
+        subject: &str,
         headers: HeaderMap,
         payload: Bytes,
     ) -> Result<Ack, Failure> {
@@ -190,47 +216,68 @@ impl Connection {
         let publish = async {
             // Never closed.
             let _permit = self.publishes.acquire().await;
-            self.exchange(subject, request).await
+            read(&self.send(subject.to_owned(), request).await?)
         };
         self.in_time(publish).await
     }
 
-    /// Sends `payload` to a subject that a server answers with anything.
-    pub(super) async fn confirm(&self, subject: String, payload: Bytes) -> Result<(), Failure> {
-        let request = Request::new().payload(payload);
-        self.in_time(async { self.send(subject, request).await.map(drop) })
+    /// The same for a stream that is known to exist: if nobody takes it, it is tried again for a while.
+    pub(super) async fn publish_to_known(
+        &self,
+        subject: &str,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<Ack, Failure> {
+        self.insist(|| self.publish(subject, headers.clone(), payload.clone()))
             .await
     }
 
-    async fn exchange<T: DeserializeOwned>(
+    /// Sends `payload` to a subject that a server answers with anything.
+    pub(super) async fn confirm(&self, subject: &str, payload: Bytes) -> Result<(), Failure> {
+        let request = || Request::new().payload(payload.clone());
+        self.insist(|| self.send(subject.to_owned(), request()))
+            .await
+            .map(drop)
+    }
+
+    /// Repeats `work` while nobody answers, until the operation deadline: a stream or consumer whose leader is being
+    /// elected, or that other servers have not heard of yet. Nothing was executed, so nothing is done twice.
+    async fn insist<T, F: Future<Output = Result<T, Failure>>>(
         &self,
-        subject: String,
-        request: Request,
+        mut work: impl FnMut() -> F,
     ) -> Result<T, Failure> {
-        let payload = self.in_time(self.send(subject, request)).await?;
-        match serde_json::from_slice(&payload) {
-            Ok(Answer::Done(answer)) => Ok(answer),
-            Ok(Answer::Failed { error }) => Err(Failure::Api(error)),
-            Err(error) => Err(Failure::Other(error.into())),
+        let until = clock::monotonic() + self.limits.operation_deadline;
+        let mut pause = RETRY_PAUSE;
+        loop {
+            let outcome = work().await;
+            let next = clock::monotonic() + pause;
+            if !matches!(outcome, Err(Failure::Nobody)) || next >= until {
+                return outcome;
+            }
+            tokio::time::sleep_until(next).await;
+            pause = (pause * 2).min(RETRY_PAUSE_MAX);
         }
     }
 
     async fn send(&self, subject: String, request: Request) -> Result<Bytes, Failure> {
         if !self.is_up() {
-            return Err(Failure::Unavailable);
+            return Err(Failure::Disconnected);
         }
         let deadline = self.limits.operation_deadline;
         let request = request.timeout(Some(deadline));
-        match self.client.send_request(subject, request).await {
-            Ok(message) => Ok(message.payload),
-            Err(error) => Err(match error.kind() {
-                RequestErrorKind::TimedOut => Failure::Timeout(deadline),
-                RequestErrorKind::NoResponders => Failure::Unavailable,
-                RequestErrorKind::InvalidSubject
-                | RequestErrorKind::MaxPayloadExceeded
-                | RequestErrorKind::Other => Failure::Other(error.into()),
-            }),
-        }
+        let exchange = async {
+            match self.client.send_request(subject, request).await {
+                Ok(message) => Ok(message.payload),
+                Err(error) => Err(match error.kind() {
+                    RequestErrorKind::TimedOut => Failure::Timeout(deadline),
+                    RequestErrorKind::NoResponders => Failure::Nobody,
+                    RequestErrorKind::InvalidSubject
+                    | RequestErrorKind::MaxPayloadExceeded
+                    | RequestErrorKind::Other => Failure::Other(error.into()),
+                }),
+            }
+        };
+        self.in_time(exchange).await
     }
 
     /// The client's own timeout does not cover its full queue of commands.

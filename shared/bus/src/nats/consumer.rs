@@ -112,7 +112,7 @@ impl NatsConsumer {
     async fn ask(&self, batch: usize, wait: Duration) -> Result<Subscriber, EventLogError> {
         let fail = |failure| failed("fetch", &self.stream, failure);
         if !self.connection.is_up() {
-            return Err(fail(Failure::Unavailable));
+            return Err(fail(Failure::Disconnected));
         }
         let expires = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
         let no_wait = expires == 0;
@@ -198,7 +198,7 @@ impl NatsConsumer {
                 End::Served if over || left.is_zero() => return Ok(0),
                 End::Again if over => return Ok(0),
                 End::Nobody if over => {
-                    return Err(failed("fetch", &self.stream, Failure::Unavailable));
+                    return Err(failed("fetch", &self.stream, Failure::Disconnected));
                 }
                 End::Served => {}
                 End::Again | End::Nobody => {
@@ -242,7 +242,7 @@ struct NatsAcknowledger {
 #[async_trait]
 impl Acknowledger for NatsAcknowledger {
     async fn ack(&self) -> Result<(), EventLogError> {
-        let outcome = self.connection.confirm(self.subject.clone(), ACK).await;
+        let outcome = self.connection.confirm(&self.subject, ACK).await;
         outcome.map_err(|failure| failed("ack", &self.stream, failure))
     }
 
@@ -252,10 +252,7 @@ impl Acknowledger for NatsAcknowledger {
             0 => "-NAK".to_owned(),
             delay => format!("-NAK {{\"delay\":{delay}}}"),
         };
-        let outcome = self
-            .connection
-            .confirm(self.subject.clone(), body.into())
-            .await;
+        let outcome = self.connection.confirm(&self.subject, body.into()).await;
         outcome.map_err(|failure| failed("nak", &self.stream, failure))
     }
 }

@@ -78,7 +78,7 @@ impl NatsKv {
         }
         let subject = kv_subject(bucket, key);
         match connection
-            .publish(subject, headers, value.unwrap_or_default())
+            .publish_to_known(&subject, headers, value.unwrap_or_default())
             .await
         {
             Ok(ack) => Ok(ack.seq),
@@ -237,6 +237,21 @@ fn never_zero(
 }
 
 impl Buckets {
+    /// The last change of the keys that match `filter`, deletions included, as the bucket's leader knows it.
+    pub(super) async fn last_change(
+        &self,
+        bucket: &Bucket,
+        filter: &str,
+    ) -> Result<Revision, Failure> {
+        let subject = format!("STREAM.MSG.GET.{}", kv_stream(bucket));
+        let body = serde_json::json!({ "last_by_subj": filter }).to_string();
+        match self.connection.api::<Stored>(&subject, body.into()).await {
+            Ok(stored) => Ok(stored.message.sequence),
+            Err(Failure::Api(error)) if error.err_code == code::NO_MESSAGE => Ok(NO_REVISION),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// Makes the bucket unless it is known to exist.
     async fn ensure(&self, op: &'static str, bucket: &Bucket) -> Result<(), KvError> {
         if self
@@ -260,13 +275,9 @@ impl Buckets {
 
     async fn make(&self, bucket: &Bucket) -> Result<(), Failure> {
         let name = kv_stream(bucket);
-        match self
-            .connection
-            .setup::<Info>(&format!("STREAM.INFO.{name}"), Bytes::new())
-            .await
-        {
+        match self.find(&name).await {
             Err(Failure::Api(error)) if error.err_code == code::STREAM_NOT_FOUND => {}
-            other => return other.map(drop),
+            other => return other,
         }
         let config = Config {
             subjects: vec![kv_filter(bucket, &KeyPrefix::all())],
@@ -282,15 +293,21 @@ impl Buckets {
             name: name.clone(),
             ..Config::default()
         };
-        match self
-            .connection
-            .setup::<Info>(&format!("STREAM.CREATE.{name}"), json(&config)?)
-            .await
-        {
+        let create = format!("STREAM.CREATE.{name}");
+        match self.connection.setup::<Info>(&create, json(&config)?).await {
+            Ok(_) => Ok(()),
             // Another process was faster.
-            Err(Failure::Api(error)) if error.err_code == code::STREAM_NAME_IN_USE => Ok(()),
-            other => other.map(drop),
+            Err(Failure::Api(error)) if error.err_code == code::STREAM_NAME_IN_USE => {
+                self.find(&name).await
+            }
+            Err(failure) => Err(failure),
         }
+    }
+
+    async fn find(&self, name: &str) -> Result<(), Failure> {
+        let subject = format!("STREAM.INFO.{name}");
+        let info: Info = self.connection.setup(&subject, Bytes::new()).await?;
+        self.connection.check_copies(name, info.config.num_replicas)
     }
 
     /// Names the operation of a failure, and looks at the bucket again next time if it may be gone.
@@ -302,7 +319,7 @@ impl Buckets {
                 bucket,
                 deadline,
             },
-            Failure::Unavailable => {
+            Failure::Disconnected | Failure::Nobody => {
                 self.forget(&bucket);
                 KvError::Disconnected { op, bucket }
             }

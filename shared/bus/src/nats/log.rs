@@ -62,7 +62,7 @@ pub(super) fn failed(op: &'static str, stream: &StreamName, failure: Failure) ->
             stream,
             deadline,
         },
-        Failure::Unavailable => EventLogError::Disconnected { op, stream },
+        Failure::Disconnected | Failure::Nobody => EventLogError::Disconnected { op, stream },
         Failure::Api(error) => match error.err_code {
             code::STREAM_NOT_FOUND | code::STREAM_MISMATCH => {
                 EventLogError::NoStream { op, stream }
@@ -107,20 +107,26 @@ impl NatsLog {
         }
     }
 
-    /// A stream that does not take the subject is silent like one without a leader; ask which it is.
-    async fn unheard(&self, stream: &StreamName, subject: &Subject) -> EventLogError {
-        match self
+    /// A stream that does not take the subject is silent like one that nobody has heard of yet; ask which it is.
+    async fn check_takes(
+        &self,
+        stream: &StreamName,
+        subject: &Subject,
+    ) -> Result<(), EventLogError> {
+        let info = format!("STREAM.INFO.{stream}");
+        let info: Info = self
             .connection
-            .api::<Info>(&format!("STREAM.INFO.{stream}"), Bytes::new())
+            .api(&info, Bytes::new())
             .await
-        {
-            Ok(info) if !takes(&info.config.subjects, subject) => EventLogError::NoStream {
-                op: "append",
-                stream: stream.clone(),
-            },
-            Err(Failure::Api(error)) => failed("append", stream, Failure::Api(error)),
-            Ok(_) | Err(_) => failed("append", stream, Failure::Unavailable),
+            .map_err(|failure| failed("append", stream, failure))?;
+        let mut filters = info.config.subjects.iter();
+        if filters.any(|filter| SubjectFilter::from_wire(filter).matches(subject)) {
+            return Ok(());
         }
+        Err(EventLogError::NoStream {
+            op: "append",
+            stream: stream.clone(),
+        })
     }
 
     /// An append that lost may be the retry of one that won: a clustered server compares before it looks for
@@ -149,12 +155,6 @@ impl NatsLog {
             }),
         }
     }
-}
-
-fn takes(filters: &[String], subject: &Subject) -> bool {
-    filters
-        .iter()
-        .any(|filter| SubjectFilter::from_wire(filter).matches(subject))
 }
 
 fn config(spec: &StreamSpec, replicas: usize) -> Config {
@@ -208,6 +208,9 @@ impl EventLog for NatsLog {
             }
             Err(failure) => return Err(fail(failure)),
         };
+        connection
+            .check_copies(name.as_str(), found.config.num_replicas)
+            .map_err(fail)?;
         // Copies are the operator's business once the stream exists.
         let wanted = config(spec, found.config.num_replicas);
         if found.config.subjects != wanted.subjects {
@@ -252,11 +255,17 @@ impl EventLog for NatsLog {
         if let Some(expected) = expected_last {
             headers.insert(EXPECTED_LAST, expected.to_string());
         }
-        match self
-            .connection
-            .publish(subject.as_str().to_owned(), headers, payload)
-            .await
-        {
+        let (subject_text, connection) = (subject.as_str(), &self.connection);
+        let mut outcome = connection
+            .publish(subject_text, headers.clone(), payload.clone())
+            .await;
+        if let Err(Failure::Nobody) = outcome {
+            self.check_takes(stream, subject).await?;
+            outcome = connection
+                .publish_to_known(subject_text, headers, payload)
+                .await;
+        }
+        match outcome {
             Ok(ack) => Ok(Appended {
                 seq: ack.seq,
                 duplicate: ack.duplicate,
@@ -265,7 +274,6 @@ impl EventLog for NatsLog {
                 Some(current) => self.lost(stream, subject, id, current).await,
                 None => Err(failed("append", stream, Failure::Api(error))),
             },
-            Err(Failure::Unavailable) => Err(self.unheard(stream, subject).await),
             Err(failure) => Err(failed("append", stream, failure)),
         }
     }

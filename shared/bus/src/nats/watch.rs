@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::connection::{Failure, code};
 use super::kv::{Buckets, OPERATION};
-use crate::kv::{Entry, KvError, Revision, WatchEvent, WatchStream};
+use crate::kv::{Entry, KvError, NO_REVISION, Revision, WatchEvent, WatchStream};
 use crate::subjects::nats::{kv_key, kv_stream};
 use crate::{Bucket, Key};
 
@@ -25,7 +25,7 @@ struct Watcher {
     connects: watch::Receiver<u64>,
     /// When the stream was made: another stream of the same name is another history.
     created: String,
-    /// The bucket's last revision when the watch began; `None` once all up to it has been delivered.
+    /// The last change of the watched keys when the watch began; `None` once all up to it has been delivered.
     current_at: Option<Revision>,
     seen: Revision,
     ready: VecDeque<WatchEvent>,
@@ -49,22 +49,26 @@ pub(super) async fn watch(
     bucket: Bucket,
     filter: String,
 ) -> Result<WatchStream, KvError> {
+    let failed = |failure| buckets.failed("watch", &bucket, failure);
     let connects = buckets.connection.connects();
-    let info = info(&buckets, &bucket)
+    let created = info(&buckets, &bucket).await.map_err(failed)?.created;
+    // The leader's word on what exists: the consumer may sit at a server that is behind.
+    let last = buckets
+        .last_change(&bucket, &filter)
         .await
-        .map_err(|f| buckets.failed("watch", &bucket, f))?;
-    let (changes, pending) = consume(&buckets, &bucket, filter).await?;
+        .map_err(failed)?;
+    let changes = consume(&buckets, &bucket, filter).await?;
     let mut watcher = Watcher {
         changes,
         connects,
-        created: info.created,
-        current_at: Some(info.state.last_seq),
+        created,
+        current_at: Some(last),
         seen: 0,
         ready: VecDeque::new(),
         buckets,
         bucket,
     };
-    if pending == 0 {
+    if last == NO_REVISION {
         watcher.mark_current();
     }
     Ok(Box::pin(stream::unfold(
@@ -86,12 +90,7 @@ async fn info(buckets: &Buckets, bucket: &Bucket) -> Result<StreamInfo, Failure>
         .await
 }
 
-/// Starts the ordered consumer; also returns how many messages wait for it.
-async fn consume(
-    buckets: &Buckets,
-    bucket: &Bucket,
-    filter: String,
-) -> Result<(Ordered, u64), KvError> {
+async fn consume(buckets: &Buckets, bucket: &Bucket, filter: String) -> Result<Ordered, KvError> {
     let jetstream = &buckets.connection.jetstream;
     let config = OrderedConfig {
         deliver_subject: jetstream.client().new_inbox(),
@@ -102,10 +101,8 @@ async fn consume(
     let start = async {
         let consumer = jetstream
             .create_consumer_on_stream(config, kv_stream(bucket))
-            .await
-            .map_err(crate::BoxError::from)?;
-        let pending = consumer.cached_info().num_pending;
-        Ok((consumer.messages().await?, pending))
+            .await?;
+        Ok(consumer.messages().await?)
     };
     let deadline = buckets.connection.limits.operation_deadline;
     let outcome: Result<_, crate::BoxError> = tokio::time::timeout(deadline, start)
@@ -158,8 +155,8 @@ impl Watcher {
     }
 
     fn take(&mut self, message: &jetstream::Message) -> Result<(), KvError> {
-        let (revision, pending) = match message.info() {
-            Ok(info) => (info.stream_sequence, info.pending),
+        let revision = match message.info() {
+            Ok(info) => info.stream_sequence,
             Err(error) => return Err(self.failed(error)),
         };
         let key = kv_key(&self.bucket, &message.subject).unwrap_or_default();
@@ -173,7 +170,7 @@ impl Watcher {
             // Put there by somebody else; nothing of ours can ask for it.
             Err(error) => tracing::warn!(%error, bucket = %self.bucket, "foreign key skipped"),
         }
-        if pending == 0 || self.current_at.is_some_and(|at| revision >= at) {
+        if self.current_at.is_some_and(|at| revision >= at) {
             self.mark_current();
         }
         Ok(())

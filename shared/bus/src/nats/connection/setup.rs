@@ -23,6 +23,8 @@ const COMMANDS_MAX: usize = 4096;
 const SUBSCRIPTION_MAX: usize = 64 * 1024;
 /// The longest pause between two attempts to reconnect. Source: reconnects must fit into a lease.
 const RECONNECT_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// The first release, major and minor, whose copies keep the promise of a compare-and-set.
+const COPIES_SINCE: (u32, u32) = (2, 11);
 /// Copies where the servers are at least as many.
 const REPLICAS: usize = 3;
 
@@ -38,14 +40,15 @@ impl Connection {
         let (health, connects) = (status.health.subscribe(), status.connects.subscribe());
         let client = connect(config, &servers, &status).await?;
         status.health.send_replace(Health::Connected);
-        let replicas = config
-            .replicas
-            .unwrap_or_else(|| replicas(&servers, &client));
-        tracing::info!(
-            server = client.server_info().version,
-            replicas,
-            "connected to nats"
-        );
+        let version = client.server_info().version;
+        let replicas = match config.replicas {
+            Some(copies) if copies > 1 && !copies_are_safe(&version) => {
+                return Err(Error::Copies { copies, version });
+            }
+            Some(copies) => copies,
+            None => replicas(&servers, &client),
+        };
+        tracing::info!(server = version, replicas, "connected to nats");
         let connection = Self {
             jetstream: ContextBuilder::new()
                 .timeout(config.limits.operation_deadline)
@@ -190,6 +193,59 @@ fn reconnect_pause(attempts: usize) -> Duration {
 }
 
 fn replicas(servers: &[ServerAddr], client: &Client) -> usize {
-    let known = servers.len().max(client.server_info().connect_urls.len());
-    if known >= REPLICAS { REPLICAS } else { 1 }
+    let info = client.server_info();
+    let known = servers.len().max(info.connect_urls.len());
+    if known < REPLICAS {
+        return 1;
+    }
+    if !copies_are_safe(&info.version) {
+        tracing::warn!(
+            "{}; one copy is made",
+            unsafe_copies("buckets", REPLICAS, &info.version)
+        );
+        return 1;
+    }
+    REPLICAS
+}
+
+/// True if a compare-and-set on a stream with copies lets one writer win. Before 2.9.21 it let all concurrent
+/// ones win (measured: eight of eight on 2.9.10); before 2.11 a new leader could accept one before it had
+/// applied the last. Source: nats-server issue 4320, pull requests 6194 and 6485.
+pub(super) fn copies_are_safe(version: &str) -> bool {
+    let mut numbers = version
+        .split(['.', '-'])
+        .map(|number| number.parse::<u32>().unwrap_or(0));
+    let release = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    release >= COPIES_SINCE
+}
+
+pub(super) fn unsafe_copies(name: &str, copies: usize, version: &str) -> String {
+    let (major, minor) = COPIES_SINCE;
+    format!(
+        "{name} with {copies} copies on nats-server {version}: before {major}.{minor} concurrent \
+         compare-and-sets on copies can all win"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_need_a_release_that_keeps_the_compare_and_set() {
+        for version in ["2.9.10", "2.10.29", "1.99.0", "", "x"] {
+            assert!(!copies_are_safe(version), "{version}");
+        }
+        for version in ["2.11.0", "2.12.1-RC.1", "2.15.1", "3.0.0"] {
+            assert!(copies_are_safe(version), "{version}");
+        }
+    }
+
+    #[test]
+    fn pauses_grow_to_their_limit() {
+        assert_eq!(reconnect_pause(1), Duration::ZERO);
+        assert_eq!(reconnect_pause(2), RETRY_PAUSE);
+        assert_eq!(reconnect_pause(3), RETRY_PAUSE * 2);
+        assert_eq!(reconnect_pause(usize::MAX), RECONNECT_PAUSE_MAX);
+    }
 }
