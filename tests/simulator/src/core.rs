@@ -14,6 +14,7 @@ mod login;
 mod messages;
 pub mod pair_code;
 pub mod pairing;
+pub mod phone_sending;
 mod phone_stanzas;
 pub mod phones;
 pub mod prekeys;

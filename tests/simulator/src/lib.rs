@@ -9,11 +9,10 @@ pub mod core;
 pub mod faults;
 pub mod journal;
 mod operations;
-#[path = "phone_interim.rs"]
 pub mod phone;
 pub mod seeds;
 mod shell;
 mod simulator;
 
-pub use operations::{Error, Info};
+pub use operations::{Error, Info, Outgoing, OutgoingFile, PhoneInfo, Sent};
 pub use simulator::{Config, Handle, MEDIA_BYTES_DEFAULT, Simulator, StartError};

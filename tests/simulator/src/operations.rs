@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use futures::channel::oneshot;
-use serde::Serialize;
+use rand_chacha::ChaCha20Rng;
+use serde::{Deserialize, Serialize};
+use waproto::whatsapp as wa;
 
 use crate::core::pairing::{self, Linked};
+use crate::core::phone_sending::SendError;
 use crate::faults::Request;
+use crate::phone::{self, MediaDetails, MediaKind, Record, StoredAt};
 use crate::shell::hub::Hub;
 
 /// How long a companion may take from the typed code to its answer.
@@ -89,6 +95,23 @@ pub(crate) fn scan_qr(
         .map_err(Into::into)
 }
 
+/// A phone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PhoneInfo {
+    /// Digits of the phone number.
+    pub number: String,
+    /// Address by LID.
+    pub lid: String,
+}
+
+pub(crate) fn add_phone(hub: &Hub, number: &str, name: &str) -> Result<PhoneInfo, Error> {
+    let lid = hub.with(|server| server.add_phone(number, name))?;
+    Ok(PhoneInfo {
+        number: number.to_owned(),
+        lid: format!("{lid}@lid"),
+    })
+}
+
 pub(crate) async fn enter_code(hub: &Hub, number: &str, code: &str) -> Result<Linked, Error> {
     let (sender, outcome) = oneshot::channel();
     let mut work = hub.with(|server| server.type_code(number, sender))?;
@@ -142,4 +165,129 @@ pub(crate) fn inject(hub: &Hub, request: Request) -> Result<usize, Error> {
                 Error::Bad(e.to_string())
             }
         })
+}
+
+impl From<SendError> for Error {
+    fn from(error: SendError) -> Self {
+        let text = chain(&error);
+        match error {
+            SendError::Sender(_) | SendError::Receiver(_) => Self::NotFound(text),
+            SendError::Member(_) | SendError::Phone(_) | SendError::Broken => Self::Refused(text),
+        }
+    }
+}
+
+/// What a phone sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sent {
+    /// The message's id.
+    pub id: String,
+}
+
+/// What a phone is to send.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Outgoing {
+    /// Number or address of the receiver, or address of a group.
+    pub to: String,
+    /// The text, or the caption of the file.
+    #[serde(default)]
+    pub text: String,
+    /// A file to send with it.
+    #[serde(default)]
+    pub media: Option<OutgoingFile>,
+}
+
+/// A file that a phone is to send.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct OutgoingFile {
+    /// `image`, `video`, `audio`, `document` or `sticker`.
+    pub kind: String,
+    /// MIME type.
+    pub mimetype: String,
+    /// The content, base64.
+    pub data: String,
+    /// Name, for documents.
+    #[serde(default)]
+    pub file_name: Option<String>,
+}
+
+impl OutgoingFile {
+    fn kind(&self) -> Result<MediaKind, Error> {
+        match self.kind.as_str() {
+            "image" => Ok(MediaKind::Image),
+            "video" => Ok(MediaKind::Video),
+            "audio" => Ok(MediaKind::Audio),
+            "document" => Ok(MediaKind::Document),
+            "sticker" => Ok(MediaKind::Sticker),
+            other => Err(Error::Bad(format!(
+                "send from phone: no media kind {other:?}"
+            ))),
+        }
+    }
+}
+
+/// A phone sends a text or a file.
+pub(crate) fn phone_send(hub: &Hub, number: &str, out: Outgoing) -> Result<Sent, Error> {
+    let mut plan = hub.with(|server| server.plan_send(number, &out.to))?;
+    let (message, media) = match out.media {
+        None => (phone::text_message(&out.text, &mut plan.rng), None),
+        Some(file) => {
+            let kind = file.kind()?;
+            let message = file_message(hub, &mut plan.rng, kind, file, out.text)?;
+            (message, Some(kind.enc_media_type()))
+        }
+    };
+    let missing = plan.missing()?;
+    let bundles = hub.with(|server| server.bundles_for(&missing));
+    let stanza = plan.seal(&message, media, &bundles)?;
+    hub.with(|server| server.phone_sends(plan.account, &[stanza]));
+    Ok(Sent { id: plan.id })
+}
+
+/// Encrypts a file, puts it on the media host and returns the message about it.
+fn file_message(
+    hub: &Hub,
+    rng: &mut ChaCha20Rng,
+    kind: MediaKind,
+    file: OutgoingFile,
+    caption: String,
+) -> Result<wa::Message, Error> {
+    let plain = STANDARD
+        .decode(&file.data)
+        .map_err(|_| Error::Bad("send from phone: data is not base64".to_owned()))?;
+    let mut sealed = phone::seal_media(kind, &plain, rng).map_err(|e| Error::Refused(chain(&e)))?;
+    let stored = std::mem::take(&mut sealed.bytes);
+    let token = URL_SAFE_NO_PAD.encode(sealed.file_enc_sha256);
+    let path = hub
+        .media
+        .put(&token, 0, stored.into())
+        .map_err(|e| Error::Refused(e.to_string()))?;
+    let host = hub.with(|server| server.options.media_host.clone());
+    let at = StoredAt {
+        url: format!("https://{host}{path}"),
+        direct_path: path,
+    };
+    let details = MediaDetails {
+        mimetype: file.mimetype,
+        caption: Some(caption).filter(|c| !c.is_empty()),
+        file_name: file.file_name,
+    };
+    Ok(phone::media_message(
+        &sealed,
+        at,
+        details,
+        hub.clock.now_ms() / 1000,
+        rng,
+    ))
+}
+
+/// What the phone with `number` has decrypted, after the record `since`.
+pub(crate) fn phone_inbox(hub: &Hub, number: &str, since: u64) -> Result<Vec<Record>, Error> {
+    let phone = hub.with(|server| server.phone_of(number));
+    let phone =
+        phone.ok_or_else(|| Error::NotFound(format!("read inbox: no account has {number:?}")))?;
+    let phone = phone
+        .lock()
+        .map_err(|_| Error::Refused("read inbox: the phone is broken".to_owned()))?;
+    Ok(phone.inbox().since(since).cloned().collect())
 }

@@ -13,7 +13,8 @@ use crate::core::pairing::Linked;
 use crate::core::server::{Options, Server};
 use crate::faults::Request;
 use crate::journal::Report;
-use crate::operations::{self, Error, Info};
+use crate::operations::{self, Error, Info, Outgoing, PhoneInfo, Sent};
+use crate::phone::Record;
 use crate::seeds::Seeds;
 use crate::shell::hub::Hub;
 use crate::shell::media::MediaStore;
@@ -153,6 +154,14 @@ impl Handle {
         operations::scan_qr(&self.hub, text, number, name)
     }
 
+    /// Sets up a phone without companions, see `POST /admin/phones`. Does nothing if it exists.
+    ///
+    /// # Errors
+    /// When the number is none, or there are too many accounts.
+    pub fn add_phone(&self, number: &str, name: &str) -> Result<PhoneInfo, Error> {
+        operations::add_phone(&self.hub, number, name)
+    }
+
     /// A user types a pairing code on the phone, see `POST /admin/mock-phone/enter-code`.
     ///
     /// # Errors
@@ -167,6 +176,36 @@ impl Handle {
     /// When there is no such companion.
     pub fn unlink(&self, number: &str, device: u16) -> Result<(), Error> {
         operations::unlink(&self.hub, number, device)
+    }
+
+    /// The phone itself sends, end-to-end encrypted.
+    ///
+    /// # Errors
+    /// When sender or receiver do not exist, or the file is not one.
+    pub fn phone_send(&self, number: &str, out: Outgoing) -> Result<Sent, Error> {
+        operations::phone_send(&self.hub, number, out)
+    }
+
+    /// The phone itself sends a text. `to` is a number or an address.
+    ///
+    /// # Errors
+    /// As [`Self::phone_send`].
+    pub fn phone_text(&self, number: &str, to: &str, text: &str) -> Result<Sent, Error> {
+        let out = Outgoing {
+            to: to.to_owned(),
+            text: text.to_owned(),
+            media: None,
+        };
+        self.phone_send(number, out)
+    }
+
+    /// What the phone has decrypted after the record `since`, oldest first. Phones read a little
+    /// later than companions, so callers poll.
+    ///
+    /// # Errors
+    /// When no account has the number.
+    pub fn phone_inbox(&self, number: &str, since: u64) -> Result<Vec<Record>, Error> {
+        operations::phone_inbox(&self.hub, number, since)
     }
 
     /// What happened so far.

@@ -1,15 +1,41 @@
 //! What tests and people may do to the service from outside, apart from being a client.
 
+use std::sync::{Arc, Mutex};
+
 use super::conn::Conn;
 use super::ids::{ConnId, DeviceId, PHONE, parse_number};
+use super::pairing;
 use super::server::{Effect, Server};
 use crate::faults::{self, Fault, Request, Target};
 use crate::journal::Report;
+use crate::phone::Phone;
 
 impl Server {
     /// The account with a phone number as people write it.
     pub(crate) fn find_number(&self, number: &str) -> Option<super::ids::AccountId> {
         parse_number(number).and_then(|n| self.by_number.get(&n).copied())
+    }
+
+    /// Sets up a phone without companions, unless its account exists. Returns the account's LID.
+    ///
+    /// # Errors
+    /// When the number is none, or there are too many accounts.
+    pub fn add_phone(&mut self, number: &str, name: &str) -> Result<u64, pairing::Error> {
+        let digits =
+            parse_number(number).ok_or_else(|| pairing::Error::Number(number.to_owned()))?;
+        let account = self
+            .account_with_number(digits, name)
+            .ok_or(pairing::Error::Full)?;
+        self.account(account)
+            .map(|a| a.lid)
+            .ok_or(pairing::Error::Full)
+    }
+
+    /// The phone with a number.
+    #[must_use]
+    pub fn phone_of(&self, number: &str) -> Option<Arc<Mutex<Phone>>> {
+        let account = self.find_number(number)?;
+        self.account(account).map(|a| Arc::clone(&a.phone))
     }
 
     /// Adds a fault, or carries it out at once if it is one that acts at once. Returns how many

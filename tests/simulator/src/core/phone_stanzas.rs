@@ -3,12 +3,13 @@
 
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
+use waproto::whatsapp as wa;
 
 use super::iq_long;
 use super::phones::WorkParts;
 use super::prekeys::SignedKey;
 use super::xml;
-use crate::phone::{self, Bundle, DeviceAddress, EncKind, Phone};
+use crate::phone::{self, Bundle, DeviceAddress, EncKind, MediaError, MediaRef, Phone, Received};
 
 /// Most times a phone asks for the same message. Source: protocol notes, section 6.
 const RETRIES_MAX: u64 = 5;
@@ -80,12 +81,45 @@ fn open(
     Ok(())
 }
 
-fn record(
-    _phone: &mut Phone,
-    _incoming: &Incoming,
-    _message: &waproto::whatsapp::Message,
-    _work: &WorkParts<'_>,
-) {
+/// Notes what the user sees, and opens the file if there is one.
+fn record(phone: &mut Phone, incoming: &Incoming, message: &wa::Message, work: &WorkParts<'_>) {
+    let received = Received {
+        id: xml::attr(&incoming.node, "id")
+            .unwrap_or_default()
+            .into_owned(),
+        from: Jid::pn_device(incoming.author.number.to_string(), incoming.author.device)
+            .to_string(),
+        chat: incoming.chat.clone(),
+        timestamp: xml::attr_u64(&incoming.node, "t").unwrap_or(work.now_s),
+        own: incoming.own,
+    };
+    let Some(record) = phone::read(received, message) else {
+        return;
+    };
+    let has_file = record.media.is_some();
+    let seq = phone.inbox_mut().push(record);
+    if !has_file {
+        return;
+    }
+    match open_file(message, work) {
+        Ok(Some(size)) => {
+            phone.inbox_mut().media_opened(seq, size);
+        }
+        Ok(None) => tracing::warn!("a phone got a file that the media host does not have"),
+        Err(e) => tracing::warn!(error = %e, "a phone could not open a file"),
+    }
+}
+
+/// Downloads and decrypts the file of a message; returns its size.
+fn open_file(message: &wa::Message, work: &WorkParts<'_>) -> Result<Option<u64>, MediaError> {
+    let Some(file) = MediaRef::of(message)? else {
+        return Ok(None);
+    };
+    let Some(stored) = (work.media)(&file.direct_path) else {
+        return Ok(None);
+    };
+    let plain = phone::open_media(&file, &stored)?;
+    Ok(u64::try_from(plain.len()).ok())
 }
 
 fn receipt(incoming: &Incoming) -> Node {
@@ -182,7 +216,7 @@ fn resend(phone: &mut Phone, incoming: &Incoming, work: &mut WorkParts<'_>) -> O
         .attr("to", incoming.from.clone())
         .attr("id", id)
         .attr("type", "text")
-        .children([enc_node(&enc)])
+        .children([enc_node(&enc, None)])
         .build();
     xml::copy_attr(&incoming.node, &mut node, "participant");
     xml::copy_attr(&incoming.node, &mut node, "recipient");
@@ -210,13 +244,16 @@ fn bundle_of(receipt: &Node) -> Option<Bundle> {
     })
 }
 
-/// `<enc>` as a phone writes it.
-pub(crate) fn enc_node(enc: &phone::Enc) -> Node {
+/// `<enc>` as a phone writes it; `media` is the kind of file in it.
+pub(crate) fn enc_node(enc: &phone::Enc, media: Option<&'static str>) -> Node {
     let mut node = NodeBuilder::new("enc")
         .attr("v", 2_u32)
         .attr("type", enc.kind.as_str());
     if let Some(count) = enc.count {
         node = node.attr("count", u32::from(count));
+    }
+    if let Some(media) = media {
+        node = node.attr("mediatype", media);
     }
     node.bytes(enc.bytes.clone()).build()
 }

@@ -92,7 +92,7 @@ fn key_share_stanza(to: DeviceAddress, id: &str, enc: &phone::Enc) -> Node {
         .attr("type", "text")
         .attr("category", "peer")
         .attr("push_priority", "high")
-        .children([phone_stanzas::enc_node(enc)])
+        .children([phone_stanzas::enc_node(enc, None)])
         .build()
 }
 
@@ -218,7 +218,7 @@ impl Server {
         })
     }
 
-    /// The chat a stanza belongs to, as phones show it: a phone number or a group address.
+    /// The chat a stanza belongs to, as phones show it: the address by number, or the group's.
     fn chat_of(&self, node: &Node, from: &Jid, own: bool) -> String {
         if from.is_group() {
             return from.to_string();
@@ -229,11 +229,8 @@ impl Server {
             None
         };
         let other = other.as_ref().unwrap_or(from);
-        let number = self
-            .resolve(other)
-            .and_then(|d| self.account(d.account))
-            .map(|a| a.number);
-        number.map_or_else(|| other.to_string(), |n| n.to_string())
+        let chat = self.resolve(other).and_then(|d| self.account(d.account));
+        chat.map_or_else(|| other.to_string(), |a| a.jid(Addressing::Pn).to_string())
     }
 
     /// Routes what a phone sends.

@@ -44,7 +44,7 @@ pub fn media_message<R: Rng + CryptoRng>(
 ) -> wa::Message {
     /// The seven fields all five types have.
     macro_rules! file {
-        ($type:ident { $($field:ident: $value:expr),* }) => {
+        ($type:ident { $($field:ident $(: $value:expr)?),* $(,)? }) => {
             wa::message::$type {
                 url: Some(at.url),
                 direct_path: Some(at.direct_path),
@@ -54,7 +54,7 @@ pub fn media_message<R: Rng + CryptoRng>(
                 file_sha256: Some(media.file_sha256.to_vec()),
                 file_enc_sha256: Some(media.file_enc_sha256.to_vec()),
                 file_length: Some(media.file_length),
-                $($field: $value,)*
+                $($field $(: $value)?,)*
                 ..Default::default()
             }
             .into()

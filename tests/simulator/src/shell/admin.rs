@@ -13,13 +13,16 @@ use serde_json::json;
 
 use super::hub::Hub;
 use crate::faults::Request;
-use crate::operations::{self, Error};
+use crate::operations::{self, Error, Outgoing};
 
 pub(crate) fn router() -> Router<Arc<Hub>> {
     Router::new()
         .route("/info", get(info))
         .route("/mock-phone/scan-qr", post(scan_qr))
         .route("/mock-phone/enter-code", post(enter_code))
+        .route("/phones", post(add_phone))
+        .route("/phones/{number}/send", post(send))
+        .route("/phones/{number}/inbox", get(inbox))
         .route("/phones/{number}/unlink", post(unlink))
         .route("/journal", get(journal))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
@@ -82,6 +85,45 @@ async fn enter_code(
     operations::enter_code(&hub, &typed.number, &typed.code)
         .await
         .map(Json)
+}
+
+#[derive(Debug, Deserialize)]
+struct NewPhone {
+    number: String,
+    #[serde(default)]
+    name: String,
+}
+
+/// `POST /admin/phones`: sets up a phone without companions.
+async fn add_phone(
+    State(hub): State<Arc<Hub>>,
+    Json(phone): Json<NewPhone>,
+) -> Result<impl IntoResponse, Error> {
+    operations::add_phone(&hub, &phone.number, &phone.name).map(Json)
+}
+
+/// `POST /admin/phones/{number}/send`: the phone itself sends, end-to-end encrypted.
+async fn send(
+    State(hub): State<Arc<Hub>>,
+    Path(number): Path<String>,
+    Json(out): Json<Outgoing>,
+) -> Result<impl IntoResponse, Error> {
+    operations::phone_send(&hub, &number, out).map(Json)
+}
+
+#[derive(Debug, Deserialize)]
+struct Since {
+    #[serde(default)]
+    since: u64,
+}
+
+/// `GET /admin/phones/{number}/inbox?since=<seq>`: what the phone has decrypted, oldest first.
+async fn inbox(
+    State(hub): State<Arc<Hub>>,
+    Path(number): Path<String>,
+    Query(query): Query<Since>,
+) -> Result<impl IntoResponse, Error> {
+    operations::phone_inbox(&hub, &number, query.since).map(Json)
 }
 
 #[derive(Debug, Deserialize)]

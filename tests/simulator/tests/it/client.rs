@@ -217,6 +217,18 @@ impl TestClient {
         texts
     }
 
+    /// The next image.
+    pub(crate) async fn image(&self) -> wa::message::ImageMessage {
+        self.wait_for("an image", |e| match e {
+            Event::Messages(batch) => batch
+                .messages
+                .iter()
+                .find_map(|m| m.message.image_message.as_option().cloned()),
+            _ => None,
+        })
+        .await
+    }
+
     pub(crate) async fn send_text(&self, to: &str, text: &str) -> String {
         let to: Jid = to.parse().unwrap();
         let message = wa::Message {

@@ -9,6 +9,10 @@
 )]
 
 mod client;
+mod faults;
+mod groups;
+mod handshake;
 mod http;
+mod media;
 mod messages;
 mod pairing;
