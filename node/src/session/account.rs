@@ -1,0 +1,121 @@
+//! The session's client, opened when it is first needed.
+//!
+//! Owns which [`Account`] is the current one. Must not know when to connect.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use switchboard_keystore::KeyStore;
+use switchboard_vocab::{ErrorCode, OpError};
+use switchboard_whatsapp::{Account, Connector, Error, Fence, Intake, OpenRequest, Signal};
+use tokio::sync::{Mutex, mpsc};
+
+use super::journal::Journal;
+use crate::ports::{Downloader, SessionScope};
+
+/// Signals that wait for the session. Source: our choice; hints are dropped beyond it, state changes wait.
+const SIGNALS_MAX: usize = 256;
+
+/// Opens clients. Sessions know this trait and not the connector, so that their supervision can be tested without a network.
+#[async_trait]
+pub trait Connect: Send + Sync + fmt::Debug {
+    /// As [`Connector::open`].
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the session's keys cannot be read.
+    async fn open(&self, request: OpenRequest) -> Result<Arc<dyn Account>, Error>;
+}
+
+#[async_trait]
+impl Connect for Connector {
+    async fn open(&self, request: OpenRequest) -> Result<Arc<dyn Account>, Error> {
+        Self::open(self, request).await
+    }
+}
+
+/// An open client and what it says.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    pub(crate) account: Arc<dyn Account>,
+    /// Read by the connection, one at a time.
+    pub(crate) signals: Arc<Mutex<mpsc::Receiver<Signal>>>,
+}
+
+/// The place of the current client.
+pub(crate) struct AccountSlot {
+    connect: Arc<dyn Connect>,
+    scope: SessionScope,
+    store: Arc<dyn KeyStore>,
+    journal: Arc<Journal>,
+    fence: Arc<dyn Fence>,
+    current: Mutex<Option<Opened>>,
+}
+
+impl AccountSlot {
+    pub(crate) fn new(
+        connect: Arc<dyn Connect>,
+        scope: SessionScope,
+        store: Arc<dyn KeyStore>,
+        journal: Arc<Journal>,
+        fence: Arc<dyn Fence>,
+    ) -> Self {
+        Self { connect, scope, store, journal, fence, current: Mutex::new(None) }
+    }
+
+    /// The client; opened from the store when there is none yet.
+    pub(crate) async fn open(&self) -> Result<Opened, Error> {
+        let mut current = self.current.lock().await;
+        if let Some(opened) = &*current {
+            return Ok(opened.clone());
+        }
+        let (sender, receiver) = mpsc::channel(SIGNALS_MAX);
+        let request = OpenRequest {
+            session: self.scope.session.clone(),
+            epoch: self.scope.epoch,
+            store: Arc::clone(&self.store),
+            intake: Arc::clone(&self.journal) as Arc<dyn Intake>,
+            signals: sender,
+            fence: Arc::clone(&self.fence),
+        };
+        let account = self.connect.open(request).await?;
+        let opened = Opened { account, signals: Arc::new(Mutex::new(receiver)) };
+        *current = Some(opened.clone());
+        Ok(opened)
+    }
+
+    /// Forgets the client: the next use opens a new one. Whoever still holds the old one finishes with it.
+    pub(crate) async fn clear(&self) {
+        *self.current.lock().await = None;
+    }
+}
+
+#[async_trait]
+impl Downloader for AccountSlot {
+    async fn download(&self, keys: &[u8], size_max: u64) -> Result<bytes::Bytes, OpError> {
+        let account = self.open().await.map_err(|e| remote(&e))?.account;
+        account.download(keys, size_max).await.map_err(|e| remote(&e))
+    }
+}
+
+/// A client's error in the words of the vocabulary.
+pub(crate) fn remote(error: &Error) -> OpError {
+    let text = error.to_string();
+    match error {
+        Error::NotConnected => {
+            OpError::new(ErrorCode::NotConnected, "the session is not connected to whatsapp")
+        }
+        Error::NotPaired => {
+            OpError::new(ErrorCode::NotPaired, "the session is not linked to an account: pair it")
+        }
+        Error::AlreadyPaired => {
+            OpError::new(ErrorCode::AlreadyPaired, "the session is linked to an account already")
+        }
+        Error::Refused { .. } => OpError::new(ErrorCode::Rejected, text),
+        Error::NoRecipient(_) => OpError::new(ErrorCode::NotFound, text),
+        Error::RateLimited(_) => OpError::new(ErrorCode::RateLimited, text),
+        Error::Interrupted(_) => OpError::new(ErrorCode::NotConnected, text).maybe_executed(),
+        Error::Media(_) => OpError::new(ErrorCode::NotFound, text),
+        Error::Store(_) | Error::Other(_) => OpError::internal(text),
+    }
+}

@@ -1,0 +1,524 @@
+//! The journal against a plain model, on a real store that is closed and opened again.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use switchboard_keystore::{EngineKind, MasterKey};
+use switchboard_vocab::content::{Body, MediaBody, MediaKind, Text};
+use switchboard_vocab::events::messages::Event as MessageEvent;
+use switchboard_vocab::events::{Envelope, Event};
+use switchboard_vocab::messages::{DeliveryStatus, ListMessages, ListOrder};
+use switchboard_vocab::{ChatId, Epoch, ErrorCode, UserId};
+use switchboard_whatsapp::ReceiptKind;
+
+use super::*;
+use crate::ports::Outbox;
+
+const WIDE: Limits = Limits { messages_max: 1_000, events_max: 1_000 };
+const SINK: &str = "stream";
+
+struct Fixture {
+    dir: tempfile::TempDir,
+    store: Arc<dyn KeyStore>,
+    journal: Arc<Journal>,
+    limits: Limits,
+}
+
+fn scope(epoch: u64) -> SessionScope {
+    SessionScope {
+        session: "default/one".parse().unwrap(),
+        uuid: "11111111".into(),
+        epoch: Epoch(epoch),
+    }
+}
+
+async fn store_in(dir: &std::path::Path, engine: EngineKind) -> Arc<dyn KeyStore> {
+    let master = MasterKey::new(std::array::from_fn(|at| at as u8));
+    let mut config = switchboard_keystore::Config::new(dir, engine, master);
+    config.cache_bytes = 8 << 20;
+    switchboard_keystore::open(config).await.unwrap().store
+}
+
+impl Fixture {
+    async fn new(engine: EngineKind, limits: Limits) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = store_in(dir.path(), engine).await;
+        let (journal, _) = Journal::open(scope(1), Arc::clone(&store), limits, ()).await.unwrap();
+        journal.pass(SINK, 0).await.unwrap();
+        Self { dir, store, journal, limits }
+    }
+
+    /// Ends the journal, and with it the process as far as the store can tell.
+    async fn reopen(&mut self, engine: EngineKind) {
+        self.journal.close().await;
+        if engine != EngineKind::Memory {
+            self.store.close().await.unwrap();
+            self.store = store_in(self.dir.path(), engine).await;
+        }
+        let opened = Journal::open(scope(1), Arc::clone(&self.store), self.limits, ()).await;
+        self.journal = opened.unwrap().0;
+    }
+
+    async fn events(&self) -> Vec<Envelope> {
+        let mut all = Vec::new();
+        loop {
+            let after = all.last().map_or(0, |e: &Envelope| e.sequence);
+            let page = self.journal.read(after, 7).await.unwrap();
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page);
+        }
+    }
+
+    async fn all(&self) -> Vec<Message> {
+        self.journal.list(&everything()).await.unwrap().messages
+    }
+}
+
+fn everything() -> ListMessages {
+    ListMessages {
+        chat: None,
+        after_number: None,
+        from_me: None,
+        from: None,
+        until: None,
+        order: ListOrder::OldestFirst,
+        offset: 0,
+        limit: 500,
+    }
+}
+
+fn user(at: u64) -> UserId {
+    UserId::phone(&format!("49151000{at:04}")).unwrap()
+}
+
+fn message(id: &str, writer: u64, secs: u64) -> Message {
+    Message {
+        id: MessageId::parse(id).unwrap(),
+        number: 0,
+        chat: ChatId::User(user(writer)),
+        chat_alt: None,
+        sender: user(writer),
+        sender_alt: None,
+        from_me: false,
+        push_name: None,
+        at: Timestamp::from_secs(secs),
+        body: Body::Text(Text { body: format!("hello {id}"), mentions: Vec::new() }),
+        quoted: None,
+        status: DeliveryStatus::Delivered,
+        forwarded: false,
+        proto_json: None,
+    }
+}
+
+fn own(id: &str, to: u64) -> Message {
+    let mut message = message(id, to, 5);
+    message.from_me = true;
+    message.sender = user(9_999);
+    message
+}
+
+fn incoming(message: Message) -> Incoming {
+    Incoming { message, media_keys: None }
+}
+
+fn dispatched(id: &str) -> Dispatched {
+    Dispatched {
+        id: MessageId::parse(id).unwrap(),
+        at: Timestamp::from_secs(6),
+        proto_json: Some("{}".to_owned()),
+        media_keys: None,
+    }
+}
+
+fn acked(id: &str, error: Option<u16>) -> Acked {
+    Acked {
+        id: MessageId::parse(id).unwrap(),
+        chat: ChatId::User(user(1)),
+        error,
+        at: Timestamp::from_secs(7),
+    }
+}
+
+fn receipt(id: &str, kind: ReceiptKind) -> Receipt {
+    Receipt {
+        chat: ChatId::User(user(1)),
+        user: user(1),
+        ids: vec![MessageId::parse(id).unwrap()],
+        kind,
+        at: Timestamp::from_secs(8),
+    }
+}
+
+fn kinds_of(events: &[Envelope]) -> Vec<&'static str> {
+    events.iter().map(|e| e.event.type_token()).collect()
+}
+
+fn statuses(events: &[Envelope]) -> Vec<DeliveryStatus> {
+    let changed = events.iter().filter_map(|e| match &e.event {
+        Event::Messages(MessageEvent::StatusChanged(change)) => Some(change.status),
+        _ => None,
+    });
+    changed.collect()
+}
+
+#[tokio::test]
+async fn a_message_delivered_again_is_neither_logged_nor_told_again() {
+    let mut fixture = Fixture::new(EngineKind::Sled, WIDE).await;
+    let batch = || vec![incoming(message("A", 1, 1)), incoming(message("B", 1, 2))];
+    fixture.journal.take(batch()).await.unwrap();
+    fixture.reopen(EngineKind::Sled).await;
+    let mut again = batch();
+    // Between the two deliveries the writer's other address became known, and it is now the first one.
+    again[0].message.sender_alt = Some(again[0].message.sender.clone());
+    again[0].message.sender = UserId::lid("777").unwrap();
+    again.push(incoming(message("C", 1, 3)));
+    again.push(incoming(message("C", 1, 3)));
+    fixture.journal.take(again).await.unwrap();
+    let numbers: Vec<_> = fixture.all().await.iter().map(|m| m.number).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+    let sequences: Vec<_> = fixture.events().await.iter().map(|e| e.sequence).collect();
+    assert_eq!(sequences, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_stranger_cannot_hide_a_message_by_using_its_id_first() {
+    let fixture = Fixture::new(EngineKind::Memory, WIDE).await;
+    fixture.journal.take(vec![incoming(message("A", 1, 1))]).await.unwrap();
+    fixture.journal.take(vec![incoming(message("A", 2, 2))]).await.unwrap();
+    assert_eq!(fixture.all().await.len(), 2);
+    fixture.journal.claim(own("A", 3), None).await.unwrap();
+    fixture.journal.dispatched(dispatched("A")).await.unwrap();
+    fixture.journal.acked(acked("A", None)).await.unwrap();
+    let all = fixture.all().await;
+    let status: Vec<_> = all.iter().map(|m| m.status).collect();
+    let delivered = DeliveryStatus::Delivered;
+    assert_eq!(status, [delivered, delivered, DeliveryStatus::Server]);
+}
+
+#[tokio::test]
+async fn an_own_message_moves_forward_only() {
+    let fixture = Fixture::new(EngineKind::Memory, WIDE).await;
+    let journal = &fixture.journal;
+    assert!(matches!(journal.claim(own("S", 1), None).await.unwrap(), Claim::New(_)));
+    let sent = journal.dispatched(dispatched("S")).await.unwrap();
+    assert_eq!((sent.number, sent.status), (1, DeliveryStatus::Pending));
+    for kind in [ReceiptKind::Read, ReceiptKind::Delivered, ReceiptKind::Read] {
+        journal.receipt(receipt("S", kind)).await.unwrap();
+    }
+    journal.acked(acked("S", None)).await.unwrap();
+    journal.acked(acked("S", Some(479))).await.unwrap();
+    assert_eq!(fixture.all().await[0].status, DeliveryStatus::Read);
+    let events = fixture.events().await;
+    assert_eq!(kinds_of(&events), ["message-sent", "message-status-changed"]);
+    assert_eq!(statuses(&events), [DeliveryStatus::Read]);
+}
+
+#[tokio::test]
+async fn a_refusal_by_whatsapp_fails_the_message() {
+    let fixture = Fixture::new(EngineKind::Memory, WIDE).await;
+    fixture.journal.claim(own("S", 1), None).await.unwrap();
+    fixture.journal.dispatched(dispatched("S")).await.unwrap();
+    fixture.journal.acked(acked("S", Some(463))).await.unwrap();
+    assert_eq!(fixture.all().await[0].status, DeliveryStatus::Failed);
+    assert_eq!(statuses(&fixture.events().await), [DeliveryStatus::Failed]);
+}
+
+#[tokio::test]
+async fn the_same_id_is_one_message_whatever_became_of_it() {
+    let mut fixture = Fixture::new(EngineKind::Sled, WIDE).await;
+    let maybe = OpError::new(ErrorCode::NotConnected, "the connection broke").maybe_executed();
+    fixture.journal.claim(own("M", 1), None).await.unwrap();
+    fixture.journal.not_sent(MessageId::parse("M").unwrap(), maybe.clone()).await.unwrap();
+    fixture.journal.claim(own("N", 1), None).await.unwrap();
+    let not = OpError::new(ErrorCode::NotConnected, "not connected");
+    fixture.journal.not_sent(MessageId::parse("N").unwrap(), not).await.unwrap();
+    fixture.journal.claim(own("D", 1), None).await.unwrap();
+    fixture.journal.dispatched(dispatched("D")).await.unwrap();
+    fixture.reopen(EngineKind::Sled).await;
+    let journal = &fixture.journal;
+    let known = journal.claim(own("M", 1), None).await.unwrap();
+    assert!(matches!(known, Claim::Known(_, Fate::Unknown { error }) if error == maybe));
+    // What certainly did not leave may be tried again, as the same message.
+    let again = journal.claim(own("N", 1), None).await.unwrap();
+    assert!(matches!(again, Claim::New(message) if message.number == 2));
+    let elsewhere = journal.claim(own("M", 2), None).await.unwrap();
+    assert!(matches!(elsewhere, Claim::Known(..)));
+    let done = journal.claim(own("D", 1), None).await.unwrap();
+    assert!(matches!(done, Claim::Known(message, Fate::Dispatched) if message.number == 3));
+}
+
+#[tokio::test]
+async fn a_receipt_after_a_crash_proves_that_the_message_left() {
+    let mut fixture = Fixture::new(EngineKind::Sled, WIDE).await;
+    fixture.journal.claim(own("S", 1), None).await.unwrap();
+    fixture.reopen(EngineKind::Sled).await;
+    assert!(fixture.events().await.is_empty(), "nothing is known to have left");
+    fixture.journal.receipt(receipt("S", ReceiptKind::Delivered)).await.unwrap();
+    let events = fixture.events().await;
+    assert_eq!(kinds_of(&events), ["message-sent", "message-status-changed"]);
+    let known = fixture.journal.claim(own("S", 1), None).await.unwrap();
+    assert!(matches!(known, Claim::Known(_, Fate::Dispatched)));
+}
+
+#[tokio::test]
+async fn the_log_keeps_its_newest_messages_and_no_index_of_others() {
+    let limits = Limits { messages_max: 3, events_max: 1_000 };
+    let fixture = Fixture::new(EngineKind::Memory, limits).await;
+    for at in 0..8 {
+        let mut message = message(&format!("M{at}"), at % 2, at);
+        message.chat_alt = Some(UserId::lid(&format!("{at}")).unwrap());
+        message.body = Body::Media(MediaBody {
+            kind: MediaKind::Image,
+            id: MediaId::parse(&format!("F{at}")).unwrap(),
+            mime_type: "image/png".to_owned(),
+            size: 1,
+            sha256: String::new(),
+            caption: None,
+            file_name: None,
+            width: None,
+            height: None,
+            seconds: None,
+        });
+        let keys = Some(vec![1, 2, 3]);
+        fixture.journal.take(vec![Incoming { message, media_keys: keys }]).await.unwrap();
+    }
+    let numbers: Vec<_> = fixture.all().await.iter().map(|m| m.number).collect();
+    assert_eq!(numbers, [6, 7, 8]);
+    assert!(fixture.journal.message(&MessageId::parse("M4").unwrap()).await.unwrap().is_none());
+    assert!(fixture.journal.media(&MediaId::parse("F4").unwrap()).await.unwrap().is_none());
+    let media = fixture.journal.media(&MediaId::parse("F7").unwrap()).await.unwrap().unwrap();
+    assert_eq!(media.keys, Some(vec![1, 2, 3]));
+    let namespace = namespace(&scope(1)).unwrap();
+    for (kind, rows) in [(kinds::BY_ID, 3), (kinds::BY_CHAT, 6), (kinds::MEDIA, 3)] {
+        let all = switchboard_keystore::ScanRange::all(100);
+        let page = fixture.store.scan(&namespace, kind, all).await.unwrap();
+        assert_eq!(page.entries.len(), rows, "kind {kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn events_stay_until_every_sink_has_passed_them() {
+    let mut fixture = Fixture::new(EngineKind::Sled, WIDE).await;
+    fixture.journal.pass("hook", 0).await.unwrap();
+    for at in 0..5 {
+        fixture.journal.take(vec![incoming(message(&format!("M{at}"), 1, at))]).await.unwrap();
+    }
+    fixture.journal.pass(SINK, 4).await.unwrap();
+    assert_eq!(fixture.events().await.len(), 5);
+    fixture.journal.pass("hook", 2).await.unwrap();
+    // A cursor never goes back.
+    fixture.journal.pass("hook", 1).await.unwrap();
+    assert!(fixture.journal.pass("hook", 6).await.is_err(), "passed what does not exist");
+    fixture.reopen(EngineKind::Sled).await;
+    let left: Vec<_> = fixture.events().await.iter().map(|e| e.sequence).collect();
+    assert_eq!(left, [3, 4, 5]);
+    fixture.journal.forget("hook").await.unwrap();
+    assert_eq!(fixture.events().await.len(), 1);
+    fixture.journal.forget(SINK).await.unwrap();
+    assert!(fixture.events().await.is_empty(), "nobody is left who wants them");
+    fixture.journal.take(vec![incoming(message("Z", 1, 9))]).await.unwrap();
+    fixture.journal.pass("late", 0).await.unwrap();
+    fixture.journal.take(vec![incoming(message("Y", 1, 9))]).await.unwrap();
+    let left: Vec<_> = fixture.events().await.iter().map(|e| e.sequence).collect();
+    assert_eq!(left, [7], "numbers go on where nobody listened");
+}
+
+#[tokio::test]
+async fn a_full_outbox_drops_its_oldest_events_and_the_log_none() {
+    let limits = Limits { messages_max: 1_000, events_max: 4 };
+    let fixture = Fixture::new(EngineKind::Memory, limits).await;
+    for at in 0..10 {
+        fixture.journal.take(vec![incoming(message(&format!("M{at}"), 1, at))]).await.unwrap();
+    }
+    let left: Vec<_> = fixture.events().await.iter().map(|e| e.sequence).collect();
+    assert_eq!(left, [7, 8, 9, 10]);
+    assert_eq!(fixture.all().await.len(), 10);
+}
+
+#[tokio::test]
+async fn a_later_owner_fences_the_journal_of_an_earlier_one() {
+    let fixture = Fixture::new(EngineKind::Memory, WIDE).await;
+    let (later, _) =
+        Journal::open(scope(2), Arc::clone(&fixture.store), WIDE, ()).await.unwrap();
+    let refused = fixture.journal.take(vec![incoming(message("A", 1, 1))]).await;
+    assert!(refused.is_err());
+    fixture.journal.ended().await;
+    later.take(vec![incoming(message("A", 1, 1))]).await.unwrap();
+    assert_eq!(later.head().last_number, 1);
+}
+
+#[tokio::test]
+async fn rows_of_an_earlier_session_of_the_name_are_not_opened() {
+    let fixture = Fixture::new(EngineKind::Memory, WIDE).await;
+    fixture.journal.close().await;
+    let mut other = scope(1);
+    other.uuid = "22222222".into();
+    let opened = Journal::open(other, Arc::clone(&fixture.store), WIDE, ()).await;
+    assert!(matches!(opened, Err(Error::Invalid(_))));
+}
+
+#[tokio::test]
+async fn both_addresses_of_a_person_are_one_conversation() {
+    let fixture = Fixture::new(EngineKind::Memory, WIDE).await;
+    let lid = UserId::lid("8123").unwrap();
+    let by_phone = message("A", 1, 1);
+    let mut by_lid = message("B", 1, 2);
+    by_lid.chat = ChatId::User(lid.clone());
+    by_lid.chat_alt = Some(user(1));
+    let other = message("C", 2, 3);
+    let batch = vec![incoming(by_phone), incoming(by_lid), incoming(other)];
+    fixture.journal.take(batch).await.unwrap();
+    for chat in [ChatId::User(lid), ChatId::User(user(1))] {
+        let filter = ListMessages { chat: Some(chat), ..everything() };
+        let list = fixture.journal.list(&filter).await.unwrap();
+        assert_eq!((list.messages.len(), list.total, list.last_number), (2, 2, 3));
+    }
+}
+
+fn any_filter() -> impl Strategy<Value = ListMessages> {
+    let time = proptest::option::of((0u64..12).prop_map(Timestamp::from_secs));
+    (
+        proptest::option::of((0u64..3).prop_map(|at| ChatId::User(user(at)))),
+        proptest::option::of(0u64..14),
+        proptest::option::of(any::<bool>()),
+        (time.clone(), time),
+        any::<bool>(),
+        0u32..6,
+        0u32..8,
+    )
+        .prop_map(|(chat, after_number, from_me, (from, until), oldest, offset, limit)| {
+            let order = if oldest { ListOrder::OldestFirst } else { ListOrder::NewestFirst };
+            ListMessages { chat, after_number, from_me, from, until, order, offset, limit }
+        })
+}
+
+/// What a listing means, in the plainest words.
+fn model_list(log: &BTreeMap<u64, Message>, filter: &ListMessages) -> (Vec<u64>, u64) {
+    let mut numbers: Vec<u64> = log
+        .values()
+        .filter(|m| filter.chat.as_ref().is_none_or(|chat| m.chat == *chat))
+        .filter(|m| filter.after_number.is_none_or(|after| m.number > after))
+        .filter(|m| filter.from_me.is_none_or(|from_me| m.from_me == from_me))
+        .filter(|m| filter.from.is_none_or(|from| m.at >= from))
+        .filter(|m| filter.until.is_none_or(|until| m.at <= until))
+        .map(|m| m.number)
+        .collect();
+    let total = numbers.len() as u64;
+    if filter.order == ListOrder::NewestFirst {
+        numbers.reverse();
+    }
+    let page = numbers.into_iter().skip(filter.offset as usize).take(filter.limit as usize);
+    (page.collect(), total)
+}
+
+#[derive(Debug, Clone)]
+enum Act {
+    Take(Vec<(u8, u64)>),
+    Send(u8, u64, bool),
+    Pass,
+    Reopen,
+}
+
+fn any_act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        4 => proptest::collection::vec((0u8..20, 0u64..3), 1..4).prop_map(Act::Take),
+        3 => (20u8..30, 0u64..3, any::<bool>()).prop_map(|(id, to, ok)| Act::Send(id, to, ok)),
+        1 => Just(Act::Pass),
+        1 => Just(Act::Reopen),
+    ]
+}
+
+#[derive(Default)]
+struct Model {
+    log: BTreeMap<u64, Message>,
+    taken: std::collections::BTreeSet<(u8, u64)>,
+    fates: BTreeMap<u8, bool>,
+    last: u64,
+    events: u64,
+}
+
+async fn play(fixture: &mut Fixture, model: &mut Model, act: Act) {
+    match act {
+        Act::Take(batch) => {
+            let messages =
+                batch.iter().map(|(id, from)| incoming(message(&format!("I{id}"), *from, u64::from(*id % 12))));
+            fixture.journal.take(messages.collect()).await.unwrap();
+            for (id, from) in batch {
+                if model.taken.insert((id, from)) {
+                    model.last += 1;
+                    model.events += 1;
+                    let mut message = message(&format!("I{id}"), from, u64::from(id % 12));
+                    message.number = model.last;
+                    model.log.insert(model.last, message);
+                }
+            }
+        }
+        Act::Send(id, to, ok) => {
+            let text = format!("O{id}");
+            let claim = fixture.journal.claim(own(&text, to), None).await.unwrap();
+            let fresh = !model.fates.contains_key(&id);
+            let known = model.log.values().find(|m| m.id.as_str() == text).cloned();
+            let retried = model.fates.get(&id) == Some(&false)
+                && known.as_ref().is_some_and(|m| m.chat == ChatId::User(user(to)));
+            assert_eq!(matches!(claim, Claim::New(_)), fresh || retried);
+            if !(fresh || retried) {
+                return;
+            }
+            if fresh {
+                model.last += 1;
+            }
+            let mut message = own(&text, to);
+            message.number = known.map_or(model.last, |m| m.number);
+            let message_id = message.id.clone();
+            message.at = if ok { Timestamp::from_secs(6) } else { message.at };
+            model.log.insert(message.number, message);
+            model.fates.insert(id, ok);
+            model.events += 1;
+            if ok {
+                fixture.journal.dispatched(dispatched(&text)).await.unwrap();
+            } else {
+                let error = OpError::new(ErrorCode::NotConnected, "not connected");
+                fixture.journal.not_sent(message_id, error).await.unwrap();
+            }
+        }
+        Act::Pass => {
+            let last = *fixture.journal.last().borrow();
+            fixture.journal.pass(SINK, last.saturating_sub(2)).await.unwrap();
+        }
+        Act::Reopen => fixture.reopen(EngineKind::Sled).await,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn the_journal_is_its_model_across_restarts(
+        acts in proptest::collection::vec(any_act(), 1..25),
+        filters in proptest::collection::vec(any_filter(), 1..12),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let mut fixture = Fixture::new(EngineKind::Sled, WIDE).await;
+            let mut model = Model::default();
+            for act in acts {
+                play(&mut fixture, &mut model, act).await;
+            }
+            let head = fixture.journal.head();
+            assert_eq!((head.last_number, head.last_sequence), (model.last, model.events));
+            let events = fixture.events().await;
+            let sequences: Vec<_> = events.iter().map(|e| e.sequence).collect();
+            let first = sequences.first().copied().unwrap_or(model.events + 1);
+            assert_eq!(sequences, (first..=model.events).collect::<Vec<_>>(), "a gap");
+            for filter in filters {
+                let list = fixture.journal.list(&filter).await.unwrap();
+                let numbers: Vec<_> = list.messages.iter().map(|m| m.number).collect();
+                assert_eq!((numbers, list.total), model_list(&model.log, &filter), "{filter:?}");
+            }
+            fixture.journal.close().await;
+            fixture.store.close().await.unwrap();
+        });
+    }
+}

@@ -1,0 +1,106 @@
+//! The rows that one durable commit will write, readable while it is put together.
+//!
+//! Several requests share a commit. Each works on a layer of its own, so that one that fails leaves nothing behind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use switchboard_keystore::{KeyStore, Kind, Namespace, Op};
+
+use super::rows::Head;
+use super::{Error, rows};
+use crate::session::kinds;
+
+type Layer = BTreeMap<(Kind, Vec<u8>), Option<Vec<u8>>>;
+
+/// The state that the writer keeps in memory between commits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Memory {
+    pub(super) head: Head,
+    pub(super) sinks: BTreeMap<String, u64>,
+}
+
+pub(super) struct Txn<'a> {
+    store: &'a Arc<dyn KeyStore>,
+    namespace: &'a Namespace,
+    accepted: Layer,
+    pending: Layer,
+    accepted_memory: Memory,
+    /// As the request under way wants it.
+    pub(super) memory: Memory,
+    bytes: usize,
+}
+
+impl<'a> Txn<'a> {
+    pub(super) fn new(
+        store: &'a Arc<dyn KeyStore>,
+        namespace: &'a Namespace,
+        memory: Memory,
+    ) -> Self {
+        Self {
+            store,
+            namespace,
+            accepted: Layer::new(),
+            pending: Layer::new(),
+            accepted_memory: memory.clone(),
+            memory,
+            bytes: 0,
+        }
+    }
+
+    pub(super) async fn get(&self, kind: Kind, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
+        let place = (kind, key.to_vec());
+        if let Some(row) = self.pending.get(&place).or_else(|| self.accepted.get(&place)) {
+            return Ok(row.clone());
+        }
+        Ok(self.store.get(self.namespace, kind, key).await?)
+    }
+
+    pub(super) fn put(&mut self, kind: Kind, key: Vec<u8>, value: Vec<u8>) {
+        self.bytes = self.bytes.saturating_add(key.len()).saturating_add(value.len());
+        self.pending.insert((kind, key), Some(value));
+    }
+
+    pub(super) fn delete(&mut self, kind: Kind, key: Vec<u8>) {
+        self.pending.insert((kind, key), None);
+    }
+
+    /// Keeps what the request under way has written.
+    pub(super) fn accept(&mut self) {
+        self.accepted.append(&mut self.pending);
+        self.accepted_memory = self.memory.clone();
+    }
+
+    /// Drops what the request under way has written.
+    pub(super) fn discard(&mut self) {
+        self.pending.clear();
+        self.memory = self.accepted_memory.clone();
+    }
+
+    /// Rows and bytes so far, to end a group before it is too large for one commit.
+    pub(super) fn weight(&self) -> (usize, usize) {
+        (self.accepted.len(), self.bytes)
+    }
+
+    /// The changes to commit and the memory that is true once they are durable; no changes, no commit.
+    pub(super) fn finish(mut self, before: &Memory) -> Result<(Vec<Op>, Memory), Error> {
+        let memory = self.accepted_memory;
+        if memory.head != before.head {
+            self.accepted.insert(
+                (kinds::HEAD, Vec::new()),
+                Some(rows::encode("head", &memory.head)?),
+            );
+        }
+        let ops = self.accepted.into_iter().map(|((kind, key), value)| match value {
+            Some(value) => Op::Put { kind, key, value },
+            None => Op::Delete { kind, key },
+        });
+        let mut ops: Vec<Op> = ops.collect();
+        let (from, to) = (before.head.first_sequence, memory.head.first_sequence);
+        if from < to {
+            let (from, to) = (rows::number_key(from), rows::number_key(to));
+            ops.push(Op::DeleteRange { kind: kinds::OUTBOX, from, to });
+        }
+        Ok((ops, memory))
+    }
+}

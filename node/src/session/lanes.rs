@@ -1,0 +1,80 @@
+//! Order among the jobs of a session: one at a time in each lane, lanes side by side.
+//!
+//! Owns the queues. Their length is bounded by the session's admission permits, which every queued job holds.
+
+use std::collections::{HashMap, VecDeque};
+
+use switchboard_vocab::ChatId;
+
+/// Which jobs must keep their order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// In no order: reads, and what orders itself.
+    Free,
+    /// Sends to one conversation.
+    Chat(ChatId),
+    /// Changes of the webhooks.
+    Webhooks,
+    /// Ending the login.
+    Login,
+}
+
+/// The queues behind running jobs. A lane is here exactly while one of its jobs runs.
+#[derive(Debug)]
+pub(crate) struct Lanes<J> {
+    busy: HashMap<Lane, VecDeque<J>>,
+}
+
+impl<J> Default for Lanes<J> {
+    fn default() -> Self {
+        Self { busy: HashMap::new() }
+    }
+}
+
+impl<J> Lanes<J> {
+    /// The job, when it may run now; otherwise it waits for [`Lanes::done`].
+    pub(crate) fn admit(&mut self, lane: &Lane, job: J) -> Option<J> {
+        if *lane == Lane::Free {
+            return Some(job);
+        }
+        if let Some(queue) = self.busy.get_mut(lane) {
+            queue.push_back(job);
+            return None;
+        }
+        self.busy.insert(lane.clone(), VecDeque::new());
+        Some(job)
+    }
+
+    /// A job of the lane has ended; the next one, if any, runs now.
+    pub(crate) fn done(&mut self, lane: &Lane) -> Option<J> {
+        let next = self.busy.get_mut(lane)?.pop_front();
+        if next.is_none() {
+            self.busy.remove(lane);
+        }
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chat(at: u8) -> Lane {
+        Lane::Chat(format!("49151000000{at}@s.whatsapp.net").parse().unwrap())
+    }
+
+    #[test]
+    fn a_lane_runs_one_job_at_a_time_in_order() {
+        let mut lanes = Lanes::default();
+        assert_eq!(lanes.admit(&chat(1), 1), Some(1));
+        assert_eq!(lanes.admit(&chat(1), 2), None);
+        assert_eq!(lanes.admit(&chat(1), 3), None);
+        assert_eq!(lanes.admit(&chat(2), 4), Some(4), "another chat does not wait");
+        assert_eq!(lanes.admit(&Lane::Free, 5), Some(5));
+        assert_eq!(lanes.done(&chat(1)), Some(2));
+        assert_eq!(lanes.done(&chat(1)), Some(3));
+        assert_eq!(lanes.done(&chat(1)), None);
+        assert!(!lanes.busy.contains_key(&chat(1)), "an idle lane leaves nothing behind");
+        assert_eq!(lanes.admit(&chat(1), 6), Some(6));
+    }
+}

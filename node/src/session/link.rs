@@ -1,0 +1,193 @@
+//! One connection from its permission to its end: the only task that calls [`switchboard_whatsapp::Account::run`].
+//!
+//! Owns the order of things around a connection: limiter, ownership, opening, running, signals, closing. Decides nothing
+//! about what follows; its one result is why it ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchboard_vocab::events::{Event, presence};
+use switchboard_whatsapp::{Account, End, Signal};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::account::Opened;
+use super::context::Session;
+use super::journal::Acked;
+use super::lifecycle::Input;
+use crate::placement::Verdict;
+
+/// Longest graceful close of one connection. Source: design rule R-27.
+pub(crate) const CLOSE_MAX: Duration = Duration::from_secs(10);
+/// Longest wait for a connection that was cut to end.
+const CUT_MAX: Duration = Duration::from_secs(2);
+/// Longest wait for the last signals to be recorded.
+const SIGNALS_DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// What a connection is told while it lives.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Control {
+    /// Close, flushing.
+    pub(crate) close: CancellationToken,
+}
+
+/// Where a connection tells what it sees; the actor's mailbox.
+pub(crate) type Tell = Arc<dyn Fn(Input) + Send + Sync>;
+
+/// Runs one connection.
+pub(crate) async fn run(session: Arc<Session>, fresh: bool, control: Control, tell: Tell) -> End {
+    tokio::select! {
+        () = session.limiter.acquire() => {}
+        () = control.close.cancelled() => return End::Stopped,
+    }
+    if !may_run(&session) {
+        return End::Fenced;
+    }
+    let opened = match open(&session, fresh).await {
+        Ok(opened) => opened,
+        Err(text) => return End::Closed(text),
+    };
+    tell(Input::Opened(opened.account.identity()));
+    let end = connected(&session, &opened, &control, &tell).await;
+    if end == End::Fenced {
+        // A client that was cut is of no use any more.
+        session.account.clear().await;
+    }
+    end
+}
+
+/// Ownership is asked before every connect, whatever was true before (design rules ).
+fn may_run(session: &Session) -> bool {
+    let verdict = session.ownership.owner(&session.scope.session);
+    let owned = matches!(verdict, Verdict::Owned { epoch } if epoch == session.scope.epoch);
+    owned && session.fence.is_open()
+}
+
+async fn open(session: &Session, fresh: bool) -> Result<Opened, String> {
+    let opened = session.account.open().await.map_err(|e| e.to_string())?;
+    if !fresh || opened.account.identity().is_none() {
+        return Ok(opened);
+    }
+    opened.account.logout().await.map_err(|e| format!("remove the ended login: {e}"))?;
+    drop(opened);
+    session.account.clear().await;
+    session.account.open().await.map_err(|e| e.to_string())
+}
+
+async fn connected(session: &Session, opened: &Opened, control: &Control, tell: &Tell) -> End {
+    let quiet = CancellationToken::new();
+    let mut signals = opened.signals.lock().await;
+    let listening = listen(session, &mut signals, tell, &quiet);
+    tokio::pin!(listening);
+    let running = until_end(session, &*opened.account, control);
+    tokio::pin!(running);
+    let end = tokio::select! {
+        end = &mut running => end,
+        // Nobody can signal any more: the client has let go of its sender.
+        () = &mut listening => return running.await,
+    };
+    quiet.cancel();
+    if timeout(SIGNALS_DRAIN_MAX, listening).await.is_err() {
+        tracing::warn!(session = %session.scope.session, "the last signals of a connection were not recorded in time");
+    }
+    end
+}
+
+async fn until_end(session: &Session, account: &dyn Account, control: &Control) -> End {
+    // Dropped in the middle, a connection is cut, never left to itself.
+    let cut = CutOnDrop { account, armed: true };
+    let running = account.run();
+    tokio::pin!(running);
+    let end = tokio::select! {
+        end = &mut running => Some(end),
+        () = control.close.cancelled() => None,
+    };
+    let end = match end {
+        Some(end) => end,
+        None => close(session, account, &mut running).await,
+    };
+    cut.disarm();
+    end
+}
+
+async fn close(
+    session: &Session,
+    account: &dyn Account,
+    running: &mut (impl Future<Output = End> + Unpin),
+) -> End {
+    let flushed = async {
+        let (flushed, end) = tokio::join!(account.shutdown(CLOSE_MAX), &mut *running);
+        if let Err(error) = flushed {
+            tracing::error!(session = %session.scope.session, %error, "a connection closed without flushing");
+        }
+        end
+    };
+    if let Ok(end) = timeout(CLOSE_MAX, flushed).await {
+        return end;
+    }
+    tracing::warn!(session = %session.scope.session, "a connection did not close in time and is cut");
+    account.abort();
+    session.account.clear().await;
+    timeout(CUT_MAX, running).await.unwrap_or(End::Stopped)
+}
+
+struct CutOnDrop<'a> {
+    account: &'a dyn Account,
+    armed: bool,
+}
+
+impl CutOnDrop<'_> {
+    fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for CutOnDrop<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.account.abort();
+        }
+    }
+}
+
+/// Hands signals on in their order until `quiet`, then what is left of them.
+async fn listen(
+    session: &Session,
+    signals: &mut mpsc::Receiver<Signal>,
+    tell: &Tell,
+    quiet: &CancellationToken,
+) {
+    loop {
+        let signal = tokio::select! {
+            biased;
+            signal = signals.recv() => signal,
+            () = quiet.cancelled() => return,
+        };
+        let Some(signal) = signal else { return };
+        heard(session, signal, tell).await;
+    }
+}
+
+async fn heard(session: &Session, signal: Signal, tell: &Tell) {
+    let recorded = match signal {
+        Signal::Challenge(challenge) => return tell(Input::Challenged(challenge)),
+        Signal::Paired(identity) => return tell(Input::Paired(identity)),
+        Signal::Syncing(identity) => return tell(Input::Syncing(identity)),
+        Signal::Connected(identity) => return tell(Input::Connected(identity)),
+        Signal::PairingFailed(text) => return tell(Input::PairingFailed(text)),
+        Signal::Presence(change) => {
+            return session.hint(Event::Presence(presence::Event::Changed(change)));
+        }
+        Signal::ChatState(change) => {
+            return session.hint(Event::Presence(presence::Event::ChatState(change)));
+        }
+        Signal::Acked { id, chat, error, at } => {
+            session.journal.acked(Acked { id, chat, error, at }).await
+        }
+        Signal::Receipt(receipt) => session.journal.receipt(receipt).await,
+    };
+    if let Err(error) = recorded {
+        tracing::error!(session = %session.scope.session, %error, "the progress of a message was not recorded");
+    }
+}
