@@ -242,7 +242,7 @@ async fn whole(mut body: Metered, announced: Option<u64>) -> Result<Bytes, OpErr
         .unwrap_or(0);
     let mut bytes = BytesMut::with_capacity(expected.min(FIRST_ALLOCATION_MAX));
     while let Some(chunk) = body.next().await {
-        bytes.extend_from_slice(&chunk.map_err(broken)?);
+        bytes.extend_from_slice(&chunk.map_err(|cause| broken(&cause))?);
     }
     Ok(bytes.freeze())
 }
@@ -281,7 +281,7 @@ async fn parts(headers: &HeaderMap, body: Metered) -> Result<Vec<Part>, OpError>
     Ok(parts)
 }
 
-fn broken(cause: std::io::Error) -> OpError {
+fn broken(cause: &std::io::Error) -> OpError {
     OpError::invalid("the body cannot be read").with_internal(cause.to_string())
 }
 

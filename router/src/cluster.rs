@@ -171,13 +171,11 @@ impl Cluster {
             deadline: Deadline::after(UNDO_WAIT_MAX),
         };
         let session = &record.session;
-        if let Err(error) = self.forward.run(session, &Erase {}, &ticket).await {
-            tracing::warn!(%session, code = ?error.code, "could not erase a session whose creation failed");
-        }
-        if let Err(error) = self.directory.remove_session(record).await {
-            tracing::warn!(%session, code = ?error.code, internal = ?error.internal,
-                "could not delete the record of a session whose creation failed");
-        }
+        let erased = self.forward.run(session, &Erase {}, &ticket).await;
+        let erased = erased.map(|Removed {}| ());
+        report_undo(session, "erase what its owner holds", erased);
+        let forgotten = self.directory.remove_session(record).await;
+        report_undo(session, "delete its record", forgotten);
     }
 
     /// Removes a session: first what its owner holds, then its record.
@@ -196,7 +194,9 @@ impl Cluster {
         match self.forward.run(session, &Erase {}, ticket).await {
             // Erased by an earlier call that could not delete the record.
             Err(error) if error.code == ErrorCode::SessionNotFound => {}
-            outcome => drop(outcome?),
+            outcome => {
+                let Removed {} = outcome?;
+            }
         }
         self.directory.remove_session(&record).await?;
         Ok(Removed {})
@@ -277,6 +277,13 @@ impl Cluster {
             deadline: ticket.deadline.at_most(STATUS_WAIT_MAX),
         };
         self.forward.run(session, &GetStatus {}, &ticket).await
+    }
+}
+
+fn report_undo(session: &SessionRef, step: &str, outcome: Result<(), OpError>) {
+    if let Err(error) = outcome {
+        tracing::warn!(%session, step, code = ?error.code, internal = ?error.internal,
+            "a session whose creation failed could not be taken back");
     }
 }
 

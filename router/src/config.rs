@@ -81,7 +81,7 @@ pub struct Limits {
     pub bodies_bytes: usize,
     /// Largest request head (request line and headers), in bytes.
     pub header_bytes: usize,
-    /// How long a client may take for the head of a request.
+    /// How long a client may take for the head of a request, and how long a connection may wait for its next one.
     pub header_read_timeout: Duration,
     /// How long a client may pause within a body, or while taking a response.
     pub idle_timeout: Duration,
@@ -108,7 +108,7 @@ impl Default for Limits {
             json_bytes: 32 * 1024 * 1024,
             bodies_bytes: 1024 * 1024 * 1024,
             header_bytes: 64 * 1024,
-            header_read_timeout: Duration::from_secs(15),
+            header_read_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(30),
             body_read_timeout: Duration::from_secs(300),
             request_timeout: Duration::from_secs(60),

@@ -152,7 +152,7 @@ impl Forward {
         let answer = self
             .exchange(node, &frame, ticket)
             .await?
-            .map_err(meaning)?;
+            .map_err(|error| meaning(&error))?;
         // What cannot be read was answered, so it may have been executed.
         let answer = Frame::<AnswerHead>::decode(answer).map_err(OpError::maybe_executed)?;
         match answer.head {
@@ -208,7 +208,7 @@ impl Ticket {
 }
 
 /// What a failure of the bus means to a caller.
-fn meaning(error: RpcError) -> OpError {
+fn meaning(error: &RpcError) -> OpError {
     let certain = error.certainly_not_executed();
     let detail = error.to_string();
     let error = match error {

@@ -75,13 +75,13 @@ pub(crate) async fn handle(State(mount): State<Arc<Mount>>, request: Request) ->
         }
         Found::OtherMethods(rows) => {
             body::refuse(&parts.headers, body).await;
-            let candidates = rows.iter().map(|row| (row.dialect, 1)).collect();
-            mount.unknown(&input, candidates, "this path takes other methods")
+            let candidates: Vec<_> = rows.iter().map(|row| (row.dialect, 1)).collect();
+            mount.unknown(&input, &candidates, "this path takes other methods")
         }
         Found::Nothing => {
             body::refuse(&parts.headers, body).await;
             let candidates = mount.table.depths(parts.uri.path());
-            mount.unknown(&input, candidates, "there is no such path")
+            mount.unknown(&input, &candidates, "there is no such path")
         }
     };
     if mount.app.cors {
@@ -144,10 +144,6 @@ impl Mount {
     }
 
     /// Completes the input with its body, which a refused row does without.
-    #[expect(
-        clippy::result_large_err,
-        reason = "the input goes on to the error's context"
-    )]
     async fn read(
         &self,
         row: &Row,
@@ -247,7 +243,7 @@ impl Mount {
     fn unknown(
         &self,
         input: &Input,
-        candidates: Vec<(Dialect, usize)>,
+        candidates: &[(Dialect, usize)],
         words: &str,
     ) -> (Response, telemetry::Labels) {
         let error = OpError::new(ErrorCode::UnknownRoute, words);
@@ -266,7 +262,7 @@ impl Mount {
 
 /// Whose path an unknown one is: of the dialects that find a key of theirs in the request the one that knows most of
 /// the path's leading segments; without a key, the one that knows most of them, if any does.
-fn meant(input: &Input, candidates: Vec<(Dialect, usize)>) -> Option<Dialect> {
+fn meant(input: &Input, candidates: &[(Dialect, usize)]) -> Option<Dialect> {
     let shown = |dialect: &Dialect| {
         let found = pure(|| Ok((dialect.credentials)(input)));
         matches!(

@@ -7,7 +7,10 @@ use switchboard_vocab::{ErrorCode, OpError};
 
 /// A problem, ready to be answered.
 #[derive(Debug, Clone)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Inner>);
+
+#[derive(Debug, Clone)]
+struct Inner {
     error: OpError,
     field: Option<String>,
     tenants: Vec<String>,
@@ -36,66 +39,61 @@ const fn is_certain(maybe_executed: &bool) -> bool {
 }
 
 impl Problem {
+    fn new(error: OpError, change: impl FnOnce(&mut Inner)) -> Self {
+        let mut inner = Inner {
+            status: status(error.code),
+            error,
+            field: None,
+            tenants: Vec::new(),
+        };
+        change(&mut inner);
+        Self(Box::new(inner))
+    }
+
     /// A value of the request is wrong.
     pub(crate) fn field(name: impl Into<String>, words: impl Into<String>) -> Self {
-        Self {
-            field: Some(name.into()),
-            ..Self::from(OpError::invalid(words))
-        }
+        Self::new(OpError::invalid(words), |inner| {
+            inner.field = Some(name.into())
+        })
     }
 
     /// An id that several tenants have.
     pub(crate) fn ambiguous(id: &str, tenants: Vec<String>) -> Self {
         let words = format!("several tenants have a session {id}: name one with ?tenant=");
-        let error = OpError::new(ErrorCode::InvalidInput, words);
-        let field = Some("tenant".to_owned());
-        Self {
-            status: StatusCode::CONFLICT,
-            field,
-            tenants,
-            ..Self::from(error)
-        }
+        Self::new(OpError::new(ErrorCode::InvalidInput, words), |inner| {
+            inner.status = StatusCode::CONFLICT;
+            inner.field = Some("tenant".to_owned());
+            inner.tenants = tenants;
+        })
     }
 
     /// Something this release does not do.
     pub(crate) fn not_offered(words: &str) -> Self {
         let error = OpError::new(ErrorCode::Refused, words);
-        Self {
-            status: StatusCode::NOT_IMPLEMENTED,
-            ..Self::from(error)
-        }
+        Self::new(error, |inner| inner.status = StatusCode::NOT_IMPLEMENTED)
     }
 
     /// A path of ours that takes other methods.
     pub(crate) fn method() -> Self {
         let error = OpError::new(ErrorCode::UnknownRoute, "this path takes other methods");
-        Self {
-            status: StatusCode::METHOD_NOT_ALLOWED,
-            ..Self::from(error)
-        }
+        Self::new(error, |inner| inner.status = StatusCode::METHOD_NOT_ALLOWED)
     }
 }
 
 impl From<OpError> for Problem {
     fn from(error: OpError) -> Self {
-        let status = status(error.code);
-        Self {
-            error,
-            field: None,
-            tenants: Vec::new(),
-            status,
-        }
+        Self::new(error, |_| {})
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Self {
+        let Inner {
             error,
             field,
             tenants,
             status,
-        } = self;
+        } = *self.0;
         if error.code == ErrorCode::Internal || error.internal.is_some() {
             tracing::warn!(code = ?error.code, internal = ?error.internal, "a request failed");
         }

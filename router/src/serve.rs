@@ -16,7 +16,7 @@ use switchboard_dialect_kit::{Dialect, MediaLinks};
 use switchboard_vocab::DialectName;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::connections::{Acceptor, Bounds};
@@ -172,9 +172,7 @@ impl RouterHandle {
             join_all(&mut self.listeners, &mut cut_off).await;
         }
         self.leave.cancel();
-        if let Err(error) = self.directory.await {
-            tracing::error!(%error, "the directory's task failed");
-        }
+        report("the directory", self.directory.await);
         tracing::info!(cut_off, "the router has stopped");
         cut_off
     }
@@ -185,9 +183,15 @@ async fn join_all(listeners: &mut Vec<JoinHandle<usize>>, cut_off: &mut usize) {
     while let Some(listener) = listeners.last_mut() {
         match listener.await {
             Ok(cut) => *cut_off += cut,
-            Err(error) => tracing::error!(%error, "a listener's task failed"),
+            Err(error) => report("a listener", Err(error)),
         }
         listeners.pop();
+    }
+}
+
+fn report(task: &str, ended: Result<(), JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, task, "a task of the router failed");
     }
 }
 

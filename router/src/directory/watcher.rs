@@ -4,7 +4,7 @@ use std::sync::RwLock;
 use std::time::Duration;
 
 use futures::StreamExt;
-use switchboard_bus::{Bucket, KeyPrefix, Kv, KvError, WatchEvent};
+use switchboard_bus::{Bucket, Entry, KeyPrefix, Kv, KvError, WatchEvent};
 use tokio_util::sync::CancellationToken;
 
 use super::mirror::Mirror;
@@ -14,7 +14,7 @@ use super::{Record, parse, write};
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Follows `bucket` into `mirror` until `stop`; calls `current` whenever everything that exists is known.
-pub(super) async fn run<R: Record + std::fmt::Debug>(
+pub(super) async fn run<R: Record>(
     kv: &dyn Kv,
     bucket: &Bucket,
     mirror: &RwLock<Mirror<R>>,
@@ -26,15 +26,17 @@ pub(super) async fn run<R: Record + std::fmt::Debug>(
             () = stop.cancelled() => return,
             followed = follow(kv, bucket, mirror, &current) => followed,
         };
-        match followed {
-            Ok(()) => tracing::warn!(%bucket, "the watch of the directory ended"),
-            Err(error) => tracing::warn!(%bucket, %error, "the watch of the directory failed"),
-        }
+        report(bucket, followed);
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(PAUSE) => {}
         }
     }
+}
+
+fn report(bucket: &Bucket, followed: Result<(), KvError>) {
+    let error = followed.err().map(|error| error.to_string());
+    tracing::warn!(%bucket, error, "the watch of the directory ended; it begins anew");
 }
 
 /// One watch from beginning to end. What was known stays in use until all of what exists now is known.
@@ -66,16 +68,8 @@ async fn follow<R: Record>(
 fn apply<R: Record>(mirror: &mut Mirror<R>, event: WatchEvent) {
     match event {
         WatchEvent::Put { key, entry } => match R::id_of(&key) {
+            Some(id) => put(mirror, &id, &entry),
             None => tracing::warn!(%key, kind = R::WHAT, "a record has a key that is not ours"),
-            Some(id) => match parse::<R>(&id, &entry.value) {
-                Ok(record) if *record.id() == id => mirror.put_seen(record, entry.revision),
-                Ok(_) => tracing::warn!(%key, kind = R::WHAT, "a record names another one"),
-                Err(error) => {
-                    // What cannot be read must not keep working in its old form.
-                    mirror.delete_seen(&id, entry.revision);
-                    tracing::warn!(%key, %error, "a record cannot be read");
-                }
-            },
         },
         WatchEvent::Delete { key, revision } => {
             if let Some(id) = R::id_of(&key) {
@@ -84,4 +78,15 @@ fn apply<R: Record>(mirror: &mut Mirror<R>, event: WatchEvent) {
         }
         WatchEvent::Current => {}
     }
+}
+
+fn put<R: Record>(mirror: &mut Mirror<R>, id: &R::Id, entry: &Entry) {
+    let problem = match parse::<R>(id, &entry.value) {
+        Ok(record) if record.id() == id => return mirror.put_seen(record, entry.revision),
+        Ok(other) => format!("it names {} instead", other.id()),
+        Err(error) => error.to_string(),
+    };
+    // What cannot be read must not keep working in its old form.
+    mirror.delete_seen(id, entry.revision);
+    tracing::warn!(%id, kind = R::WHAT, problem, "a record is left alone");
 }

@@ -119,9 +119,8 @@ async fn serve(
     stop: CancellationToken,
     _place: Option<OwnedSemaphorePermit>,
 ) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection keeps its delay");
-    }
+    // Where it fails, answers only come a little later.
+    let _ = stream.set_nodelay(true);
     let io = TokioIo::new(StallGuard::new(stream, bounds.idle_timeout));
     let mut builder = http1::Builder::new();
     builder
@@ -138,6 +137,10 @@ async fn serve(
             connection.await
         }
     };
+    report_end(served);
+}
+
+fn report_end(served: Result<(), hyper::Error>) {
     if let Err(error) = served {
         // Clients go away all the time.
         tracing::debug!(%error, "a connection ended early");

@@ -44,9 +44,9 @@ fn table() -> Table {
     Table::new(&[first, second, third]).unwrap()
 }
 
-fn check(method: Method, path: &str, expected: Option<(&str, &[(&str, &str)])>) {
+fn check(method: &Method, path: &str, expected: Option<(&str, &[(&str, &str)])>) {
     let table = table();
-    let found = match table.find(&method, path) {
+    let found = match table.find(method, path) {
         Found::Row(row, params) => Some((row.route.path, params)),
         Found::OtherMethods(_) | Found::Nothing => None,
     };
@@ -61,46 +61,46 @@ fn check(method: Method, path: &str, expected: Option<(&str, &[(&str, &str)])>) 
 
 #[test]
 fn literals_win_and_slashes_do_not_count() {
-    check(Method::GET, "/", Some(("/", &[])));
+    check(&Method::GET, "/", Some(("/", &[])));
     check(
-        Method::GET,
+        &Method::GET,
         "/session/status",
         Some(("/session/status", &[])),
     );
     check(
-        Method::HEAD,
+        &Method::HEAD,
         "//session//status/",
         Some(("/session/status", &[])),
     );
     check(
-        Method::GET,
+        &Method::GET,
         "/session/qr",
         Some(("/session/{word}", &[("word", "qr")])),
     );
     check(
-        Method::GET,
+        &Method::GET,
         "/session/status/a%40b",
         Some(("/session/status/{sessionId}", &[("sessionId", "a@b")])),
     );
-    check(Method::GET, "/nothing", None);
+    check(&Method::GET, "/nothing", None);
 }
 
 #[test]
 fn a_prefix_within_a_segment_is_a_parameter() {
     let expected: &[(&str, &str)] = &[("id", "7")];
     check(
-        Method::GET,
+        &Method::GET,
         "/instance7//messages",
         Some(("/instance{id}/messages", expected)),
     );
-    check(Method::GET, "/instance/messages", None);
+    check(&Method::GET, "/instance/messages", None);
 }
 
 #[test]
 fn a_path_without_the_method_is_searched_further() {
     let expected: &[(&str, &str)] = &[("word", "instance7")];
     check(
-        Method::POST,
+        &Method::POST,
         "/instance7/messages",
         Some(("/{word}/messages", expected)),
     );

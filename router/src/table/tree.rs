@@ -11,9 +11,9 @@ type Leaf = Vec<usize>;
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     rows: Leaf,
-    literals: HashMap<String, Tree>,
+    literals: HashMap<String, Self>,
     /// Parameters with text round them, longest text first, then the bare one; names do not tell paths apart.
-    params: Vec<(Pattern, Tree)>,
+    params: Vec<(Pattern, Self)>,
 }
 
 impl Tree {

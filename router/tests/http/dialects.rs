@@ -49,7 +49,7 @@ fn by_prefix() -> Dialect {
 
 fn error_reply(dialect: DialectName, error: &OpError) -> Reply {
     let status = match error.code {
-        ErrorCode::InvalidInput => StatusCode::BAD_REQUEST,
+        ErrorCode::InvalidInput | ErrorCode::UnsupportedMedia => StatusCode::BAD_REQUEST,
         ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::Unauthenticated => StatusCode::UNAUTHORIZED,
         ErrorCode::Forbidden | ErrorCode::Refused => StatusCode::FORBIDDEN,
@@ -60,7 +60,15 @@ fn error_reply(dialect: DialectName, error: &OpError) -> Reply {
         ErrorCode::Busy => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::Timeout => StatusCode::GATEWAY_TIMEOUT,
         ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::MediaUnreachable
+        | ErrorCode::NotConnected
+        | ErrorCode::NotPaired
+        | ErrorCode::AlreadyPaired
+        | ErrorCode::RateLimited
+        | ErrorCode::StorageFull
+        | ErrorCode::UnknownOperation
+        | ErrorCode::Rejected
+        | ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     };
     let body = json!({ "dialect": dialect, "code": error.code, "message": error.public, "outcome": error.outcome });
     Reply::json(status, &body)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::owner::{Does, sent};
-use crate::support::{World, eventually, soon, world};
+use crate::support::{World, eventually, soon, world, world_with};
 
 async fn with_a_call_under_way() -> (
     World,
@@ -65,7 +65,7 @@ async fn what_lasts_longer_than_the_deadline_is_cut_off() {
 
 #[tokio::test]
 async fn an_idle_connection_does_not_hold_a_stop_up() {
-    let mut world = world().await;
+    let mut world = world_with(|c| c.limits.header_read_timeout = Duration::from_secs(600)).await;
     // The client keeps its connection.
     assert_eq!(world.get("/livez").send().await.unwrap().status(), 200);
     let router = world.router.take().unwrap();
