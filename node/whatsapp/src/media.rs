@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use switchboard_vocab::content::MediaKind;
 use switchboard_vocab::{MediaId, MessageId};
 use wacore::download::{DownloadWriter, Downloadable, MediaType};
-use whatsapp_rust::Client;
 use whatsapp_rust::error::ErrorChainExt;
+use whatsapp_rust::{Client, anyhow};
 
 use crate::api::Error;
 
@@ -190,7 +190,7 @@ pub(crate) async fn download(client: &Client, keys: &[u8], size_max: u64) -> Res
 }
 
 /// What a failed transfer with the media host means.
-pub(crate) fn failed(error: &whatsapp_rust::anyhow::Error) -> Error {
+pub(crate) fn failed(error: &anyhow::Error) -> Error {
     let cause: &(dyn std::error::Error + 'static) = error.as_ref();
     if cause.is_transport_unavailable() {
         return Error::NotConnected;

@@ -1,1 +1,183 @@
+use bytes::Bytes;
+use switchboard_vocab::MessageId;
+use switchboard_vocab::content::{Body, MediaKind, Text};
+use switchboard_vocab::messages::DeliveryStatus;
+use switchboard_vocab::{MediaId, Timestamp};
+use whatsapp_rust::anyhow::anyhow;
+use whatsapp_rust::{ClientError, IqError};
 
+use super::*;
+
+fn phone() -> UserId {
+    UserId::phone("15550001").unwrap()
+}
+
+fn logged(body: Body) -> Message {
+    Message {
+        id: MessageId::parse("Q1").unwrap(),
+        number: 1,
+        chat: ChatId::User(phone()),
+        chat_alt: None,
+        sender: UserId::phone("15550002").unwrap(),
+        sender_alt: None,
+        from_me: false,
+        push_name: None,
+        at: Timestamp::from_secs(1),
+        body,
+        quoted: None,
+        status: DeliveryStatus::Delivered,
+        forwarded: false,
+        proto_json: None,
+    }
+}
+
+fn quote_of(author: Option<UserId>) -> Quote {
+    Quote {
+        id: MessageId::parse("Q1").unwrap(),
+        author,
+    }
+}
+
+#[test]
+fn plain_words_go_as_conversation() {
+    let message = text("hi", Vec::new(), None);
+    assert_eq!(message.conversation.as_deref(), Some("hi"));
+    assert!(message.extended_text_message.is_unset());
+}
+
+#[test]
+fn mentions_and_quotes_go_together() {
+    let original = logged(Body::Text(Text {
+        body: "before".to_owned(),
+        mentions: vec![],
+    }));
+    let context = quote_context(&quote_of(None), Some(&original), &ChatId::User(phone()));
+    let message = text("hi", vec!["77@lid".to_owned()], Some(context));
+    let context = message
+        .extended_text_message
+        .as_option()
+        .unwrap()
+        .context_info
+        .as_option()
+        .unwrap();
+    assert_eq!(context.stanza_id.as_deref(), Some("Q1"));
+    assert_eq!(
+        context.participant.as_deref(),
+        Some("15550002@s.whatsapp.net")
+    );
+    assert_eq!(context.mentioned_jid, ["77@lid"]);
+    let quoted = context.quoted_message.as_option().unwrap();
+    assert_eq!(quoted.conversation.as_deref(), Some("before"));
+}
+
+#[test]
+fn a_quote_names_its_author_as_well_as_it_can() {
+    let to = ChatId::User(phone());
+    let author = |quote: &Quote, original| quote_context(quote, original, &to).participant.unwrap();
+    let original = logged(Body::Revoked {
+        target: MessageId::parse("Z").unwrap(),
+    });
+    assert_eq!(
+        author(&quote_of(UserId::lid("9").ok()), Some(&original)),
+        "9@lid"
+    );
+    assert_eq!(
+        author(&quote_of(None), Some(&original)),
+        "15550002@s.whatsapp.net"
+    );
+    assert_eq!(author(&quote_of(None), None), "15550001@s.whatsapp.net");
+}
+
+#[test]
+fn a_quoted_file_is_shown_as_one() {
+    let media = |kind| MediaBody {
+        kind,
+        id: MediaId::parse("m").unwrap(),
+        mime_type: "a/b".to_owned(),
+        size: 1,
+        sha256: String::new(),
+        caption: Some("c".to_owned()),
+        file_name: Some("f".to_owned()),
+        width: None,
+        height: None,
+        seconds: None,
+    };
+    let quoted = |kind| quote::body(Some(&logged(Body::Media(media(kind)))));
+    assert_eq!(quoted(MediaKind::Image).get_caption(), Some("c"));
+    assert_eq!(quoted(MediaKind::Video).get_caption(), Some("c"));
+    assert_eq!(quoted(MediaKind::Document).get_caption(), Some("c"));
+    assert_eq!(
+        quoted(MediaKind::Voice)
+            .audio_message
+            .as_option()
+            .unwrap()
+            .ptt,
+        Some(true)
+    );
+    assert!(quoted(MediaKind::Sticker).sticker_message.is_set());
+    assert_eq!(quote::body(None).conversation.as_deref(), Some(""));
+}
+
+use switchboard_vocab::content::MediaBody;
+
+#[test]
+fn refusals_keep_what_whatsapp_said() {
+    let server = |code| {
+        SendError::Iq(IqError::ServerError {
+            code,
+            text: "no".to_owned(),
+            error_type: None,
+            backoff: None,
+        })
+    };
+    assert!(matches!(refused(&server(429)), Error::RateLimited(_)));
+    assert!(matches!(
+        refused(&server(403)),
+        Error::Refused {
+            code: Some(403),
+            ..
+        }
+    ));
+    assert!(matches!(
+        refused(&SendError::Iq(IqError::Timeout)),
+        Error::NotConnected
+    ));
+    assert!(matches!(
+        refused(&SendError::Client(ClientError::NotConnected)),
+        Error::NotConnected
+    ));
+    assert!(matches!(
+        refused(&SendError::NotLoggedIn),
+        Error::NotConnected
+    ));
+    assert!(matches!(
+        refused(&SendError::InvalidRequest("x".to_owned())),
+        Error::Refused { code: None, .. }
+    ));
+    let store = wacore::store::error::StoreError::Validation("v".to_owned());
+    assert!(matches!(
+        refused(&SendError::Internal(anyhow!(store))),
+        Error::Store(_)
+    ));
+    assert!(matches!(
+        refused(&SendError::Internal(anyhow!("other"))),
+        Error::Other(_)
+    ));
+}
+
+#[test]
+fn each_kind_of_file_is_uploaded_as_it_is() {
+    use wacore::download::MediaType;
+    assert_eq!(file::media_type(MediaKind::Voice), MediaType::Audio);
+    assert_eq!(file::media_type(MediaKind::Document), MediaType::Document);
+    let file = OutgoingFile {
+        kind: MediaKind::Image,
+        mime_type: "image/png".to_owned(),
+        bytes: Bytes::from_static(b"x"),
+        caption: None,
+        file_name: None,
+        size: None,
+        thumbnail: None,
+    };
+    assert_eq!(file::media_type(file.kind), MediaType::Image);
+}

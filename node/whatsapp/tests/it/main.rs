@@ -1,0 +1,19 @@
+//! Accounts against the simulator, through the public interface only.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::missing_errors_doc,
+    unreachable_pub,
+    reason = "a test fails by panicking, and tells its story in one piece"
+)]
+
+mod bench;
+mod ends;
+mod fence;
+mod messages;
+mod pairing;
+mod relay;
