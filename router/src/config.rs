@@ -77,7 +77,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Largest JSON, form or text body, in bytes. A file in base64 is a third larger than itself.
     pub json_bytes: usize,
-    /// Bytes of request bodies held in memory by all requests together; one more is refused with 503.
+    /// Bytes of request bodies held in memory by all requests together; one more is refused with 503. What a dialect
+    /// decodes from them (base64) comes on top, at most as much again.
     pub bodies_bytes: usize,
     /// Largest request head (request line and headers), in bytes.
     pub header_bytes: usize,

@@ -8,5 +8,6 @@ pub fn dialects() -> Vec<Dialect> {
     vec![
         switchboard_dialect_whapi::dialect(),
         switchboard_dialect_wapi::dialect(),
+        switchboard_dialect_wuzapi::dialect(),
     ]
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request, State};
 use axum::http::Method;
 use axum::response::Response;
-use serde::Deserialize;
 use switchboard_vocab::media::{MediaTarget, Open};
 use switchboard_vocab::{ErrorCode, MediaId, OpError, SessionRef};
 
@@ -14,23 +14,17 @@ use crate::problem::Problem;
 use crate::trace::Trace;
 use crate::{clock, download};
 
-/// What makes a link valid.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Proof {
-    #[serde(default)]
-    expires: String,
-    #[serde(default)]
-    signature: String,
-}
-
 /// Streams the file of a link.
 pub(crate) async fn file(
     State(app): State<Arc<App>>,
-    Path((tenant, session, media)): Path<(String, String, String)>,
-    Query(proof): Query<Proof>,
+    path: Result<Path<(String, String, String)>, PathRejection>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let (session, media) = opened(&app, &tenant, &session, &media, &proof).ok_or_else(|| {
+    let query = request.uri().query().unwrap_or_default();
+    let link = path
+        .ok()
+        .and_then(|Path(named)| opened(&app, &named, query));
+    let (session, media) = link.ok_or_else(|| {
         OpError::new(
             ErrorCode::Forbidden,
             "the link is not valid, or it has expired",
@@ -55,17 +49,21 @@ pub(crate) async fn file(
     Ok(download::response(&app.forward, &session, &stored, &trace, head, guard).await?)
 }
 
+/// What a link opens; `None` when it is not one of ours or has expired.
 fn opened(
     app: &App,
-    tenant: &str,
-    session: &str,
-    media: &str,
-    proof: &Proof,
+    (tenant, session, media): &(String, String, String),
+    query: &str,
 ) -> Option<(SessionRef, MediaId)> {
     let session = SessionRef::new(tenant.parse().ok()?, session.parse().ok()?);
     let media = MediaId::parse(media).ok()?;
-    let expires = proof.expires.parse().ok()?;
+    let proof = |name: &str| {
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value)
+    };
+    let expires = proof("expires")?.parse().ok()?;
+    let signature = proof("signature")?;
     let links = &app.env.links;
-    let link = links.open(&session, &media, expires, &proof.signature, clock::now())?;
+    let link = links.open(&session, &media, expires, &signature, clock::now())?;
     Some((link.session, link.media))
 }

@@ -1,7 +1,7 @@
 //! Fields of admin calls, from bodies and queries: taken one by one, so that every error names its field.
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -73,6 +73,20 @@ impl Fields {
                 format!("{name} is not a field of this call"),
             )),
         }
+    }
+}
+
+/// The id in the path.
+#[derive(Debug)]
+pub(super) struct Id(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(id) = path.map_err(|e| Problem::field("id", e.body_text()))?;
+        Ok(Self(id))
     }
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Extensions;
 use futures::{StreamExt, stream};
 use serde::Serialize;
 use switchboard_vocab::{NodeId, SessionRef};
 
-use super::fields::{Fields, Query};
+use super::fields::{Fields, Id, Query};
 use super::sessions::{locate, ticket};
 use crate::app::App;
 use crate::clock::Deadline;
@@ -101,7 +101,7 @@ pub(super) async fn cluster(
 /// `POST /admin/v1/sessions/{id}/move {"node"}`
 pub(super) async fn move_session(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Id(id): Id,
     query: Query,
     mut fields: Fields,
 ) -> Result<(), Problem> {
@@ -113,10 +113,7 @@ pub(super) async fn move_session(
 }
 
 /// `POST /admin/v1/nodes/{id}/drain`
-pub(super) async fn drain(
-    State(app): State<Arc<App>>,
-    Path(id): Path<String>,
-) -> Result<(), Problem> {
+pub(super) async fn drain(State(app): State<Arc<App>>, Id(id): Id) -> Result<(), Problem> {
     let id = NodeId::parse(&id).map_err(|e| Problem::field("id", e.to_string()))?;
     if app
         .forward

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Extensions;
 use serde::Serialize;
 use switchboard_dialect_kit::phone;
@@ -12,7 +12,7 @@ use switchboard_vocab::SessionRef;
 use switchboard_vocab::pairing::{Challenge, PairingCode, QR_WAIT_MAX, RequestCode};
 use switchboard_vocab::sessions::{GetStatus, SessionState, SessionStatus, Start};
 
-use super::fields::{Fields, Query};
+use super::fields::{Fields, Id, Query};
 use super::sessions::{locate, run, ticket, within};
 use crate::app::App;
 use crate::clock::Deadline;
@@ -34,7 +34,7 @@ pub(super) struct Pairing {
 pub(super) async fn challenge(
     State(app): State<Arc<App>>,
     extensions: Extensions,
-    Path(id): Path<String>,
+    Id(id): Id,
     query: Query,
 ) -> Result<Json<Pairing>, Problem> {
     let session = locate(&app, &id, &query)?.session.clone();
@@ -58,7 +58,7 @@ pub(super) async fn challenge(
 pub(super) async fn code(
     State(app): State<Arc<App>>,
     extensions: Extensions,
-    Path(id): Path<String>,
+    Id(id): Id,
     query: Query,
     mut fields: Fields,
 ) -> Result<Json<PairingCode>, Problem> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{Extensions, StatusCode};
 use serde::Serialize;
 use serde::de::IntoDeserializer;
@@ -17,7 +17,7 @@ use switchboard_vocab::{
     ErrorCode, NodeId, OpError, Operation, SessionId, SessionRef, TenantId, Timestamp,
 };
 
-use super::fields::{Fields, Query};
+use super::fields::{Fields, Id, Query};
 use crate::app::App;
 use crate::auth::no_session;
 use crate::cluster::LIST_LIMIT_MAX;
@@ -147,7 +147,7 @@ pub(super) async fn list(
 pub(super) async fn show(
     State(app): State<Arc<App>>,
     extensions: Extensions,
-    Path(id): Path<String>,
+    Id(id): Id,
     query: Query,
 ) -> Result<Json<Session>, Problem> {
     let record = locate(&app, &id, &query)?;
@@ -160,7 +160,7 @@ pub(super) async fn show(
 pub(super) async fn remove(
     State(app): State<Arc<App>>,
     extensions: Extensions,
-    Path(id): Path<String>,
+    Id(id): Id,
     query: Query,
 ) -> Result<StatusCode, Problem> {
     let record = locate(&app, &id, &query)?;
@@ -173,7 +173,7 @@ pub(super) async fn remove(
 /// `POST /admin/v1/sessions/{id}/token`
 pub(super) async fn rotate(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Id(id): Id,
     query: Query,
 ) -> Result<Json<Created>, Problem> {
     let record = locate(&app, &id, &query)?;
@@ -190,7 +190,7 @@ pub(super) async fn rotate(
 pub(super) async fn start(
     State(app): State<Arc<App>>,
     extensions: Extensions,
-    Path(id): Path<String>,
+    Id(id): Id,
     query: Query,
     mut fields: Fields,
 ) -> Result<Json<SessionStatus>, Problem> {
@@ -214,7 +214,7 @@ pub(super) async fn start(
 pub(super) async fn stop(
     State(app): State<Arc<App>>,
     extensions: Extensions,
-    Path(id): Path<String>,
+    Id(id): Id,
     query: Query,
 ) -> Result<Json<SessionStatus>, Problem> {
     run(&app, &extensions, &id, &query, &Stop {}).await
@@ -224,7 +224,7 @@ pub(super) async fn stop(
 pub(super) async fn restart(
     State(app): State<Arc<App>>,
     extensions: Extensions,
-    Path(id): Path<String>,
+    Id(id): Id,
     query: Query,
 ) -> Result<Json<SessionStatus>, Problem> {
     run(&app, &extensions, &id, &query, &Restart {}).await
@@ -234,7 +234,7 @@ pub(super) async fn restart(
 pub(super) async fn logout(
     State(app): State<Arc<App>>,
     extensions: Extensions,
-    Path(id): Path<String>,
+    Id(id): Id,
     query: Query,
 ) -> Result<Json<SessionStatus>, Problem> {
     run(&app, &extensions, &id, &query, &Logout {}).await

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use switchboard_vocab::directory::TenantRecord;
 use switchboard_vocab::{ErrorCode, TenantId, Timestamp};
 
-use super::fields::{Fields, Query};
+use super::fields::{Fields, Id, Query};
 use crate::app::App;
 use crate::directory::Issued;
 use crate::problem::Problem;
@@ -86,7 +86,7 @@ pub(super) async fn create(
 /// `POST /admin/v1/tenants/{id}/key`: gives a tenant a fresh key; the old one stops working.
 pub(super) async fn rotate(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    Id(id): Id,
 ) -> Result<Json<Created>, Problem> {
     let id = TenantId::parse(&id).map_err(|e| Problem::field("id", e.to_string()))?;
     let issued = match app.directory.rotate_key(&id).await {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Extensions;
 use serde::{Deserialize, Serialize};
 use switchboard_vocab::webhooks::{
@@ -12,7 +12,7 @@ use switchboard_vocab::webhooks::{
 };
 use switchboard_vocab::{DialectName, OpError, SessionRef};
 
-use super::fields::{Fields, Query};
+use super::fields::{Fields, Id, Query};
 use super::sessions::{locate, ticket};
 use crate::app::App;
 use crate::forward::Ticket;
@@ -40,7 +40,7 @@ pub(super) struct Webhooks {
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     extensions: Extensions,
-    Path(id): Path<String>,
+    Id(id): Id,
     query: Query,
 ) -> Result<Json<Webhooks>, Problem> {
     let session = locate(&app, &id, &query)?.session.clone();
@@ -56,7 +56,7 @@ pub(super) async fn list(
 pub(super) async fn replace(
     State(app): State<Arc<App>>,
     extensions: Extensions,
-    Path(id): Path<String>,
+    Id(id): Id,
     query: Query,
     mut fields: Fields,
 ) -> Result<Json<Webhooks>, Problem> {

@@ -82,6 +82,8 @@ async fn unknown_paths_and_methods_are_problems() {
         None,
     )
     .await;
+    let torn = world.admin(Method::GET, "/sessions/%ff");
+    check(torn, 400, "invalid_input", Some("id")).await;
     check(
         world.admin(Method::PATCH, "/sessions"),
         405,

@@ -150,7 +150,13 @@ async fn a_signed_link_opens_its_file_and_nothing_else() {
     let forged = path(&MediaLinks::new("", [8; 32]), far);
     let expired = path(&links, Timestamp::from_secs(1));
     let other = good.replace("/m1?", "/m2?");
-    for bad in [forged, expired, other, "/files/default/a/m1".to_owned()] {
+    for bad in [
+        forged,
+        expired,
+        other,
+        "/files/default/a/m1".to_owned(),
+        format!("{good}&x=%ff").replace("/a/", "/%ff/"),
+    ] {
         let response = world.get(&bad).send().await.unwrap();
         assert_eq!(response.status(), 403, "{bad}");
         assert_eq!(read(response).await.1["code"], "forbidden");

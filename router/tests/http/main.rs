@@ -16,6 +16,7 @@ mod cluster;
 mod dialects;
 mod download;
 mod owner;
+mod product;
 mod stopping;
 mod support;
 mod surfaces;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use switchboard_bus::{Bus, Limits as BusLimits, Names, in_process};
-use switchboard_dialect_kit::{Env, MediaLinks};
+use switchboard_dialect_kit::{Dialect, Env, MediaLinks};
 use switchboard_router::{AdminKey, FixedOwners, Limits, Router, RouterConfig, RouterHandle};
 use switchboard_vocab::NodeId;
 use switchboard_vocab::placement::{Member, Members};
@@ -82,11 +82,18 @@ pub(crate) async fn world_with(change: impl FnOnce(&mut RouterConfig)) -> World 
 }
 
 pub(crate) async fn start(config: RouterConfig, bus: Bus) -> World {
+    start_speaking(config, bus, dialects::all()).await
+}
+
+/// A router that speaks these dialects.
+pub(crate) async fn start_speaking(
+    config: RouterConfig,
+    bus: Bus,
+    dialects: Vec<Dialect>,
+) -> World {
     let names = config.names.clone();
     let owner = Owner::serve(&bus, &names, "n1").await;
-    let router = Router::start(config, bus.clone(), dialects::all())
-        .await
-        .unwrap();
+    let router = Router::start(config, bus.clone(), dialects).await.unwrap();
     let addr = router.local_addr();
     let world = World {
         bus,
