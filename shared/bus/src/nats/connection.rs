@@ -20,7 +20,7 @@ const PUBLISH_IN_FLIGHT_MAX: usize = 4096;
 /// The first pause between attempts while a cluster elects its leaders.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// The longest such pause.
-const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
+pub(super) const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Codes of nats-server's JetStream API. Source: nats-server `server/errors.json`.
 pub(super) mod code {
@@ -197,6 +197,32 @@ impl Connection {
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(RETRY_PAUSE_MAX);
+            }
+        };
+        match tokio::time::timeout(self.setup_deadline, attempts).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Failure::Timeout(self.setup_deadline)),
+        }
+    }
+
+    /// Waits until the cluster's meta leader knows a stream that was just made: until then it may deny it to the
+    /// next question, or allow another stream on the same subjects.
+    pub(super) async fn settle(&self, stream: &str) -> Result<(), Failure> {
+        // The meta leader answers for a consumer that does not exist. An id of ours never is this name.
+        let subject = format!("CONSUMER.INFO.{stream}.$settle");
+        let attempts = async {
+            loop {
+                match self
+                    .setup::<serde::de::IgnoredAny>(&subject, Bytes::new())
+                    .await
+                {
+                    Err(Failure::Api(error)) if error.err_code == code::STREAM_NOT_FOUND => {}
+                    Err(Failure::Api(error)) if error.err_code == code::CONSUMER_NOT_FOUND => {
+                        return Ok(());
+                    }
+                    outcome => return outcome.map(drop),
+                }
+                tokio::time::sleep(RETRY_PAUSE).await;
             }
         };
         match tokio::time::timeout(self.setup_deadline, attempts).await {

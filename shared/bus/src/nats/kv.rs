@@ -295,7 +295,7 @@ impl Buckets {
         };
         let create = format!("STREAM.CREATE.{name}");
         match self.connection.setup::<Info>(&create, json(&config)?).await {
-            Ok(_) => Ok(()),
+            Ok(_) => self.connection.settle(&name).await,
             // Another process was faster.
             Err(Failure::Api(error)) if error.err_code == code::STREAM_NAME_IN_USE => {
                 self.find(&name).await

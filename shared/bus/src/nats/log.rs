@@ -195,7 +195,10 @@ impl EventLog for NatsLog {
                     )
                     .await
                 {
-                    Ok(info) => info,
+                    Ok(info) => {
+                        connection.settle(name.as_str()).await.map_err(fail)?;
+                        info
+                    }
                     // Another process was faster; what it made is judged below.
                     Err(Failure::Api(error)) if error.err_code == code::STREAM_NAME_IN_USE => {
                         connection

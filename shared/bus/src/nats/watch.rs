@@ -6,11 +6,12 @@ use std::sync::Arc;
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::push::{Ordered, OrderedConfig};
+use async_nats::jetstream::stream::ConsumerErrorKind;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use tokio::sync::watch;
 
-use super::connection::{Failure, code};
+use super::connection::{Failure, RETRY_PAUSE_MAX, code};
 use super::kv::{Buckets, OPERATION};
 use crate::kv::{Entry, KvError, NO_REVISION, Revision, WatchEvent, WatchStream};
 use crate::subjects::nats::{kv_key, kv_stream};
@@ -99,16 +100,35 @@ async fn consume(buckets: &Buckets, bucket: &Bucket, filter: String) -> Result<O
         ..OrderedConfig::default()
     };
     let start = async {
-        let consumer = jetstream
-            .create_consumer_on_stream(config, kv_stream(bucket))
-            .await?;
-        Ok(consumer.messages().await?)
+        loop {
+            let consumer = jetstream
+                .create_consumer_on_stream(config.clone(), kv_stream(bucket))
+                .await;
+            match consumer {
+                Ok(consumer) => return Ok(consumer.messages().await?),
+                // The cluster is electing. What was made without our knowledge ends by itself.
+                Err(error) if is_temporary(&error.kind()) => {
+                    tokio::time::sleep(RETRY_PAUSE_MAX).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
     };
-    let deadline = buckets.connection.limits.operation_deadline;
+    let deadline = buckets.connection.setup_deadline;
     let outcome: Result<_, crate::BoxError> = tokio::time::timeout(deadline, start)
         .await
         .unwrap_or_else(|late| Err(late.into()));
     outcome.map_err(|source| buckets.failed("watch", bucket, Failure::Other(source)))
+}
+
+fn is_temporary(kind: &ConsumerErrorKind) -> bool {
+    match kind {
+        ConsumerErrorKind::TimedOut | ConsumerErrorKind::Request => true,
+        ConsumerErrorKind::JetStream(error) => error.code() == 503,
+        ConsumerErrorKind::InvalidConsumerType
+        | ConsumerErrorKind::InvalidName
+        | ConsumerErrorKind::Other => false,
+    }
 }
 
 impl Watcher {
