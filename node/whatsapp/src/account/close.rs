@@ -8,7 +8,7 @@ use wacore::iq::devices::RemoveCompanionDeviceSpec;
 
 use super::Session;
 use super::live::Live;
-use crate::api::Error;
+use crate::api::{End, Error};
 use crate::outgoing::chain;
 
 /// Longest wait for WhatsApp's answer to the unlinking.
@@ -100,5 +100,7 @@ async fn unlink(live: &Arc<Live>) -> bool {
         UNLINK_TIMEOUT,
         Box::pin(client.execute(RemoveCompanionDeviceSpec::new(&own))),
     );
+    // WhatsApp ends the connection right behind its answer, and the library may see the end first.
     matches!(told.await, Ok(Ok(_)))
+        || matches!(live.events.ending().verdict, Some(End::LoggedOut(_)))
 }

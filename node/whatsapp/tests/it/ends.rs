@@ -7,7 +7,6 @@ use crate::bench::{Session, World};
 
 const NUMBER: &str = "15550001";
 
-
 async fn ended_by(request: Request) -> (World, Session, End) {
     let world = World::new().await;
     let mut session = world.linked("one", NUMBER).await;
@@ -89,7 +88,10 @@ async fn an_unpaired_session_stops_and_starts() {
     }
     session.start();
     session.qr().await;
-    world.simulator.inject(Request::new(Fault::Disconnect)).unwrap();
+    world
+        .simulator
+        .inject(Request::new(Fault::Disconnect))
+        .unwrap();
     let end = session.end().await;
     assert!(matches!(end, End::Closed(_)), "{end:?}");
     session.link(&world, NUMBER).await;
