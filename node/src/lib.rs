@@ -4,6 +4,10 @@
 //! dialect's words outside `delivery`, nor HTTP, nor how WhatsApp's protocol works.
 
 mod clock;
+pub mod config;
+mod execute;
+mod limiter;
+pub mod placement;
 mod session;
 mod task;
 

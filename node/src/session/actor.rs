@@ -1,0 +1,451 @@
+//! The actor of one session: it owns the state and decides; it never waits for anything slow in a handler.
+//!
+//! Connections, jobs and the journal run beside it and report by messages. Everything it starts ends with it.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use futures::FutureExt;
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use switchboard_vocab::events::Event;
+use switchboard_vocab::sessions::{SessionState, SessionStatus};
+use switchboard_vocab::NodeId;
+use switchboard_whatsapp::End;
+use tokio::sync::{OwnedMutexGuard, mpsc, oneshot, watch};
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::account::AccountSlot;
+use super::context::{Session, Surroundings};
+use super::job::{self, Job, panic_text};
+use super::journal::{self, Journal};
+use super::lanes::{Lane, Lanes};
+use super::lifecycle::{self, Action, Input, JITTER_FULL, Moment, State};
+use super::link::{self, CLOSE_MAX, Control};
+use crate::placement::Verdict;
+use crate::ports::{HINT_SEQUENCE_MIN, HINTS_MAX, SessionDelivery, SessionScope};
+
+/// Longest wait for calls under way when the session stops.
+const JOBS_DRAIN_MAX: Duration = Duration::from_secs(5);
+/// Longest wait for webhook calls under way when the session stops.
+const DELIVERY_STOP_MAX: Duration = Duration::from_secs(2);
+/// The reason ractor gets where a session is stopped on purpose.
+pub(crate) const STOPPED_ON_PURPOSE: &str = "stopped on purpose";
+
+/// What a session's actor is told.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// Run this call.
+    Run(Box<Job>),
+    /// Something happened to the session; whoever asked hears when it was decided.
+    Input(Input, Option<oneshot::Sender<()>>),
+    /// A timer has run out; older generations are void.
+    Timer(u64, Input),
+    /// The connection of this generation is over; `Err` = it panicked.
+    LinkEnded(u64, Result<End, String>),
+    /// A job of this lane has ended.
+    JobEnded(Lane),
+    /// The journal's writer has ended although nobody asked.
+    JournalLost,
+}
+
+/// The behaviour; all data is in [`Body`].
+#[derive(Debug)]
+pub(crate) struct SessionActor;
+
+/// What a session is started with.
+pub(crate) struct Arguments {
+    pub(crate) scope: SessionScope,
+    pub(crate) surroundings: Surroundings,
+    pub(crate) status: watch::Sender<SessionStatus>,
+    /// Only one life of a session at a time; free once the last one has let go of journal and connection.
+    pub(crate) tenancy: Arc<tokio::sync::Mutex<()>>,
+    /// Somebody asked for it: start it whatever was wanted before.
+    pub(crate) start: bool,
+}
+
+/// A session that is being loaded, or runs.
+pub(crate) enum Body {
+    Loading(Option<Box<Arguments>>),
+    Live(Box<Live>),
+}
+
+/// A running session.
+pub(crate) struct Live {
+    session: Arc<Session>,
+    node: NodeId,
+    state: State,
+    status: watch::Sender<SessionStatus>,
+    lanes: Lanes<Job>,
+    jobs: JoinSet<()>,
+    link: Option<(u64, Control, AbortHandle)>,
+    links: JoinSet<()>,
+    generation: u64,
+    timer: Option<AbortHandle>,
+    /// Held by whatever must be over before the next life begins.
+    tenancy: Arc<OwnedMutexGuard<()>>,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        // After a crash nothing else ends the writer; jobs and connection end with their sets.
+        self.session.journal.cancel();
+        gauge(self.state.phase, -1.0);
+        if let Some(timer) = &self.timer {
+            timer.abort();
+        }
+    }
+}
+
+impl Actor for SessionActor {
+    type Msg = Message;
+    type State = Body;
+    type Arguments = Arguments;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Message>,
+        arguments: Arguments,
+    ) -> Result<Body, ActorProcessingErr> {
+        // Loading waits for the disk; the supervisor must not.
+        Ok(Body::Loading(Some(Box::new(arguments))))
+    }
+
+    async fn post_start(
+        &self,
+        myself: ActorRef<Message>,
+        body: &mut Body,
+    ) -> Result<(), ActorProcessingErr> {
+        let Body::Loading(arguments) = body else { return Ok(()) };
+        let Some(arguments) = arguments.take() else { return Ok(()) };
+        let start = arguments.start;
+        let mut live = Box::pin(load(*arguments, &myself)).await?;
+        live.publish();
+        if start || live.state.resumes() {
+            live.input(&myself, Input::Start { keep_final: !start })?;
+        }
+        *body = Body::Live(Box::new(live));
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Message>,
+        message: Message,
+        body: &mut Body,
+    ) -> Result<(), ActorProcessingErr> {
+        let Body::Live(live) = body else {
+            return Err("a message came before the session was loaded".into());
+        };
+        match message {
+            Message::Run(job) => live.admit(&myself, *job),
+            Message::Input(input, done) => {
+                live.input(&myself, input)?;
+                if let Some(done) = done {
+                    // Whoever asked may have given up.
+                    let _ = done.send(());
+                }
+            }
+            Message::Timer(generation, input) if generation == live.generation => {
+                live.input(&myself, input)?;
+            }
+            Message::Timer(..) => {}
+            Message::LinkEnded(generation, end) => live.link_ended(&myself, generation, end)?,
+            Message::JobEnded(lane) => {
+                while live.jobs.try_join_next().is_some() {}
+                if let Some(job) = live.lanes.done(&lane) {
+                    live.run(&myself, lane, job);
+                }
+            }
+            Message::JournalLost => return Err("the journal has failed".into()),
+        }
+        Ok(())
+    }
+
+    async fn post_stop(
+        &self,
+        _: ActorRef<Message>,
+        body: &mut Body,
+    ) -> Result<(), ActorProcessingErr> {
+        if let Body::Live(live) = body {
+            live.stop().await;
+        }
+        Ok(())
+    }
+}
+
+/// Brings a session to life from what the store holds.
+async fn load(arguments: Arguments, myself: &ActorRef<Message>) -> Result<Live, ActorProcessingErr> {
+    let Arguments { scope, surroundings, status, tenancy, .. } = arguments;
+    let verdict = surroundings.ownership.owner(&scope.session);
+    if !matches!(verdict, Verdict::Owned { epoch } if epoch == scope.epoch) {
+        return Err(format!("session {} does not belong to this node", scope.session).into());
+    }
+    let tenancy = Arc::new(tenancy.lock_owned().await);
+    let store = Arc::clone(&surroundings.store);
+    erase_earlier(&scope, &surroundings).await?;
+    let limits = journal::Limits {
+        messages_max: surroundings.limits.messages_per_session_max,
+        events_max: surroundings.limits.events_per_session_max,
+    };
+    let guard = Arc::clone(&tenancy);
+    let (journal, restored) =
+        Journal::open(scope.clone(), Arc::clone(&store), limits, guard).await?;
+    let fence = surroundings.ownership.fence();
+    let (hints, hint_receiver) = mpsc::channel(HINTS_MAX);
+    let session = Arc::new(Session {
+        account: AccountSlot::new(
+            surroundings.connect,
+            scope.clone(),
+            Arc::clone(&store),
+            Arc::clone(&journal),
+            Arc::clone(&fence),
+        ),
+        scope: scope.clone(),
+        journal: Arc::clone(&journal),
+        ports: surroundings.ports.clone(),
+        store,
+        ownership: surroundings.ownership,
+        fence,
+        limiter: surroundings.limiter,
+        status: status.subscribe(),
+        webhooks: watch::Sender::new(Arc::new(restored.webhooks)),
+        hints,
+        hint_sequence: AtomicU64::new(HINT_SEQUENCE_MIN),
+        actor: myself.clone(),
+    });
+    let delivery = SessionDelivery {
+        scope,
+        outbox: Arc::clone(&journal) as Arc<dyn crate::ports::Outbox>,
+        webhooks: session.webhooks.subscribe(),
+        status: status.subscribe(),
+        files: Arc::clone(&session) as Arc<dyn crate::ports::Files>,
+    };
+    let started = surroundings.ports.delivery.session_started(delivery, hint_receiver).await;
+    started.map_err(|e| format!("start delivery: {}", e.internal.unwrap_or(e.public)))?;
+    let mut jobs = JoinSet::new();
+    let (ended, actor) = (journal.ended(), myself.clone());
+    jobs.spawn(async move {
+        ended.await;
+        // A stopped actor has ended the journal itself.
+        let _ = actor.send_message(Message::JournalLost);
+    });
+    let state = State::restored(restored.saved, crate::clock::now());
+    gauge(state.phase, 1.0);
+    Ok(Live {
+        session,
+        node: surroundings.node,
+        state,
+        status,
+        lanes: Lanes::default(),
+        jobs,
+        link: None,
+        links: JoinSet::new(),
+        generation: 0,
+        timer: None,
+        tenancy,
+    })
+}
+
+/// Rows and files of an earlier session of the same name must never become this one's.
+async fn erase_earlier(
+    scope: &SessionScope,
+    surroundings: &Surroundings,
+) -> Result<(), ActorProcessingErr> {
+    let namespace = journal::namespace(scope)?;
+    let found = journal::uuid_in(&*surroundings.store, &namespace).await?;
+    if found.is_some_and(|uuid| uuid != *scope.uuid) {
+        tracing::warn!(session = %scope.session, "an earlier session of this name left data, which is removed");
+        let remains = switchboard_keystore::Remains::Nothing;
+        surroundings.store.drop_namespace(&namespace, remains).await?;
+        let erased = surroundings.ports.media.erase(&scope.session).await;
+        erased.map_err(|e| format!("erase files: {}", e.internal.unwrap_or(e.public)))?;
+    }
+    Ok(())
+}
+
+impl Live {
+    fn input(
+        &mut self,
+        myself: &ActorRef<Message>,
+        input: Input,
+    ) -> Result<(), ActorProcessingErr> {
+        let moment = Moment {
+            now: crate::clock::now(),
+            jitter: rand::random_range(0..=JITTER_FULL),
+        };
+        let from = self.state.phase;
+        let (state, actions) = lifecycle::step(self.state.clone(), input, moment);
+        self.state = state;
+        if self.state.phase != from {
+            gauge(from, -1.0);
+            gauge(self.state.phase, 1.0);
+            tracing::info!(
+                session = %self.session.scope.session, ?from, to = ?self.state.phase,
+                reason = self.state.reason.as_deref(), "session"
+            );
+        }
+        for action in actions {
+            self.obey(myself, action)?;
+        }
+        self.publish();
+        Ok(())
+    }
+
+    fn obey(
+        &mut self,
+        myself: &ActorRef<Message>,
+        action: Action,
+    ) -> Result<(), ActorProcessingErr> {
+        match action {
+            Action::Connect { fresh } => self.connect(myself, fresh),
+            Action::Close => {
+                if let Some((_, control, _)) = &self.link {
+                    control.close.cancel();
+                }
+            }
+            Action::RetryAfter(wait) => self.set_timer(myself, wait, Input::RetryDue),
+            Action::HealthyAfter(wait) => self.set_timer(myself, wait, Input::Healthy),
+            Action::CancelTimer => self.cancel_timer(),
+            Action::Save => self.session.journal.post_saved(self.state.saved())?,
+            Action::Emit(event) => self.emit(event)?,
+        }
+        Ok(())
+    }
+
+    fn emit(&self, event: Event) -> Result<(), ActorProcessingErr> {
+        Ok(self.session.journal.post_event(crate::clock::now(), event)?)
+    }
+
+    fn connect(&mut self, myself: &ActorRef<Message>, fresh: bool) {
+        while self.links.try_join_next().is_some() {}
+        let control = Control::default();
+        self.generation += 1;
+        let generation = self.generation;
+        let actor = myself.clone();
+        let tell: link::Tell = Arc::new(move |input| {
+            // A stopped actor wants to hear nothing more.
+            let _ = actor.send_message(Message::Input(input, None));
+        });
+        let running = link::run(Arc::clone(&self.session), fresh, control.clone(), tell);
+        let (actor, tenancy) = (myself.clone(), Arc::clone(&self.tenancy));
+        let abort = self.links.spawn(async move {
+            let end = caught(running).await;
+            drop(tenancy);
+            let _ = actor.send_message(Message::LinkEnded(generation, end));
+        });
+        self.link = Some((generation, control, abort));
+    }
+
+    fn link_ended(
+        &mut self,
+        myself: &ActorRef<Message>,
+        generation: u64,
+        end: Result<End, String>,
+    ) -> Result<(), ActorProcessingErr> {
+        if self.link.as_ref().is_none_or(|(current, ..)| *current != generation) {
+            return Ok(());
+        }
+        self.link = None;
+        match end {
+            Ok(end) => self.input(myself, Input::Ended(end)),
+            // The run loop ended as it never should: that is this actor's failure (design rule R-27).
+            Err(panic) => Err(format!("the connection panicked: {panic}").into()),
+        }
+    }
+
+    fn set_timer(&mut self, myself: &ActorRef<Message>, wait: Duration, input: Input) {
+        self.cancel_timer();
+        let (actor, generation) = (myself.clone(), self.generation);
+        self.timer = Some(self.jobs.spawn(async move {
+            tokio::time::sleep(wait).await;
+            let _ = actor.send_message(Message::Timer(generation, input));
+        }));
+    }
+
+    fn cancel_timer(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            timer.abort();
+        }
+    }
+
+    fn admit(&mut self, myself: &ActorRef<Message>, job: Job) {
+        let lane = job.prepared.lane.clone();
+        if let Some(job) = self.lanes.admit(&lane, job) {
+            self.run(myself, lane, job);
+        }
+    }
+
+    fn run(&mut self, myself: &ActorRef<Message>, lane: Lane, job: Job) {
+        let (session, actor) = (Arc::clone(&self.session), myself.clone());
+        self.jobs.spawn(async move {
+            let _ended = OnDrop(Some(move || {
+                let _ = actor.send_message(Message::JobEnded(lane));
+            }));
+            job::run(job, session).await;
+        });
+    }
+
+    fn publish(&self) {
+        let state = &self.state;
+        let status = SessionStatus {
+            session: self.session.scope.session.clone(),
+            node: self.node.clone(),
+            state: state.phase,
+            since: state.since,
+            identity: state.identity.clone(),
+            challenge: state.challenge.clone(),
+            reason: state.reason.clone(),
+            next_try_at: state.next_try_at,
+            failures: state.failures,
+        };
+        self.status.send_if_modified(|shown| {
+            let changed = *shown != status;
+            *shown = status;
+            changed
+        });
+    }
+
+    /// Ends everything in order, each part within its limit.
+    async fn stop(&mut self) {
+        self.cancel_timer();
+        let drained = async { while self.jobs.len() > 1 && self.jobs.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(JOBS_DRAIN_MAX, drained).await;
+        self.jobs.shutdown().await;
+        if let Some((_, control, abort)) = self.link.take() {
+            control.close.cancel();
+            let closed = async { while self.links.join_next().await.is_some() {} };
+            let limit = CLOSE_MAX + Duration::from_secs(5);
+            if tokio::time::timeout(limit, closed).await.is_err() {
+                abort.abort();
+            }
+        }
+        self.links.shutdown().await;
+        let (scope, delivery) = (&self.session.scope, &self.session.ports.delivery);
+        delivery.session_stopped(scope, DELIVERY_STOP_MAX).await;
+        self.session.account.clear().await;
+        self.session.journal.close().await;
+    }
+}
+
+async fn caught<T>(work: impl Future<Output = T>) -> Result<T, String> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| panic_text(&*panic))
+}
+
+/// Runs on drop: also where a task is aborted or panics.
+struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(run) = self.0.take() {
+            run();
+        }
+    }
+}
+
+fn gauge(phase: SessionState, change: f64) {
+    let state = format!("{phase:?}").to_lowercase();
+    metrics::gauge!("switchboard_sessions", "state" => state).increment(change);
+}

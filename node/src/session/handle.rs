@@ -1,0 +1,145 @@
+//! The door to a session: what outlives its actor's crashes, and the admission of calls.
+//!
+//! Owns the permits, the status and the way to whatever actor is alive now. Admission comes before the mailbox, which has
+//! no bound of its own (design rule R-25).
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::ActorRef;
+use switchboard_vocab::sessions::{SessionState, SessionStatus};
+use switchboard_vocab::{Effect, ErrorCode, OpError, SessionRef};
+use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::time::{Instant, timeout_at};
+
+use super::actor::Message;
+use super::context::{not_connected, restarting};
+use super::job::Job;
+use crate::execute::Prepared;
+use crate::ports::SessionScope;
+
+/// Grace for an answer that is given at the deadline.
+const ANSWER_GRACE: Duration = Duration::from_secs(1);
+/// Longest wait for a session that is being started or restarted to take a call.
+const ACTOR_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// Asks the supervisor to start a parked session again; `false` = there is no supervisor any more.
+pub(crate) type Revive = Arc<dyn Fn(&SessionRef) -> bool + Send + Sync>;
+
+/// The door to one session.
+pub(crate) struct Handle {
+    pub(crate) scope: SessionScope,
+    permits: Arc<Semaphore>,
+    status: watch::Sender<SessionStatus>,
+    actor: watch::Sender<Option<ActorRef<Message>>>,
+    tenancy: Arc<tokio::sync::Mutex<()>>,
+    revive: Revive,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+impl Handle {
+    pub(crate) fn new(
+        scope: SessionScope,
+        calls_max: usize,
+        status: SessionStatus,
+        revive: Revive,
+    ) -> Self {
+        Self {
+            scope,
+            permits: Arc::new(Semaphore::new(calls_max)),
+            status: watch::Sender::new(status),
+            actor: watch::Sender::new(None),
+            tenancy: Arc::default(),
+            revive,
+        }
+    }
+
+    /// The status now.
+    pub(crate) fn status(&self) -> SessionStatus {
+        self.status.borrow().clone()
+    }
+
+    pub(crate) fn status_sender(&self) -> watch::Sender<SessionStatus> {
+        self.status.clone()
+    }
+
+    pub(crate) fn tenancy(&self) -> Arc<tokio::sync::Mutex<()>> {
+        Arc::clone(&self.tenancy)
+    }
+
+    /// The actor that takes calls from now on.
+    pub(crate) fn set_actor(&self, actor: Option<ActorRef<Message>>) {
+        self.actor.send_replace(actor);
+    }
+
+    /// Runs one call.
+    ///
+    /// # Errors
+    /// As the operation; [`ErrorCode::Busy`] beyond the session's limit; [`ErrorCode::Unavailable`] where the session is
+    /// being restarted.
+    pub(crate) async fn run(
+        &self,
+        prepared: Prepared,
+        deadline: Instant,
+        trace: String,
+    ) -> Result<Vec<u8>, OpError> {
+        if prepared.status_only {
+            // The status is true whether or not an actor is alive, and must not wait behind calls.
+            return switchboard_vocab::codec::encode(&self.status());
+        }
+        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| {
+            let text = "too many calls are under way for this session";
+            OpError::new(ErrorCode::Busy, text).retry_after(Duration::from_secs(1))
+        })?;
+        let actor = self.live_actor(prepared.revives, deadline).await?;
+        let effect = prepared.effect;
+        let (reply, answer) = oneshot::channel();
+        let job = Job { prepared, deadline, trace, reply, permit };
+        actor.send_message(Message::Run(Box::new(job))).map_err(|_| restarting())?;
+        match timeout_at(deadline + ANSWER_GRACE, answer).await {
+            Ok(Ok(result)) => result,
+            // The session crashed or stopped with the call inside it.
+            Ok(Err(_)) => Err(after(effect, restarting())),
+            Err(_) => {
+                let error = OpError::new(ErrorCode::Timeout, "the session did not answer in time");
+                Err(after(effect, error))
+            }
+        }
+    }
+
+    /// The actor, waiting a little where it is being started.
+    async fn live_actor(
+        &self,
+        revives: bool,
+        deadline: Instant,
+    ) -> Result<ActorRef<Message>, OpError> {
+        if let Some(actor) = &*self.actor.borrow() {
+            return Ok(actor.clone());
+        }
+        let status = self.status();
+        if status.state == SessionState::Parked {
+            if !revives {
+                return Err(not_connected(&status));
+            }
+            if !(self.revive)(&self.scope.session) {
+                return Err(restarting());
+            }
+        }
+        let until = deadline.min(Instant::now() + ACTOR_WAIT_MAX);
+        let mut actor = self.actor.subscribe();
+        match timeout_at(until, actor.wait_for(Option::is_some)).await {
+            Ok(Ok(actor)) => actor.clone().ok_or_else(restarting),
+            Ok(Err(_)) | Err(_) => Err(restarting()),
+        }
+    }
+}
+
+fn after(effect: Effect, error: OpError) -> OpError {
+    if effect == Effect::Read { error } else { error.maybe_executed() }
+}
