@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::metered::Metered;
 use crate::{EventLog, Kv, Rpc};
 
 /// Whether the bus can be used now.
@@ -30,7 +31,9 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Bundles three implementations (or wrappers of them) with the state of what carries them.
+    /// Bundles three implementations with the state of what carries them. Every call through the bundle is timed.
+    ///
+    /// A wrapper, such as one that injects faults, takes the place of a field of an existing bundle instead.
     #[must_use]
     pub fn new(
         rpc: Arc<dyn Rpc>,
@@ -39,9 +42,9 @@ impl Bus {
         health: watch::Receiver<Health>,
     ) -> Self {
         Self {
-            rpc,
-            kv,
-            log,
+            rpc: Metered::<dyn Rpc>::new(rpc),
+            kv: Metered::<dyn Kv>::new(kv),
+            log: Metered::<dyn EventLog>::new(log),
             health,
         }
     }

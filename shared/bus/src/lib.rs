@@ -21,6 +21,7 @@ pub mod test_server;
 
 mod bus;
 mod clock;
+mod metered;
 mod task;
 
 pub use bus::{Bus, Health};

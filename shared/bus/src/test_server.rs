@@ -71,15 +71,15 @@ impl TestServer {
     /// # Errors
     /// See [`Error`].
     pub async fn start() -> Result<Self, Error> {
-        Self::start_program(find()?).await
+        Self::start_with("").await
     }
 
-    /// The same with a given program, for tests of several releases.
+    /// The same with further lines for its settings file, such as `authorization { token: x }`.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn start_program(program: PathBuf) -> Result<Self, Error> {
-        let mut process = Process::new(program, None)?;
+    pub async fn start_with(settings: &str) -> Result<Self, Error> {
+        let mut process = Process::new(find()?, None, settings)?;
         process.start().await?;
         Ok(Self { process })
     }
@@ -132,14 +132,7 @@ impl TestCluster {
     /// # Errors
     /// See [`Error`].
     pub async fn start(size: usize) -> Result<Self, Error> {
-        Self::start_program(find()?, size).await
-    }
-
-    /// The same with a given program.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn start_program(program: PathBuf, size: usize) -> Result<Self, Error> {
+        let program = find()?;
         let mut attempt = 1;
         loop {
             match Self::try_start(&program, size).await {
@@ -158,7 +151,7 @@ impl TestCluster {
                 index,
                 routes: routes.clone(),
             };
-            let mut process = Process::new(program.to_path_buf(), Some(cluster))?;
+            let mut process = Process::new(program.to_path_buf(), Some(cluster), "")?;
             process.spawn()?;
             servers.push(TestServer { process });
         }

@@ -30,6 +30,7 @@ pub(super) struct Process {
     program: PathBuf,
     folder: TempDir,
     cluster: Option<Cluster>,
+    further_settings: String,
     /// Known after the first start and kept for the later ones.
     client_port: Option<u16>,
     monitor: String,
@@ -63,18 +64,22 @@ fn io(what: &str) -> impl FnOnce(std::io::Error) -> Error {
 }
 
 impl Process {
-    pub(super) fn new(program: PathBuf, cluster: Option<Cluster>) -> Result<Self, Error> {
+    pub(super) fn new(
+        program: PathBuf,
+        cluster: Option<Cluster>,
+        further_settings: &str,
+    ) -> Result<Self, Error> {
         let folder = tempfile::Builder::new()
             .prefix("switchboard-nats-")
             .tempdir()
             .map_err(io("make a temporary folder"))?;
-        let monitor = String::new();
         Ok(Self {
             program,
             folder,
             cluster,
+            further_settings: further_settings.to_owned(),
             client_port: None,
-            monitor,
+            monitor: String::new(),
             child: None,
         })
     }
@@ -212,6 +217,8 @@ impl Process {
             "server_name: \"test-{index}\"\nlisten: \"127.0.0.1:{port}\"\nhttp: \"127.0.0.1:-1\"\n\
              ports_file_dir: {ports:?}\njetstream {{ store_dir: {store:?}, max_mem: 64MB, max_file: 2GB }}\n"
         );
+        settings.push_str(&self.further_settings);
+        settings.push('\n');
         if let Some(cluster) = &self.cluster {
             let route = |port: &u16| format!("\"nats://127.0.0.1:{port}\"");
             let routes: Vec<String> = cluster.routes.iter().map(route).collect();

@@ -77,20 +77,20 @@ impl Status {
             Event::Connected => {
                 self.health.send_replace(Health::Connected);
                 self.connects.send_modify(|count| *count += 1);
-                metrics::counter!("bus_connects_total").increment(1);
-                metrics::gauge!("bus_connected").set(1.0);
+                metrics::counter!("switchboard_bus_connects_total").increment(1);
+                metrics::gauge!("switchboard_bus_connected").set(1.0);
             }
             Event::Disconnected => {
                 self.health.send_replace(Health::Reconnecting);
-                metrics::gauge!("bus_connected").set(0.0);
+                metrics::gauge!("switchboard_bus_connected").set(0.0);
                 tracing::warn!("nats connection lost, reconnecting");
             }
             Event::Closed => {
                 self.health.send_replace(Health::Closed);
-                metrics::gauge!("bus_connected").set(0.0);
+                metrics::gauge!("switchboard_bus_connected").set(0.0);
             }
             Event::SlowConsumer(_) => {
-                metrics::counter!("bus_slow_subscriptions_total").increment(1);
+                metrics::counter!("switchboard_bus_slow_subscriptions_total").increment(1);
                 tracing::warn!("a nats subscription is full, messages were dropped");
             }
             Event::LameDuckMode => tracing::info!("the nats server is about to stop"),
