@@ -20,7 +20,6 @@ use std::sync::{Arc, Mutex, RwLock};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::catalog::{Catalog, Edit, LoadError, Record};
-use crate::clock;
 use crate::committer::Committer;
 use crate::engine::redb::RedbEngine;
 use crate::engine::sled::SledEngine;
@@ -30,8 +29,10 @@ use crate::running::{Inner, QUEUE_KIB_MAX, QUEUE_REQUESTS_MAX, Running};
 use crate::store::KeyStore;
 use crate::witness::Witness;
 
+mod aside;
 mod config;
 
+use aside::{sync_all, sync_dir};
 pub use config::{Config, EngineKind, Error, MovedAside, OnBroken, Opened};
 
 /// Opens or creates a store.
@@ -75,53 +76,32 @@ pub fn open_blocking(config: Config) -> Result<Opened, Error> {
     let lock = lock(&config.dir)?;
     refuse_other_engine(&config)?;
     let live = config.dir.join(name);
-    let mut moved_aside = None;
-    let mut created = false;
-    let mut loaded = None;
-    if live.exists() {
-        match load(&config, &live) {
-            Ok(found) => loaded = Some(found),
-            Err(LoadFailure::Fatal(error)) => return Err(error),
-            Err(LoadFailure::Broken(cause)) if config.on_broken == OnBroken::Refuse => {
-                return Err(Error::Broken {
-                    dir: config.dir,
-                    cause,
-                });
-            }
-            Err(LoadFailure::Broken(cause)) => {
-                let path = config
-                    .dir
-                    .join(format!("{name}.aside-{}", clock::unix_ms()));
-                fs::rename(&live, &path).map_err(machine("move damaged files aside"))?;
-                if Witness::path(&live).exists() {
-                    fs::rename(Witness::path(&live), Witness::path(&path))
-                        .map_err(machine("move the witness aside"))?;
-                }
-                sync_dir(&config.dir).map_err(machine("sync the directory"))?;
-                tracing::error!(?path, cause, "key store is damaged and was moved aside");
-                moved_aside = Some(MovedAside { path, cause });
-            }
-        }
-    }
-    let loaded = match loaded {
-        Some(loaded) => loaded,
-        None => {
+    let found = if live.exists() {
+        find(&config, &live)?
+    } else {
+        // A start that was cut off between moving aside and creating must not look like a first one.
+        Found::Nothing(aside::list(&live).pop().map(|path| MovedAside {
+            path,
+            cause: "moved aside by an earlier start".to_owned(),
+        }))
+    };
+    let (loaded, created, moved_aside, mended) = match found {
+        Found::Whole(loaded) => (loaded, false, None, None),
+        Found::Mended(loaded, original) => (loaded, false, None, Some(original)),
+        Found::Nothing(moved_aside) => {
             create(&config, &live)?;
-            created = true;
-            load(&config, &live).map_err(|failure| match failure {
-                LoadFailure::Fatal(error) => error,
-                LoadFailure::Broken(cause) => Error::Broken {
-                    dir: config.dir.clone(),
-                    cause,
-                },
-            })?
+            let loaded = load(&config, &live).map_err(|failure| failure.into_error(&config))?;
+            (loaded, true, moved_aside, None)
         }
     };
+    let aside = aside::list(&live);
     let store = start(loaded, &config, Some(lock))?;
     Ok(Opened {
         store,
         created,
         moved_aside,
+        mended,
+        aside,
     })
 }
 
@@ -147,6 +127,8 @@ fn open_memory(config: &Config) -> Result<Opened, Error> {
         store,
         created: true,
         moved_aside: None,
+        mended: None,
+        aside: Vec::new(),
     })
 }
 
@@ -159,6 +141,76 @@ struct Loaded {
 enum LoadFailure {
     Broken(String),
     Fatal(Error),
+}
+
+impl LoadFailure {
+    fn into_error(self, config: &Config) -> Error {
+        match self {
+            Self::Fatal(error) => error,
+            Self::Broken(cause) => Error::Broken {
+                dir: config.dir.clone(),
+                cause,
+            },
+        }
+    }
+}
+
+/// What was in the place of the store.
+enum Found {
+    Whole(Loaded),
+    /// Opened, but only as a copy without its snapshot.
+    Mended(Loaded, MovedAside),
+    /// Nothing, or nothing any more.
+    Nothing(Option<MovedAside>),
+}
+
+/// Opens what is there. Damaged files end up aside; sled's may still open as a copy without
+/// their snapshot, and catalog and witness tell whether that is the whole store.
+fn find(config: &Config, live: &Path) -> Result<Found, Error> {
+    let machine = |action| {
+        let dir = config.dir.clone();
+        move |error: io::Error| Error::Machine {
+            action,
+            dir,
+            cause: error.to_string(),
+        }
+    };
+    let cause = match load(config, live) {
+        Ok(loaded) => return Ok(Found::Whole(loaded)),
+        Err(LoadFailure::Broken(cause)) if config.on_broken == OnBroken::MoveAside => cause,
+        Err(failure) => return Err(failure.into_error(config)),
+    };
+    // A full disk must be noticed before anything is moved.
+    let copied = aside::copy_without_snapshots(config.engine, live, &beside(live, ".new"))
+        .map_err(machine("copy damaged files"))?;
+    let witness = fs::read(Witness::path(live)).ok();
+    let path = aside::move_aside(live).map_err(machine("move damaged files aside"))?;
+    tracing::error!(?path, cause, "key store is damaged and was moved aside");
+    let moved = MovedAside { path, cause };
+    if !copied {
+        return Ok(Found::Nothing(Some(moved)));
+    }
+    fs::rename(beside(live, ".new"), live)
+        .and_then(|()| witness.map_or(Ok(()), |text| fs::write(Witness::path(live), text)))
+        .and_then(|()| sync_dir(&config.dir))
+        .map_err(machine("put the copy in place"))?;
+    match load(config, live) {
+        Ok(loaded) => Ok(Found::Mended(loaded, moved)),
+        Err(LoadFailure::Fatal(error)) => Err(error),
+        Err(LoadFailure::Broken(again)) => {
+            tracing::error!(again, "key store is damaged beyond its snapshot");
+            // The copy has never served; the original is aside.
+            fs::remove_dir_all(live).map_err(machine("remove the useless copy"))?;
+            Ok(Found::Nothing(Some(moved)))
+        }
+    }
+}
+
+/// `live` with something appended to its name.
+fn beside(live: &Path, end: &str) -> PathBuf {
+    let mut path = live.as_os_str().to_owned();
+    path.push(end);
+    PathBuf::from(path)
 }
 
 fn engine(config: &Config, dir: &Path) -> Result<Arc<dyn Engine>, OpenFailure> {
@@ -226,9 +278,7 @@ fn create(config: &Config, live: &Path) -> Result<(), Error> {
         dir: config.dir.clone(),
         cause,
     };
-    let mut fresh = live.as_os_str().to_owned();
-    fresh.push(".new");
-    let fresh = PathBuf::from(fresh);
+    let fresh = beside(live, ".new");
     if fresh.exists() {
         fs::remove_dir_all(&fresh)
             .map_err(|error| machine("remove an unfinished creation", error.to_string()))?;
@@ -386,26 +436,4 @@ fn refuse_other_engine(config: &Config) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Syncs every file and directory below `dir`, and `dir` itself.
-fn sync_all(dir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            sync_all(&entry.path())?;
-        } else {
-            File::open(entry.path())?.sync_all()?;
-        }
-    }
-    sync_dir(dir)
-}
-
-fn sync_dir(dir: &Path) -> io::Result<()> {
-    let dir = if dir.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        dir
-    };
-    File::open(dir)?.sync_all()
 }

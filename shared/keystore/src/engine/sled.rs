@@ -1,5 +1,5 @@
 //! sled 0.34.7 under its guard rails: R-1 (own flushing, bounded cache), R-2 (its `flush` does not
-//! reach the disk on Linux, so `fdatasync` on an own handle follows), R-4 (no snapshot file).
+//! reach the disk on Linux, so `fdatasync` on an own handle follows), R-4 (no unfinished snapshot).
 //!
 //! Owns sled's directory. Must not know what the trees mean.
 
@@ -50,7 +50,8 @@ impl std::fmt::Debug for SledEngine {
 impl SledEngine {
     /// Opens or creates the database in `dir`. The caller syncs the files of a new one.
     pub(crate) fn open(dir: &Path, cache_bytes: u64) -> Result<Self, OpenFailure> {
-        remove_snapshots(dir).map_err(|error| OpenFailure::Machine(error.to_string()))?;
+        remove_unfinished_snapshots(dir)
+            .map_err(|error| OpenFailure::Machine(error.to_string()))?;
         let waiting = Stopwatch::start();
         let db = loop {
             match open_once(dir, cache_bytes) {
@@ -61,6 +62,9 @@ impl SledEngine {
                 Ok(db) => break db,
             }
         };
+        // sled renames its new snapshot without syncing the directory, and relies on it from now on.
+        let named = File::open(dir).and_then(|dir| dir.sync_all());
+        named.map_err(|error| OpenFailure::Machine(error.to_string()))?;
         let log = File::open(dir.join("db")).map_err(|error| OpenFailure::of_io(&error))?;
         let mut trees = HashMap::new();
         for name in db.tree_names() {
@@ -306,21 +310,40 @@ fn failure(error: &sled::Error) -> OpenFailure {
     }
 }
 
-/// snapshot files only speed up opening, and a damaged or half-written one prevents it.
-fn remove_snapshots(dir: &Path) -> io::Result<()> {
-    let found = match fs::read_dir(dir) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+/// Snapshot files that were never finished: they prevent opening and mean nothing.
+fn remove_unfinished_snapshots(dir: &Path) -> io::Result<()> {
+    snapshots(dir)?
+        .iter()
+        .filter(|path| path.extension().is_some_and(|end| end == "generating"))
+        .try_for_each(fs::remove_file)
+}
+
+/// Removes the finished snapshots too; says whether there were any.
+///
+/// Only ever a last resort, on files that a copy was made of. A snapshot is *not* a mere
+/// accelerator: when it opens, sled zeroes every segment without live pages, also the one before
+/// the active one, and after that a recovery from the log alone takes the log for torn at its
+/// start and gives an empty database, even after a clean close.
+pub(crate) fn remove_snapshots(dir: &Path) -> io::Result<bool> {
+    let found = snapshots(dir)?;
+    found.iter().try_for_each(fs::remove_file)?;
+    Ok(!found.is_empty())
+}
+
+fn snapshots(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let mut snapshots: Vec<PathBuf> = Vec::new();
-    for entry in found {
+    let mut found = Vec::new();
+    for entry in entries {
         let entry = entry?;
         if entry.file_name().to_string_lossy().starts_with("snap.") {
-            snapshots.push(entry.path());
+            found.push(entry.path());
         }
     }
-    snapshots.iter().try_for_each(fs::remove_file)
+    Ok(found)
 }
 
 fn name_of(tree: TreeId) -> Vec<u8> {

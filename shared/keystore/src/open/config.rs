@@ -95,6 +95,11 @@ pub struct Opened {
     pub created: bool,
     /// Set when damaged files were moved aside: every session of this node needs recovery.
     pub moved_aside: Option<MovedAside>,
+    /// Set when the store opened only as a copy without sled's snapshot; the original is kept. All
+    /// that was ever acknowledged is there: catalog and witness were compared.
+    pub mended: Option<MovedAside>,
+    /// Every directory that was ever moved aside and not removed since, oldest first.
+    pub aside: Vec<PathBuf>,
 }
 
 /// Damaged files, kept.

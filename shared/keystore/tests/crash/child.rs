@@ -16,6 +16,9 @@ const DIR: &str = "SWITCHBOARD_KEYSTORE_CHILD_DIR";
 const ENGINE: &str = "SWITCHBOARD_KEYSTORE_CHILD_ENGINE";
 const BATCHES: &str = "SWITCHBOARD_KEYSTORE_CHILD_BATCHES";
 
+/// Batches of each session between two openings.
+const STRETCH: u64 = 30;
+
 /// Prints one line in one write, past the capture of the test harness.
 pub(crate) fn say(line: &str) {
     let mut out = std::io::stdout().lock();
@@ -69,31 +72,43 @@ fn child() {
     });
 }
 
-/// Writes batches of all sessions at once, each in order, and prints what is durable.
+/// Writes batches of all sessions at once, each in order, and prints what is durable. Closes and
+/// opens the store now and then, because sled tidies its log when it opens.
 async fn write(dir: &Path, engine: EngineKind, batches: u64) {
-    say("opening");
-    let store = workload::open_store(dir, engine).await.unwrap();
-    let mut tasks = tokio::task::JoinSet::new();
-    for session in 0..SESSIONS {
-        tasks.spawn(write_session(Arc::clone(&store), session, batches));
-    }
-    while let Some(done) = tasks.join_next().await {
-        done.unwrap().unwrap();
+    let mut standing = vec![None; SESSIONS as usize];
+    for _ in 0..batches / STRETCH {
+        say("opening");
+        let store = workload::open_store(dir, engine).await.unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        for session in 0..SESSIONS {
+            let start = standing[session as usize];
+            tasks.spawn(write_session(Arc::clone(&store), session, start));
+        }
+        while let Some(done) = tasks.join_next().await {
+            let (session, at) = done.unwrap().unwrap();
+            standing[session as usize] = Some(at);
+        }
+        store.close().await.unwrap();
     }
     say("done");
 }
 
-async fn write_session(store: Arc<dyn KeyStore>, session: u64, batches: u64) -> Result<(), Error> {
-    // A dropped session forgets its number; its turn starts at the last line it printed.
-    let start = match env::var(format!("{BATCHES}_{session}")) {
-        Ok(text) => text.parse().unwrap(),
-        Err(_) => workload::batches(&store, session).await?.unwrap_or(0),
+async fn write_session(
+    store: Arc<dyn KeyStore>,
+    session: u64,
+    standing: Option<u64>,
+) -> Result<(u64, u64), Error> {
+    // A dropped session forgets its number; its turn starts where the parent says.
+    let start = match (standing, env::var(format!("{BATCHES}_{session}"))) {
+        (Some(at), _) => at,
+        (None, Ok(text)) => text.parse().unwrap(),
+        (None, Err(_)) => workload::batches(&store, session).await?.unwrap_or(0),
     };
-    for number in start..start + batches {
+    for number in start..start + STRETCH {
         workload::perform(&store, session, number).await?;
         say(&format!("ack {session} {}", number + 1));
     }
-    Ok(())
+    Ok((session, start + STRETCH))
 }
 
 /// Tells a writing child where each session stands.

@@ -15,7 +15,7 @@ use crate::workload::{self, SESSIONS};
 use crate::{scaled, seed};
 
 /// Batches of each session in the recorded run.
-const BATCHES: u64 = 60;
+const BATCHES: u64 = 120;
 
 /// Compiles the recorder.
 pub(crate) fn recorder(dir: &Path) -> PathBuf {
