@@ -1,11 +1,12 @@
 //! The only place in the product that names subjects, streams, buckets and keys.
 //!
-//! Everything is built from tokens; a text from outside becomes one token by [`token`]'s escape, so that no
+//! Everything is built from tokens; a text from outside becomes one token by an escape, so that no
 //! id can reach into another's subject. Names of one cluster carry its id, so two clusters on
 //! one NATS do not mix. The exception is the event subjects, which the public contract fixes without a cluster:
 //! of two clusters in one NATS account the second is refused by [`crate::EventLog::open`]; give
 //! each its own account.
 
+pub(crate) mod nats;
 mod token;
 
 use std::fmt;
@@ -399,38 +400,6 @@ impl ConsumerName {
     pub fn new(name: &str) -> Result<Self, Error> {
         plain("consumer", name, CONSUMER_NAME_BYTES_MAX).map(Self)
     }
-}
-
-/// The bucket's and key's place in NATS' own subject space.
-/// Source: NATS ADR-8, JetStream based key-value stores.
-pub(crate) mod nats {
-    use super::{Bucket, Key, KeyPrefix};
-
-    /// The stream behind a bucket.
-    pub(crate) fn kv_stream(bucket: &Bucket) -> String {
-        format!("KV_{}", bucket.as_str())
-    }
-
-    /// The subjects of a bucket's keys below `prefix`.
-    pub(crate) fn kv_filter(bucket: &Bucket, prefix: &KeyPrefix) -> String {
-        format!("$KV.{}.{}", bucket.as_str(), prefix.as_str())
-    }
-
-    /// The subject of one record.
-    pub(crate) fn kv_subject(bucket: &Bucket, key: &Key) -> String {
-        format!("$KV.{}.{}", bucket.as_str(), key.as_str())
-    }
-
-    /// The key of a record's subject.
-    pub(crate) fn kv_key<'s>(bucket: &Bucket, subject: &'s str) -> Option<&'s str> {
-        subject
-            .strip_prefix("$KV.")?
-            .strip_prefix(bucket.as_str())?
-            .strip_prefix('.')
-    }
-
-    /// The queue group of everyone who serves one subject: a request goes to one member.
-    pub(crate) const SERVERS_GROUP: &str = "sb";
 }
 
 macro_rules! text_type {

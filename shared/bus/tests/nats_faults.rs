@@ -1,5 +1,5 @@
 //! What the NATS implementation does when the server is away, refuses, or comes back with another past.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "test code")]
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::fs;
 use std::path::Path;

@@ -142,10 +142,8 @@ impl NatsKv {
             Err(Failure::Api(error)) if error.err_code == code::NO_MESSAGE => return Ok(None),
             Err(failure) => return Err(self.buckets.failed(op, bucket, failure)),
         };
-        let message = StreamMessage::try_from(stored.message).map_err(|error| {
-            self.buckets
-                .failed(op, bucket, Failure::Other(error.into()))
-        })?;
+        let message = StreamMessage::try_from(stored.message)
+            .map_err(|error| self.buckets.failed(op, bucket, Failure::Other(error)))?;
         let deleted = message.headers.get(OPERATION).is_some();
         let value = (!deleted).then_some(message.payload);
         Ok(Some(Last {
