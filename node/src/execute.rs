@@ -73,6 +73,11 @@ impl Registry {
         self
     }
 
+    /// The name for metrics: the operation's own, or one word for all that are not known.
+    pub(crate) fn label(&self, name: &str) -> &'static str {
+        self.operations.get_key_value(name).map_or("unknown", |(name, _)| name)
+    }
+
     /// Decodes a call.
     ///
     /// # Errors

@@ -5,13 +5,23 @@
 
 mod clock;
 pub mod config;
+mod directory;
+pub mod embedded;
 mod execute;
+mod index;
 mod limiter;
+mod node;
 pub mod placement;
+mod rpc;
 mod session;
+mod supervisor;
 mod task;
 
 pub mod delivery;
 pub mod egress;
 pub mod media;
 pub mod ports;
+
+pub use config::NodeConfig;
+pub use node::{Error, Node, NodeHandle};
+pub use session::Connect;

@@ -16,6 +16,7 @@ use switchboard_vocab::NodeId;
 use switchboard_whatsapp::End;
 use tokio::sync::{OwnedMutexGuard, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::timeout;
 
 use super::account::AccountSlot;
 use super::context::{Session, Surroundings};
@@ -31,6 +32,8 @@ use crate::ports::{HINT_SEQUENCE_MIN, HINTS_MAX, SessionDelivery, SessionScope};
 const JOBS_DRAIN_MAX: Duration = Duration::from_secs(5);
 /// Longest wait for webhook calls under way when the session stops.
 const DELIVERY_STOP_MAX: Duration = Duration::from_secs(2);
+/// Longest wait for the last life of a session to let go of journal and connection.
+const LET_GO_MAX: Duration = Duration::from_secs(30);
 /// The reason ractor gets where a session is stopped on purpose.
 pub(crate) const STOPPED_ON_PURPOSE: &str = "stopped on purpose";
 
@@ -62,8 +65,16 @@ pub(crate) struct Arguments {
     pub(crate) status: watch::Sender<SessionStatus>,
     /// Only one life of a session at a time; free once the last one has let go of journal and connection.
     pub(crate) tenancy: Arc<tokio::sync::Mutex<()>>,
-    /// Somebody asked for it: start it whatever was wanted before.
-    pub(crate) start: bool,
+    pub(crate) begin: Begin,
+}
+
+/// How a session comes to life.
+#[derive(Debug)]
+pub(crate) enum Begin {
+    /// Runs if it ran before.
+    AsBefore,
+    /// Crashed too often: readable, with this reason, and off until somebody starts it.
+    Parked(String),
 }
 
 /// A session that is being loaded, or runs.
@@ -120,11 +131,14 @@ impl Actor for SessionActor {
     ) -> Result<(), ActorProcessingErr> {
         let Body::Loading(arguments) = body else { return Ok(()) };
         let Some(arguments) = arguments.take() else { return Ok(()) };
-        let start = arguments.start;
-        let mut live = Box::pin(load(*arguments, &myself)).await?;
+        let (mut live, begin) = Box::pin(load(*arguments, &myself)).await?;
         live.publish();
-        if start || live.state.resumes() {
-            live.input(&myself, Input::Start { keep_final: !start })?;
+        match begin {
+            Begin::Parked(reason) => live.input(&myself, Input::Park(reason))?,
+            Begin::AsBefore if live.state.resumes() => {
+                live.input(&myself, Input::Start { keep_final: true })?;
+            }
+            Begin::AsBefore => {}
         }
         *body = Body::Live(Box::new(live));
         Ok(())
@@ -177,13 +191,18 @@ impl Actor for SessionActor {
 }
 
 /// Brings a session to life from what the store holds.
-async fn load(arguments: Arguments, myself: &ActorRef<Message>) -> Result<Live, ActorProcessingErr> {
-    let Arguments { scope, surroundings, status, tenancy, .. } = arguments;
+async fn load(
+    arguments: Arguments,
+    myself: &ActorRef<Message>,
+) -> Result<(Live, Begin), ActorProcessingErr> {
+    let Arguments { scope, surroundings, status, tenancy, begin } = arguments;
+    let _turn = surroundings.loading.acquire().await?;
     let verdict = surroundings.ownership.owner(&scope.session);
     if !matches!(verdict, Verdict::Owned { epoch } if epoch == scope.epoch) {
         return Err(format!("session {} does not belong to this node", scope.session).into());
     }
-    let tenancy = Arc::new(tenancy.lock_owned().await);
+    let alone = timeout(LET_GO_MAX, tenancy.lock_owned()).await;
+    let tenancy = Arc::new(alone.map_err(|_| "an earlier life of the session has not ended")?);
     let store = Arc::clone(&surroundings.store);
     erase_earlier(&scope, &surroundings).await?;
     let limits = journal::Limits {
@@ -234,7 +253,7 @@ async fn load(arguments: Arguments, myself: &ActorRef<Message>) -> Result<Live, 
     });
     let state = State::restored(restored.saved, crate::clock::now());
     gauge(state.phase, 1.0);
-    Ok(Live {
+    let live = Live {
         session,
         node: surroundings.node,
         state,
@@ -246,7 +265,8 @@ async fn load(arguments: Arguments, myself: &ActorRef<Message>) -> Result<Live, 
         generation: 0,
         timer: None,
         tenancy,
-    })
+    };
+    Ok((live, begin))
 }
 
 /// Rows and files of an earlier session of the same name must never become this one's.
@@ -412,13 +432,13 @@ impl Live {
     async fn stop(&mut self) {
         self.cancel_timer();
         let drained = async { while self.jobs.len() > 1 && self.jobs.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(JOBS_DRAIN_MAX, drained).await;
+        let _ = timeout(JOBS_DRAIN_MAX, drained).await;
         self.jobs.shutdown().await;
         if let Some((_, control, abort)) = self.link.take() {
             control.close.cancel();
             let closed = async { while self.links.join_next().await.is_some() {} };
             let limit = CLOSE_MAX + Duration::from_secs(5);
-            if tokio::time::timeout(limit, closed).await.is_err() {
+            if timeout(limit, closed).await.is_err() {
                 abort.abort();
             }
         }

@@ -36,6 +36,8 @@ pub(crate) struct Surroundings {
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) ports: Ports,
     pub(crate) limits: Arc<crate::config::Limits>,
+    /// Sessions that may be loaded from the store at once.
+    pub(crate) loading: Arc<tokio::sync::Semaphore>,
 }
 
 impl fmt::Debug for Surroundings {

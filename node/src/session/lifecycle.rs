@@ -82,6 +82,11 @@ impl Step {
             Input::Start { keep_final } => self.start(keep_final),
             Input::Stop => self.stop(),
             Input::Restart => self.restart(),
+            Input::Park(reason) => {
+                if self.state.link == Link::Down {
+                    self.rest(SessionState::Parked, Some(reason));
+                }
+            }
             Input::Unlink => self.unlink(),
             Input::Forgotten => self.forgotten(),
             Input::Opened(identity) => self.opened(identity),

@@ -90,6 +90,8 @@ pub(crate) enum Input {
     Stop,
     /// Somebody wants a new connection.
     Restart,
+    /// It crashed too often; the text says how.
+    Park(String),
     /// Its login is about to be given up; whoever does it reports [`Input::Forgotten`].
     Unlink,
     /// Its login is gone from the store.

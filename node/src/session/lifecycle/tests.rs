@@ -252,6 +252,7 @@ fn any_input() -> impl Strategy<Value = Input> {
         3 => any::<bool>().prop_map(|keep_final| Input::Start { keep_final }),
         1 => Just(Input::Stop),
         1 => Just(Input::Restart),
+        1 => Just(Input::Park("crashed 11 times".to_owned())),
         1 => Just(Input::Unlink),
         1 => Just(Input::Forgotten),
         2 => Just(Input::Opened(None)),

@@ -1,0 +1,59 @@
+//! The sessions of this node by name: where calls find their door.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use switchboard_vocab::SessionRef;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use crate::session::handle::Handle;
+
+/// All doors. Written by the supervisors only.
+#[derive(Debug)]
+pub(crate) struct Index {
+    sessions: RwLock<HashMap<SessionRef, Arc<Handle>>>,
+    changes: watch::Sender<u64>,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { sessions: RwLock::default(), changes: watch::Sender::new(0) }
+    }
+}
+
+impl Index {
+    pub(crate) fn get(&self, session: &SessionRef) -> Option<Arc<Handle>> {
+        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        sessions.get(session).cloned()
+    }
+
+    pub(crate) fn insert(&self, handle: Arc<Handle>) {
+        let session = handle.scope.session.clone();
+        self.sessions.write().unwrap_or_else(PoisonError::into_inner).insert(session, handle);
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn remove(&self, session: &SessionRef) {
+        self.sessions.write().unwrap_or_else(PoisonError::into_inner).remove(session);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// The door, once it is there.
+    pub(crate) async fn wait_for(
+        &self,
+        session: &SessionRef,
+        until: Instant,
+    ) -> Option<Arc<Handle>> {
+        let mut changes = self.changes.subscribe();
+        loop {
+            if let Some(handle) = self.get(session) {
+                return Some(handle);
+            }
+            timeout_at(until, changes.changed()).await.ok()?.ok()?;
+        }
+    }
+}

@@ -1,0 +1,483 @@
+//! One shard: up to a thousand sessions, each supervised on its own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use switchboard_keystore::Remains;
+use switchboard_vocab::sessions::{SessionState, SessionStatus};
+use switchboard_vocab::{OpError, SessionRef};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use super::{Command, Erasure, NodeMessage, Shared, Wanted, stop_all};
+use crate::config::RestartPolicy;
+use crate::ports::SessionScope;
+use crate::session::actor::{Arguments, Begin, STOPPED_ON_PURPOSE, SessionActor};
+use crate::session::handle::{Handle, Revive};
+use crate::session::journal;
+use crate::session::lifecycle::{JITTER_FULL, backoff};
+
+/// Longest wait for a session that was stopped to let go of its rows, before they are removed.
+const LET_GO_MAX: Duration = Duration::from_secs(30);
+
+/// What a shard is told.
+#[derive(Debug)]
+pub(super) enum ShardMessage {
+    Command(Command),
+    /// The wait after a crash is over; older generations are void.
+    RestartDue(SessionRef, u64),
+    /// The removal of a session's data has ended.
+    Erased(SessionRef, Result<(), OpError>),
+}
+
+pub(super) struct ShardArguments {
+    pub(super) shared: Shared,
+    pub(super) node: ActorRef<NodeMessage>,
+}
+
+pub(super) struct Shard;
+
+pub(super) struct ShardState {
+    shared: Shared,
+    node: ActorRef<NodeMessage>,
+    children: HashMap<SessionRef, Child>,
+    by_actor: HashMap<ActorId, SessionRef>,
+    /// Timers and removals; they end with the shard.
+    tasks: JoinSet<()>,
+}
+
+struct Child {
+    wanted: Wanted,
+    handle: Arc<Handle>,
+    phase: Phase,
+    crashes: u32,
+    started_at: Instant,
+    generation: u64,
+}
+
+enum Phase {
+    /// An actor exists.
+    Live(ActorId),
+    /// Its actor was told to stop; this follows.
+    Stopping(ActorId, After),
+    /// Crashed; a timer runs.
+    Waiting,
+    /// Crashed too often, even without a connection.
+    Parked,
+    /// Its data is being removed; this follows.
+    Erasing { forget: bool, done: oneshot::Sender<Result<(), OpError>>, next: Option<Wanted> },
+}
+
+enum After {
+    Gone,
+    Erase { forget: bool, done: oneshot::Sender<Result<(), OpError>> },
+    Run(Wanted),
+}
+
+impl Actor for Shard {
+    type Msg = ShardMessage;
+    type State = ShardState;
+    type Arguments = ShardArguments;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<ShardMessage>,
+        arguments: ShardArguments,
+    ) -> Result<ShardState, ActorProcessingErr> {
+        Ok(ShardState {
+            shared: arguments.shared,
+            node: arguments.node,
+            children: HashMap::new(),
+            by_actor: HashMap::new(),
+            tasks: JoinSet::new(),
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<ShardMessage>,
+        message: ShardMessage,
+        state: &mut ShardState,
+    ) -> Result<(), ActorProcessingErr> {
+        while state.tasks.try_join_next().is_some() {}
+        match message {
+            ShardMessage::Command(Command::Run(wanted)) => state.want(&myself, wanted).await,
+            ShardMessage::Command(Command::Release(session)) => {
+                state.end(&myself, &session, After::Gone).await
+            }
+            ShardMessage::Command(Command::Erase(erasure)) => state.erase(&myself, erasure).await,
+            ShardMessage::Command(Command::Revive(session)) => {
+                state.revive(&myself, &session).await
+            }
+            ShardMessage::RestartDue(session, generation) => {
+                let due = state.children.get(&session).is_some_and(|child| {
+                    matches!(child.phase, Phase::Waiting) && child.generation == generation
+                });
+                if due { state.spawn(&myself, &session).await } else { Ok(()) }
+            }
+            ShardMessage::Erased(session, result) => state.erased(&myself, session, result).await,
+        }
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<ShardMessage>,
+        event: SupervisionEvent,
+        state: &mut ShardState,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(actor, error) => {
+                state.ended(&myself, actor.get_id(), &error.to_string()).await
+            }
+            SupervisionEvent::ActorTerminated(actor, _, reason) => {
+                let reason = reason.unwrap_or_else(|| "no reason".to_owned());
+                state.ended(&myself, actor.get_id(), &reason).await
+            }
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
+        }
+    }
+
+    async fn post_stop(
+        &self,
+        myself: ActorRef<ShardMessage>,
+        state: &mut ShardState,
+    ) -> Result<(), ActorProcessingErr> {
+        for child in state.children.values() {
+            child.handle.set_actor(None);
+            state.shared.index.remove(&child.wanted.record.session);
+        }
+        stop_all(myself.get_cell().get_children()).await;
+        Ok(())
+    }
+}
+
+impl ShardState {
+    /// Makes the session run as wanted, whatever it is doing now.
+    async fn want(
+        &mut self,
+        myself: &ActorRef<ShardMessage>,
+        wanted: Wanted,
+    ) -> Result<(), ActorProcessingErr> {
+        let session = wanted.record.session.clone();
+        let Some(child) = self.children.get_mut(&session) else {
+            let child = self.child(myself, wanted);
+            self.shared.index.insert(Arc::clone(&child.handle));
+            self.children.insert(session.clone(), child);
+            return self.spawn(myself, &session).await;
+        };
+        let same = child.wanted.record.uuid == wanted.record.uuid
+            && child.wanted.epoch == wanted.epoch;
+        match &mut child.phase {
+            Phase::Erasing { next, .. } => *next = Some(wanted),
+            Phase::Stopping(_, after @ After::Gone) => *after = After::Run(wanted),
+            Phase::Stopping(_, After::Run(next)) => *next = wanted,
+            // The removal comes first; afterwards the record decides.
+            Phase::Stopping(_, After::Erase { forget, .. }) => *forget &= !same,
+            Phase::Live(_) | Phase::Waiting | Phase::Parked if same => {}
+            Phase::Live(_) | Phase::Waiting | Phase::Parked => {
+                return self.end(myself, &session, After::Run(wanted)).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn child(&self, myself: &ActorRef<ShardMessage>, wanted: Wanted) -> Child {
+        let scope = SessionScope {
+            session: wanted.record.session.clone(),
+            uuid: wanted.record.uuid.as_str().into(),
+            epoch: wanted.epoch,
+        };
+        let status = SessionStatus {
+            session: scope.session.clone(),
+            node: self.shared.surroundings.node.clone(),
+            state: SessionState::Stopped,
+            since: crate::clock::now(),
+            identity: None,
+            challenge: None,
+            reason: None,
+            next_try_at: None,
+            failures: 0,
+        };
+        let shard = myself.clone();
+        let revive: Revive = Arc::new(move |session| {
+            let command = Command::Revive(session.clone());
+            shard.send_message(ShardMessage::Command(command)).is_ok()
+        });
+        let calls_max = self.shared.surroundings.limits.calls_per_session_max;
+        Child {
+            handle: Arc::new(Handle::new(scope, calls_max, status, revive)),
+            wanted,
+            phase: Phase::Waiting,
+            crashes: 0,
+            started_at: Instant::now(),
+            generation: 0,
+        }
+    }
+
+    async fn spawn(
+        &mut self,
+        myself: &ActorRef<ShardMessage>,
+        session: &SessionRef,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(child) = self.children.get_mut(session) else { return Ok(()) };
+        let policy = &self.shared.surroundings.limits.restarts;
+        let begin = if child.crashes > policy.crashes_max {
+            Begin::Parked(format!("crashed {} times", child.crashes))
+        } else {
+            Begin::AsBefore
+        };
+        let arguments = Arguments {
+            scope: child.handle.scope.clone(),
+            surroundings: self.shared.surroundings.clone(),
+            status: child.handle.status_sender(),
+            tenancy: child.handle.tenancy(),
+            begin,
+        };
+        let (actor, _) =
+            Actor::spawn_linked(None, SessionActor, arguments, myself.get_cell()).await?;
+        child.phase = Phase::Live(actor.get_id());
+        child.started_at = Instant::now();
+        child.generation += 1;
+        self.by_actor.insert(actor.get_id(), session.clone());
+        child.handle.set_actor(Some(actor));
+        Ok(())
+    }
+
+    /// Stops the session's actor, if there is one, and goes on with `after`.
+    async fn end(
+        &mut self,
+        myself: &ActorRef<ShardMessage>,
+        session: &SessionRef,
+        after: After,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(child) = self.children.get_mut(session) else {
+            refuse(after);
+            return Ok(());
+        };
+        match std::mem::replace(&mut child.phase, Phase::Waiting) {
+            Phase::Live(actor) => {
+                child.phase = Phase::Stopping(actor, after);
+                child.handle.set_actor(None);
+                stop_child(myself, actor);
+                Ok(())
+            }
+            Phase::Stopping(actor, before) => {
+                let after = match (before, after) {
+                    // A removal that is under way is not taken back.
+                    (before @ After::Erase { .. }, after) => {
+                        refuse(after);
+                        before
+                    }
+                    (_, after) => after,
+                };
+                child.phase = Phase::Stopping(actor, after);
+                Ok(())
+            }
+            erasing @ Phase::Erasing { .. } => {
+                child.phase = erasing;
+                refuse(after);
+                Ok(())
+            }
+            Phase::Waiting | Phase::Parked => {
+                child.generation += 1;
+                self.go_on(myself, session.clone(), after).await
+            }
+        }
+    }
+
+    /// The session has no actor any more: what was to follow.
+    async fn go_on(
+        &mut self,
+        myself: &ActorRef<ShardMessage>,
+        session: SessionRef,
+        after: After,
+    ) -> Result<(), ActorProcessingErr> {
+        match after {
+            After::Gone => {
+                self.gone(&session)?;
+                Ok(())
+            }
+            After::Run(wanted) => {
+                let child = self.child(myself, wanted);
+                self.shared.index.insert(Arc::clone(&child.handle));
+                self.children.insert(session.clone(), child);
+                self.spawn(myself, &session).await
+            }
+            After::Erase { forget, done } => {
+                let Some(child) = self.children.get_mut(&session) else { return Ok(()) };
+                child.phase = Phase::Erasing { forget, done, next: None };
+                let (shared, handle) = (self.shared.clone(), Arc::clone(&child.handle));
+                let shard = myself.clone();
+                self.tasks.spawn(async move {
+                    let result = remove_data(&shared, &handle).await;
+                    // A shard that has stopped wants to hear nothing more.
+                    let _ = shard.send_message(ShardMessage::Erased(session, result));
+                });
+                Ok(())
+            }
+        }
+    }
+
+    fn gone(&mut self, session: &SessionRef) -> Result<(), ActorProcessingErr> {
+        self.children.remove(session);
+        self.shared.index.remove(session);
+        self.node.send_message(NodeMessage::Gone(session.clone())).map_err(|e| e.to_string().into())
+    }
+
+    async fn erase(
+        &mut self,
+        myself: &ActorRef<ShardMessage>,
+        erasure: Erasure,
+    ) -> Result<(), ActorProcessingErr> {
+        let Erasure { session, uuid, forget, done } = erasure;
+        let known = self.children.get(&session).map(|child| child.wanted.record.uuid == uuid);
+        if known != Some(true) {
+            // Another session has the name by now; its start has removed what the earlier one left.
+            let _ = done.send(Ok(()));
+            return Ok(());
+        }
+        self.end(myself, &session, After::Erase { forget, done }).await
+    }
+
+    async fn erased(
+        &mut self,
+        myself: &ActorRef<ShardMessage>,
+        session: SessionRef,
+        result: Result<(), OpError>,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(child) = self.children.get_mut(&session) else { return Ok(()) };
+        let phase = std::mem::replace(&mut child.phase, Phase::Waiting);
+        let Phase::Erasing { forget, done, next } = phase else {
+            child.phase = phase;
+            return Ok(());
+        };
+        if let Err(error) = &result {
+            let cause = error.internal.as_deref().unwrap_or(&error.public);
+            tracing::error!(%session, cause, "the data of a session was not removed");
+        }
+        let _ = done.send(result);
+        match next {
+            Some(wanted) => self.go_on(myself, session, After::Run(wanted)).await,
+            None if forget => self.gone(&session),
+            None => {
+                let wanted = child.wanted.clone();
+                self.go_on(myself, session, After::Run(wanted)).await
+            }
+        }
+    }
+
+    async fn revive(
+        &mut self,
+        myself: &ActorRef<ShardMessage>,
+        session: &SessionRef,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(child) = self.children.get_mut(session) else { return Ok(()) };
+        if !matches!(child.phase, Phase::Parked) {
+            return Ok(());
+        }
+        child.crashes = 0;
+        self.spawn(myself, session).await
+    }
+
+    /// An actor has ended, asked to or not.
+    async fn ended(
+        &mut self,
+        myself: &ActorRef<ShardMessage>,
+        actor: ActorId,
+        reason: &str,
+    ) -> Result<(), ActorProcessingErr> {
+        let Some(session) = self.by_actor.remove(&actor) else { return Ok(()) };
+        let Some(child) = self.children.get_mut(&session) else { return Ok(()) };
+        match std::mem::replace(&mut child.phase, Phase::Waiting) {
+            Phase::Stopping(stopped, after) if stopped == actor => {
+                self.go_on(myself, session, after).await
+            }
+            Phase::Live(live) if live == actor => {
+                self.crashed(myself, &session, reason);
+                Ok(())
+            }
+            other => {
+                child.phase = other;
+                Ok(())
+            }
+        }
+    }
+
+    fn crashed(&mut self, myself: &ActorRef<ShardMessage>, session: &SessionRef, reason: &str) {
+        let policy = &self.shared.surroundings.limits.restarts;
+        let Some(child) = self.children.get_mut(session) else { return };
+        child.handle.set_actor(None);
+        let was_parked = child.crashes > policy.crashes_max;
+        if child.started_at.elapsed() >= policy.healthy_after {
+            child.crashes = 0;
+        }
+        child.crashes = child.crashes.saturating_add(1);
+        child.generation += 1;
+        metrics::counter!("switchboard_session_crashes_total").increment(1);
+        tracing::error!(%session, reason, crashes = child.crashes, "a session crashed");
+        let now = crate::clock::now();
+        if was_parked && child.crashes > policy.crashes_max {
+            child.phase = Phase::Parked;
+            child.handle.status_sender().send_modify(|status| {
+                status.state = SessionState::Parked;
+                status.since = now;
+                status.reason = Some(format!("crashed again while parked: {reason}"));
+                status.next_try_at = None;
+                status.challenge = None;
+            });
+            return;
+        }
+        child.phase = Phase::Waiting;
+        let parks = child.crashes > policy.crashes_max;
+        let delay = if parks { policy.first } else { restart_delay(policy, child.crashes) };
+        child.handle.status_sender().send_modify(|status| {
+            status.state = SessionState::Waiting;
+            status.since = now;
+            status.reason = Some(format!("the session crashed and is restarted: {reason}"));
+            status.next_try_at = Some(now.plus(delay));
+            status.challenge = None;
+            status.failures = status.failures.saturating_add(1);
+        });
+        let (shard, session, generation) = (myself.clone(), session.clone(), child.generation);
+        self.tasks.spawn(async move {
+            tokio::time::sleep(delay).await;
+            let _ = shard.send_message(ShardMessage::RestartDue(session, generation));
+        });
+    }
+}
+
+fn restart_delay(policy: &RestartPolicy, crashes: u32) -> Duration {
+    backoff(policy.first, crashes, rand::random_range(0..=JITTER_FULL)).min(policy.longest)
+}
+
+/// Tells one child of the shard to stop.
+fn stop_child(shard: &ActorRef<ShardMessage>, actor: ActorId) {
+    for child in shard.get_cell().get_children() {
+        if child.get_id() == actor {
+            child.stop(Some(STOPPED_ON_PURPOSE.to_owned()));
+        }
+    }
+}
+
+/// Answers a removal that will not be made because another one is under way or nothing is there.
+fn refuse(after: After) {
+    if let After::Erase { done, .. } = after {
+        let _ = done.send(Ok(()));
+    }
+}
+
+/// Removes everything the node holds of a session, once its last life has let go of it.
+async fn remove_data(shared: &Shared, handle: &Handle) -> Result<(), OpError> {
+    let tenancy = handle.tenancy();
+    let _alone = timeout(LET_GO_MAX, tenancy.lock())
+        .await
+        .map_err(|_| OpError::internal("the session did not let go of its rows"))?;
+    let surroundings = &shared.surroundings;
+    let namespace = journal::namespace(&handle.scope)?;
+    let dropped = surroundings.store.drop_namespace(&namespace, Remains::Nothing).await;
+    dropped.map_err(|e| OpError::internal(format!("drop {namespace}: {e}")))?;
+    surroundings.ports.media.erase(&handle.scope.session).await
+}
