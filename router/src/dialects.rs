@@ -8,6 +8,8 @@ pub fn dialects() -> Vec<Dialect> {
     vec![
         switchboard_dialect_whapi::dialect(),
         switchboard_dialect_wapi::dialect(),
+        switchboard_dialect_chatapi::dialect(),
         switchboard_dialect_wuzapi::dialect(),
+        switchboard_dialect_wwebjs::dialect(),
     ]
 }

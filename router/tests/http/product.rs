@@ -33,6 +33,23 @@ async fn every_dialect_takes_its_own_kind_of_key() {
     // wuzapi
     check(world.get("/session/status").header("token", &token), 200).await;
     check(world.get("/session/status").bearer_auth(&token), 401).await;
+    // chatapi, with the slash that its clients' base addresses end in
+    check(world.get(&format!("/instancea//status?token={token}")), 200).await;
+    check(world.get(&format!("/instanceb/status?token={token}")), 401).await;
+    check(world.get("/instancea/status?token=x"), 401).await;
+    // wwebjs
+    check(world.get("/session/start/w").header("x-api-key", &key), 200).await;
+    check(
+        world.get("/session/status/w").header("x-api-key", &key),
+        200,
+    )
+    .await;
+    check(
+        world.get("/session/status/w").header("x-api-key", &token),
+        403,
+    )
+    .await;
+    check(world.get("/session/status/w").header("token", &token), 403).await;
 }
 
 #[tokio::test]
