@@ -190,7 +190,8 @@ impl Server {
         };
         let key = Key::session(session.tenant.as_str(), session.session.as_str());
         let key = key.map_err(|_| not_found())?;
-        let read = self.bus.kv.get(&self.names.sessions(), &key);
+        let bucket = self.names.sessions();
+        let read = self.bus.kv.get(&bucket, &key);
         let entry = within(deadline, async {
             read.await.map_err(|e| {
                 let text = "the directory of sessions cannot be read now";
