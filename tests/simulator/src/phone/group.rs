@@ -4,8 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use rand::{CryptoRng, Rng};
 use wacore_libsignal::protocol::{
-    SenderKeyName, SenderKeyStore as _, create_sender_key_distribution_message, group_decrypt,
-    group_encrypt,
+    SenderKeyName, create_sender_key_distribution_message, group_decrypt, group_encrypt,
 };
 use waproto::whatsapp as wa;
 
@@ -58,7 +57,7 @@ impl Phone {
         members: &[DeviceAddress],
     ) -> Vec<DeviceAddress> {
         let members = self.others(members);
-        let known = self.known_holders(group, &members);
+        let known = self.holders(group, &members).unwrap_or_default();
         members
             .into_iter()
             .filter(|device| !known.contains(device) && !self.has_session(*device))
@@ -85,10 +84,11 @@ impl Phone {
             return Err(Error::TooManyMembers(members.len()));
         }
         let members = self.others(members);
-        let mut holders = self.known_holders(group, &members);
-        if holders.is_empty() {
+        let holders = self.holders(group, &members);
+        if holders.is_none() {
             self.forget_group(group);
         }
+        let mut holders = holders.unwrap_or_default();
         let carrier = self.distribution(group, rng)?;
         let mut distribution = Vec::new();
         let mut skipped = Vec::new();
@@ -189,23 +189,20 @@ impl Phone {
             .collect()
     }
 
-    /// Who has the current key; nobody if it must be replaced.
-    fn known_holders(
+    /// Who has the phone's current key. `None` if a new key is due.
+    fn holders(
         &self,
         group: &str,
         members: &BTreeSet<DeviceAddress>,
-    ) -> BTreeSet<DeviceAddress> {
-        let name = sender_key_name(group, self.address());
-        if !matches!(
-            at_once(self.sender_keys.load_sender_key(&name)),
-            Ok(Ok(Some(_)))
-        ) {
-            return BTreeSet::new();
+    ) -> Option<BTreeSet<DeviceAddress>> {
+        if !self
+            .sender_keys
+            .contains(&sender_key_name(group, self.address()))
+        {
+            return None;
         }
-        match self.own_groups.0.get(group) {
-            Some(holders) if holders.is_subset(members) => holders.clone(),
-            _ => BTreeSet::new(),
-        }
+        let holders = self.own_groups.0.get(group)?;
+        holders.is_subset(members).then(|| holders.clone())
     }
 
     /// The message that hands out the phone's sender key, which is made if there is none.

@@ -260,6 +260,10 @@ impl SignedPreKeyStore for SignedPrekeys<'_> {
 pub(super) struct SenderKeys(Slots<Box<str>>);
 
 impl SenderKeys {
+    pub(super) fn contains(&self, name: &SenderKeyName) -> bool {
+        self.0.map.contains_key(name.cache_key())
+    }
+
     pub(super) fn remove(&mut self, name: &SenderKeyName) {
         self.0.map.remove(name.cache_key());
     }
