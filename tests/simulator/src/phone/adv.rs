@@ -224,7 +224,6 @@ impl Phone {
             details: Some(details),
             account_signature: Some(signature.to_vec()),
             account_signature_key: Some(self.identity().to_vec()),
-            ..Default::default()
         }
         .encode_to_vec();
         let list = KeyIndexList {

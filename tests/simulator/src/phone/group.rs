@@ -225,7 +225,6 @@ impl Phone {
         let carrier = wa::message::SenderKeyDistributionMessage {
             group_id: Some(group.to_owned()),
             axolotl_sender_key_distribution_message: Some(created.serialized().to_vec()),
-            ..Default::default()
         };
         Ok(wa::Message {
             sender_key_distribution_message: carrier.into(),

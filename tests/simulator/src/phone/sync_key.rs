@@ -46,25 +46,20 @@ impl Phone {
             raw_id: Some(self.raw_id()),
             current_index: Some(self.current_index()),
             device_indexes: self.valid_indexes(),
-            ..Default::default()
         };
         let data = wa::message::AppStateSyncKeyData {
             key_data: Some(key.data.to_vec()),
             fingerprint: fingerprint.into(),
             timestamp: i64::try_from(now.saturating_mul(1000)).ok(),
-            ..Default::default()
         };
         let id = wa::message::AppStateSyncKeyId {
             key_id: Some(key.id.to_vec()),
-            ..Default::default()
         };
         let share = wa::message::AppStateSyncKeyShare {
             keys: vec![wa::message::AppStateSyncKey {
                 key_id: id.into(),
                 key_data: data.into(),
-                ..Default::default()
             }],
-            ..Default::default()
         };
         let protocol = wa::message::ProtocolMessage {
             r#type: Some(Type::APP_STATE_SYNC_KEY_SHARE),

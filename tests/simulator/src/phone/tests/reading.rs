@@ -31,7 +31,6 @@ fn key(id: &str) -> buffa::MessageField<wa::MessageKey> {
 fn wrapped(message: wa::Message) -> buffa::MessageField<wa::message::FutureProofMessage> {
     wa::message::FutureProofMessage {
         message: message.into(),
-        ..Default::default()
     }
     .into()
 }
