@@ -6,6 +6,8 @@
 mod clock;
 pub mod config;
 mod directory;
+#[cfg(test)]
+mod doubles;
 pub mod embedded;
 mod execute;
 mod index;

@@ -196,3 +196,6 @@ impl NodeHandle {
         answered && stopped
     }
 }
+
+#[cfg(test)]
+mod tests;

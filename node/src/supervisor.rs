@@ -299,6 +299,3 @@ impl NodeState {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;

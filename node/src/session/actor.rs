@@ -63,6 +63,8 @@ pub(crate) struct Arguments {
     pub(crate) scope: SessionScope,
     pub(crate) surroundings: Surroundings,
     pub(crate) status: watch::Sender<SessionStatus>,
+    /// Set once the status is what the store says.
+    pub(crate) loaded: watch::Sender<bool>,
     /// Only one life of a session at a time; free once the last one has let go of journal and connection.
     pub(crate) tenancy: Arc<tokio::sync::Mutex<()>>,
     pub(crate) begin: Begin,
@@ -131,8 +133,10 @@ impl Actor for SessionActor {
     ) -> Result<(), ActorProcessingErr> {
         let Body::Loading(arguments) = body else { return Ok(()) };
         let Some(arguments) = arguments.take() else { return Ok(()) };
+        let loaded = arguments.loaded.clone();
         let (mut live, begin) = Box::pin(load(*arguments, &myself)).await?;
         live.publish();
+        loaded.send_replace(true);
         match begin {
             Begin::Parked(reason) => live.input(&myself, Input::Park(reason))?,
             Begin::AsBefore if live.state.resumes() => {
@@ -195,7 +199,7 @@ async fn load(
     arguments: Arguments,
     myself: &ActorRef<Message>,
 ) -> Result<(Live, Begin), ActorProcessingErr> {
-    let Arguments { scope, surroundings, status, tenancy, begin } = arguments;
+    let Arguments { scope, surroundings, status, tenancy, begin, .. } = arguments;
     let _turn = surroundings.loading.acquire().await?;
     let verdict = surroundings.ownership.owner(&scope.session);
     if !matches!(verdict, Verdict::Owned { epoch } if epoch == scope.epoch) {

@@ -32,6 +32,8 @@ pub(crate) struct Handle {
     pub(crate) scope: SessionScope,
     permits: Arc<Semaphore>,
     status: watch::Sender<SessionStatus>,
+    /// Whether the status is what the store says; before that it is only a first guess.
+    loaded: watch::Sender<bool>,
     actor: watch::Sender<Option<ActorRef<Message>>>,
     tenancy: Arc<tokio::sync::Mutex<()>>,
     revive: Revive,
@@ -54,6 +56,7 @@ impl Handle {
             scope,
             permits: Arc::new(Semaphore::new(calls_max)),
             status: watch::Sender::new(status),
+            loaded: watch::Sender::new(false),
             actor: watch::Sender::new(None),
             tenancy: Arc::default(),
             revive,
@@ -61,8 +64,12 @@ impl Handle {
     }
 
     /// The status now.
-    pub(crate) fn status(&self) -> SessionStatus {
+    fn status(&self) -> SessionStatus {
         self.status.borrow().clone()
+    }
+
+    pub(crate) fn loaded_sender(&self) -> watch::Sender<bool> {
+        self.loaded.clone()
     }
 
     pub(crate) fn status_sender(&self) -> watch::Sender<SessionStatus> {
@@ -91,6 +98,10 @@ impl Handle {
     ) -> Result<Vec<u8>, OpError> {
         if prepared.status_only {
             // The status is true whether or not an actor is alive, and must not wait behind calls.
+            let until = deadline.min(Instant::now() + ACTOR_WAIT_MAX);
+            let mut loaded = self.loaded.subscribe();
+            let known = timeout_at(until, loaded.wait_for(|loaded| *loaded)).await;
+            known.map_err(|_| restarting())?.map_err(|_| restarting())?;
             return switchboard_vocab::codec::encode(&self.status());
         }
         let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| {

@@ -233,6 +233,7 @@ impl ShardState {
             scope: child.handle.scope.clone(),
             surroundings: self.shared.surroundings.clone(),
             status: child.handle.status_sender(),
+            loaded: child.handle.loaded_sender(),
             tenancy: child.handle.tenancy(),
             begin,
         };
@@ -418,6 +419,7 @@ impl ShardState {
         child.generation += 1;
         metrics::counter!("switchboard_session_crashes_total").increment(1);
         tracing::error!(%session, reason, crashes = child.crashes, "a session crashed");
+        child.handle.loaded_sender().send_replace(true);
         let now = crate::clock::now();
         if was_parked && child.crashes > policy.crashes_max {
             child.phase = Phase::Parked;
