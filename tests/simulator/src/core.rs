@@ -23,6 +23,8 @@ pub mod profile;
 pub mod queue;
 mod receipts;
 pub mod server;
+#[cfg(test)]
+mod tests;
 pub mod xml;
 
 pub(crate) use iq::long as iq_long;

@@ -234,7 +234,14 @@ impl Plan {
                 Fault::Refuse if general != at_login => Some(Refusal::Refuse),
                 Fault::TooManyRequests if general != at_login => Some(Refusal::TooManyRequests),
                 Fault::Failure { reason } if at_login => Some(Refusal::Failure(reason)),
-                _ => None,
+                Fault::Refuse
+                | Fault::TooManyRequests
+                | Fault::Failure { .. }
+                | Fault::Drop
+                | Fault::Delay { .. }
+                | Fault::Duplicate
+                | Fault::Disconnect
+                | Fault::StreamError { .. } => None,
             };
             refusal.is_some()
         });

@@ -1,6 +1,7 @@
 //! Requests of logged-in clients, by namespace. What is not simulated is refused with 501.
 
 mod encrypt;
+mod group_nodes;
 mod groups;
 mod md;
 mod profile;

@@ -276,7 +276,7 @@ impl Server {
             self.journal.lost(self.clock.now_ms(), to, lost);
         }
         if let (Some(conn), Some(bytes)) = (live, copy) {
-            self.emit_encoded(conn, &crate::journal::kind_of(node), bytes);
+            self.emit_encoded(conn, &crate::journal::kind_of(node), &bytes);
         }
     }
 

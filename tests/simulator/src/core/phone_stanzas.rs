@@ -38,35 +38,40 @@ pub(crate) fn read(phone: &mut Phone, incoming: &Incoming, work: &mut WorkParts<
     if incoming.node.tag == "receipt" {
         return resend(phone, incoming, work).into_iter().collect();
     }
-    let mut outcome = Ok(());
+    let mut answers = Vec::new();
     for enc in incoming.node.get_children_by_tag("enc") {
-        outcome = open(phone, incoming, enc, work);
-        if outcome.is_err() {
-            break;
+        match open(phone, incoming, enc, work) {
+            Ok(answer) => answers.extend(answer),
+            Err(e) if e.is_duplicate() => break,
+            Err(e) => return answer_failure(phone, incoming, &e, work.now_s),
         }
     }
-    match outcome {
-        Ok(()) => vec![receipt(incoming)],
-        Err(e) if e.is_duplicate() => vec![receipt(incoming)],
-        Err(e) if e.wants_retry() => {
-            tracing::debug!(error = %e, "phone asks for a message again");
-            ask_again(phone, incoming, work.now_s).into_iter().collect()
-        }
-        Err(e) => {
-            tracing::warn!(error = %e, "phone could not read a message");
-            Vec::new()
-        }
-    }
+    answers.insert(0, receipt(incoming));
+    answers
 }
 
+fn answer_failure(
+    phone: &mut Phone,
+    incoming: &Incoming,
+    error: &phone::Error,
+    now_s: u64,
+) -> Vec<Node> {
+    if error.wants_retry() {
+        return ask_again(phone, incoming, now_s).into_iter().collect();
+    }
+    tracing::warn!(error = %error, "phone could not read a message");
+    Vec::new()
+}
+
+/// Decrypts a ciphertext and notes what is in it. Returns what the phone answers by itself.
 fn open(
     phone: &mut Phone,
     incoming: &Incoming,
     enc: &Node,
     work: &mut WorkParts<'_>,
-) -> Result<(), phone::Error> {
+) -> Result<Option<Node>, phone::Error> {
     let Some(kind) = xml::attr(enc, "type").and_then(|t| EncKind::parse(&t)) else {
-        return Ok(());
+        return Ok(None);
     };
     let bytes = xml::bytes(enc).unwrap_or_default();
     let message = match (&incoming.group, kind) {
@@ -77,8 +82,28 @@ fn open(
                 .message
         }
     };
+    if incoming.own && phone::asks_for_app_state_keys(&message) {
+        let enc = phone.key_share(incoming.author, None, work.now_s, work.rng)?;
+        return Ok(Some(key_share_stanza(
+            incoming.author,
+            work.answer_id,
+            &enc,
+        )));
+    }
     record(phone, incoming, &message, work);
-    Ok(())
+    Ok(None)
+}
+
+/// The stanza around a key share.
+pub(crate) fn key_share_stanza(to: DeviceAddress, id: &str, enc: &phone::Enc) -> Node {
+    NodeBuilder::new("message")
+        .attr("to", Jid::pn_device(to.number.to_string(), to.device))
+        .attr("id", id)
+        .attr("type", "text")
+        .attr("category", "peer")
+        .attr("push_priority", "high")
+        .children([enc_node(enc, None)])
+        .build()
 }
 
 /// Notes what the user sees, and opens the file if there is one.
@@ -102,24 +127,28 @@ fn record(phone: &mut Phone, incoming: &Incoming, message: &wa::Message, work: &
         return;
     }
     match open_file(message, work) {
-        Ok(Some(size)) => {
+        Ok(size) => {
             phone.inbox_mut().media_opened(seq, size);
         }
-        Ok(None) => tracing::warn!("a phone got a file that the media host does not have"),
-        Err(e) => tracing::warn!(error = %e, "a phone could not open a file"),
+        Err(e) => tracing::warn!(error = %e, "phone could not open a file"),
     }
 }
 
+/// Why a phone did not get a file.
+#[derive(Debug, thiserror::Error)]
+enum FileError {
+    #[error("media host does not have the file")]
+    Absent,
+    #[error(transparent)]
+    Media(#[from] MediaError),
+}
+
 /// Downloads and decrypts the file of a message; returns its size.
-fn open_file(message: &wa::Message, work: &WorkParts<'_>) -> Result<Option<u64>, MediaError> {
-    let Some(file) = MediaRef::of(message)? else {
-        return Ok(None);
-    };
-    let Some(stored) = (work.media)(&file.direct_path) else {
-        return Ok(None);
-    };
+fn open_file(message: &wa::Message, work: &WorkParts<'_>) -> Result<u64, FileError> {
+    let file = MediaRef::of(message)?.ok_or(FileError::Absent)?;
+    let stored = (work.media)(&file.direct_path).ok_or(FileError::Absent)?;
     let plain = phone::open_media(&file, &stored)?;
-    Ok(u64::try_from(plain.len()).ok())
+    Ok(plain.len() as u64)
 }
 
 fn receipt(incoming: &Incoming) -> Node {

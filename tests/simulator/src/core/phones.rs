@@ -3,7 +3,6 @@
 
 use std::sync::{Arc, Mutex};
 
-use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt as _, Node};
 
 use super::ids::{AccountId, Addressing, DeviceId, PHONE};
@@ -25,10 +24,8 @@ pub enum Job {
     KeyShare {
         /// The companion.
         to: DeviceAddress,
-        /// The id of the stanza.
-        id: String,
         /// Its keys.
-        bundle: phone::Bundle,
+        bundle: Box<phone::Bundle>,
     },
     /// Look at a stanza.
     Stanza(Box<Incoming>),
@@ -43,6 +40,8 @@ pub struct Work {
     pub phone: Arc<Mutex<Phone>>,
     /// What to do.
     pub job: Job,
+    /// An id for a stanza of the phone's own.
+    pub answer_id: String,
     /// Seconds since the Unix epoch.
     pub now_s: u64,
     /// Randomness for it.
@@ -52,9 +51,9 @@ pub struct Work {
 /// Does a piece of work and returns the stanzas that the phone sends.
 pub fn run(phone: &mut Phone, work: &mut WorkParts<'_>) -> Vec<Node> {
     match work.job {
-        Job::KeyShare { to, id, bundle } => {
+        Job::KeyShare { to, bundle } => {
             match phone.key_share(*to, Some(bundle), work.now_s, work.rng) {
-                Ok(enc) => vec![key_share_stanza(*to, id, &enc)],
+                Ok(enc) => vec![phone_stanzas::key_share_stanza(*to, work.answer_id, &enc)],
                 Err(e) => {
                     tracing::warn!(error = %e, "phone could not share the app-state key");
                     Vec::new()
@@ -69,6 +68,8 @@ pub fn run(phone: &mut Phone, work: &mut WorkParts<'_>) -> Vec<Node> {
 pub struct WorkParts<'a> {
     /// What to do.
     pub job: &'a Job,
+    /// An id for a stanza of the phone's own.
+    pub answer_id: &'a str,
     /// Seconds since the Unix epoch.
     pub now_s: u64,
     /// Randomness.
@@ -83,17 +84,6 @@ impl std::fmt::Debug for WorkParts<'_> {
             .field("job", self.job)
             .finish_non_exhaustive()
     }
-}
-
-fn key_share_stanza(to: DeviceAddress, id: &str, enc: &phone::Enc) -> Node {
-    NodeBuilder::new("message")
-        .attr("to", Jid::pn_device(to.number.to_string(), to.device))
-        .attr("id", id)
-        .attr("type", "text")
-        .attr("category", "peer")
-        .attr("push_priority", "high")
-        .children([phone_stanzas::enc_node(enc, None)])
-        .build()
 }
 
 impl Server {
@@ -137,6 +127,7 @@ impl Server {
             .next_key_share(account)
             .or_else(|| self.next_stanza(account));
         let stamp = self.stanza_number();
+        let answer_id = format!("3EB0F{stamp:015X}");
         let rng = self.seeds.rng("phone work", stamp);
         let now_s = self.now_s();
         let a = self.account_mut(account)?;
@@ -145,6 +136,7 @@ impl Server {
                 account,
                 phone: Arc::clone(&a.phone),
                 job,
+                answer_id,
                 now_s,
                 rng,
             }),
@@ -168,8 +160,7 @@ impl Server {
         let to = DeviceAddress::new(number, device.number);
         Some(Job::KeyShare {
             to,
-            id: self.stanza_id(),
-            bundle: to_phone(&bundle),
+            bundle: Box::new(to_phone(&bundle)),
         })
     }
 

@@ -257,11 +257,11 @@ impl Server {
     /// Sends a stanza on a connection, subject to faults, and records it.
     pub(crate) fn emit(&mut self, conn: ConnId, node: &Node) {
         if let Some(bytes) = xml::encode(node) {
-            self.emit_encoded(conn, &kind_of(node), bytes.into());
+            self.emit_encoded(conn, &kind_of(node), &bytes.into());
         }
     }
 
-    pub(crate) fn emit_encoded(&mut self, conn: ConnId, kind: &str, bytes: Bytes) {
+    pub(crate) fn emit_encoded(&mut self, conn: ConnId, kind: &str, bytes: &Bytes) {
         let Some(device) = self.conns.get(&conn).map(Conn::device) else {
             return;
         };

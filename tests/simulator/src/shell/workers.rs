@@ -52,6 +52,7 @@ fn do_work(hub: &Hub, mut work: Work) {
             let media = |path: &str| hub.media.by_path(path);
             let mut parts = WorkParts {
                 job: &work.job,
+                answer_id: &work.answer_id,
                 now_s: work.now_s,
                 rng: &mut work.rng,
                 media: &media,

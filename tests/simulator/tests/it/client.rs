@@ -6,7 +6,7 @@ use std::time::Duration;
 use switchboard_simulator::core::pairing::Linked;
 use switchboard_simulator::{Config, Handle, Simulator};
 use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use wacore::proto_helpers::MessageExt as _;
 use wacore::store::DeviceCommand;
@@ -46,7 +46,7 @@ pub(crate) struct TestClient {
     /// Events that nobody asked for yet.
     seen: Mutex<Vec<Arc<Event>>>,
     _subscription: Subscription,
-    run: Mutex<Option<JoinHandle<()>>>,
+    run: Mutex<JoinSet<()>>,
 }
 
 impl TestClient {
@@ -97,7 +97,7 @@ impl TestClient {
             events,
             seen: Mutex::new(Vec::new()),
             _subscription: subscription,
-            run: Mutex::new(None),
+            run: Mutex::new(JoinSet::new()),
         }
     }
 
@@ -111,7 +111,10 @@ impl TestClient {
     /// Starts the client's loop.
     pub(crate) async fn start(&self) {
         let client = self.client.clone();
-        *self.run.lock().await = Some(tokio::task::spawn(async move { client.run().await }));
+        self.run
+            .lock()
+            .await
+            .spawn(async move { client.run().await });
     }
 
     pub(crate) async fn pair(&self, simulator: &Handle, number: &str) -> Linked {
@@ -140,16 +143,11 @@ impl TestClient {
 
     /// Waits until the client's loop has ended by itself.
     pub(crate) async fn ended(&self) {
-        let run = self
-            .run
-            .lock()
+        let mut run = self.run.lock().await;
+        let ended = timeout(DEADLINE, run.join_next())
             .await
-            .take()
-            .expect("the client was started");
-        timeout(DEADLINE, run)
-            .await
-            .expect("client loop ends")
-            .unwrap();
+            .expect("client loop ends");
+        ended.expect("the client was started").unwrap();
     }
 
     /// Disconnects in order and gives the store back.

@@ -3,13 +3,12 @@
 //! Source: protocol notes, sections 7 and 12.
 
 use rand::RngExt;
+use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
 
 use super::Answer;
 use crate::core::groups::{Group, GroupId, MEMBERS_MAX, Member, Role, Text};
-use crate::core::ids::{AccountId, Addressing, DeviceId};
-use crate::core::messages::group_chat;
+use crate::core::ids::{AccountId, DeviceId};
 use crate::core::server::Server;
 use crate::core::xml;
 
@@ -71,22 +70,7 @@ impl Server {
         if subject.chars().count() > SUBJECT_CHARS_MAX {
             return Answer::BAD;
         }
-        let mut members = vec![Member {
-            account: from.account,
-            role: Role::Owner,
-        }];
-        for participant in request.get_children_by_tag("participant") {
-            let account = xml::attr_jid(participant, "jid").and_then(|j| self.resolve(&j));
-            let Some(account) = account.map(|d| d.account) else {
-                continue;
-            };
-            if !members.iter().any(|m| m.account == account) {
-                members.push(Member {
-                    account,
-                    role: Role::Member,
-                });
-            }
-        }
+        let members = self.initial_members(from.account, request);
         if members.len() > MEMBERS_MAX {
             return Answer::Error(406, "not-acceptable");
         }
@@ -131,14 +115,39 @@ impl Server {
         let Some(node) = self.group_node(id, true) else {
             return Answer::NOT_FOUND;
         };
+        self.announce_new(from, id, request, node.clone());
+        Answer::one(node)
+    }
+
+    /// The creator and whoever of the named ones exists.
+    fn initial_members(&self, creator: AccountId, request: &Node) -> Vec<Member> {
+        let mut members = vec![Member {
+            account: creator,
+            role: Role::Owner,
+        }];
+        for participant in request.get_children_by_tag("participant") {
+            let account = xml::attr_jid(participant, "jid").and_then(|j| self.resolve(&j));
+            let Some(account) = account.map(|d| d.account) else {
+                continue;
+            };
+            if !members.iter().any(|m| m.account == account) {
+                members.push(Member {
+                    account,
+                    role: Role::Member,
+                });
+            }
+        }
+        members
+    }
+
+    fn announce_new(&mut self, from: DeviceId, id: GroupId, request: &Node, group: Node) {
         let mut create = NodeBuilder::new("create")
             .attr("type", "new")
-            .children([node.clone()]);
+            .children([group]);
         if let Some(key) = xml::attr(request, "key") {
             create = create.attr("key", &*key);
         }
         self.announce(from, id, create.build());
-        Answer::one(node)
     }
 
     fn invite_code(&mut self) -> Box<str> {
@@ -416,120 +425,6 @@ impl Server {
             Err(_) => return Answer::Error(419, "resource-limit"),
         }
         Answer::one(NodeBuilder::new("group").attr("jid", id.jid()).build())
-    }
-
-    // ---- nodes ---------------------------------------------------------------------------
-
-    fn group_answer(&self, id: GroupId, members: bool) -> Answer {
-        self.group_node(id, members)
-            .map_or(Answer::NOT_FOUND, Answer::one)
-    }
-
-    fn user_jid(&self, account: AccountId, addressing: Addressing) -> Jid {
-        self.account(account)
-            .map(|a| a.jid(addressing))
-            .unwrap_or_default()
-    }
-
-    fn participant_node(&self, addressing: Addressing, member: Member) -> Node {
-        let key = match addressing {
-            Addressing::Lid => "phone_number",
-            Addressing::Pn => "lid",
-        };
-        let mut node = NodeBuilder::new("participant")
-            .attr("jid", self.user_jid(member.account, addressing))
-            .attr(key, self.user_jid(member.account, addressing.other()));
-        if let Some(role) = member.role.as_str() {
-            node = node.attr("type", role);
-        }
-        node.build()
-    }
-
-    /// `<group>` with everything about it.
-    fn group_node(&self, id: GroupId, members: bool) -> Option<Node> {
-        let group = self.groups.get(id)?;
-        let mode = group.addressing;
-        let mut children = Vec::new();
-        if members {
-            children.extend(
-                group
-                    .members
-                    .iter()
-                    .map(|m| self.participant_node(mode, *m)),
-            );
-        }
-        let flags = [
-            ("locked", group.locked),
-            ("announcement", group.announcement),
-        ];
-        children.extend(
-            flags
-                .iter()
-                .filter(|f| f.1)
-                .map(|f| NodeBuilder::new(f.0).build()),
-        );
-        if group.ephemeral_s > 0 {
-            let node = NodeBuilder::new("ephemeral").attr("expiration", group.ephemeral_s);
-            children.push(node.build());
-        }
-        if group.approval {
-            let state = NodeBuilder::new("group_join").attr("state", "on").build();
-            children.push(
-                NodeBuilder::new("membership_approval_mode")
-                    .children([state])
-                    .build(),
-            );
-        }
-        if let Some(text) = &group.description {
-            let body = NodeBuilder::new("body")
-                .bytes(text.body.as_bytes().to_vec())
-                .build();
-            children.push(
-                NodeBuilder::new("description")
-                    .attr("id", &*text.id)
-                    .attr("t", text.at_s)
-                    .attr("participant", self.user_jid(text.by, mode))
-                    .children([body])
-                    .build(),
-            );
-        }
-        let node = NodeBuilder::new("group")
-            .attr("id", group.id.0)
-            .attr("subject", &*group.subject.body)
-            .attr("s_t", group.subject.at_s)
-            .attr("s_o", self.user_jid(group.subject.by, mode))
-            .attr("creation", group.created_s)
-            .attr("creator", self.user_jid(group.creator, mode))
-            .attr("addressing_mode", mode.as_str())
-            .attr("p_v_id", group.version.to_string())
-            .attr("size", group.members.len() as u64)
-            .children(children);
-        Some(node.build())
-    }
-
-    /// Tells all companions of all members.
-    fn announce(&mut self, by: DeviceId, id: GroupId, change: Node) {
-        let Some(group) = self.groups.get(id) else {
-            return;
-        };
-        let mode = group.addressing;
-        let members: Vec<AccountId> = group.members.iter().map(|m| m.account).collect();
-        let mut node = self.notification(id.jid(), "w:gp2", vec![change]);
-        node.attrs
-            .insert("participant", self.user_jid(by.account, mode));
-        if mode == Addressing::Lid {
-            node.attrs
-                .insert("participant_pn", self.user_jid(by.account, Addressing::Pn));
-        }
-        node.attrs.insert("addressing_mode", mode.as_str());
-        if let Some(account) = self.account(by.account) {
-            node.attrs.insert("notify", &*account.name);
-        }
-        for account in members {
-            for target in self.companions_of(account) {
-                self.deliver(target, group_chat(id), &node);
-            }
-        }
     }
 }
 
