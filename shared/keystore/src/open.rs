@@ -57,6 +57,10 @@ pub async fn open(config: Config) -> Result<Opened, Error> {
 ///
 /// # Errors
 /// As [`open`].
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the master key goes with it, so no copy stays"
+)]
 pub fn open_blocking(config: Config) -> Result<Opened, Error> {
     if config.master.is_blank() {
         return Err(Error::BlankMasterKey);
