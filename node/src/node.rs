@@ -91,6 +91,7 @@ impl Node {
             ports: ports.clone(),
             limits: Arc::new(config.limits.clone()),
             loading: Arc::new(Semaphore::new(LOADING_MAX)),
+            cut: CancellationToken::new(),
         };
         let supervisor = Supervisor::start(surroundings, Arc::clone(&index))
             .await

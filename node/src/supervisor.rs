@@ -15,6 +15,7 @@ use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, Supervisio
 use switchboard_vocab::directory::SessionRecord;
 use switchboard_vocab::{Epoch, ErrorCode, OpError, SessionRef};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use crate::index::Index;
 use crate::session::actor::STOPPED_ON_PURPOSE;
@@ -26,6 +27,9 @@ use shard::{Shard, ShardArguments, ShardMessage};
 const SHARD_SESSIONS_MAX: usize = 1_000;
 /// Longest wait for the sessions of a node to stop, whatever the caller allows.
 pub(crate) const STOP_MAX: Duration = Duration::from_secs(120);
+
+/// Longest wait for sessions that were cut to end.
+const CUT_MAX: Duration = Duration::from_secs(2);
 
 /// A session that is to run here.
 #[derive(Debug, Clone)]
@@ -81,6 +85,7 @@ pub(crate) enum NodeMessage {
 #[derive(Clone)]
 pub(crate) struct Supervisor {
     actor: ActorRef<NodeMessage>,
+    cut: CancellationToken,
 }
 
 impl fmt::Debug for Supervisor {
@@ -98,9 +103,10 @@ impl Supervisor {
         surroundings: Surroundings,
         index: Arc<Index>,
     ) -> Result<Self, ractor::SpawnErr> {
+        let cut = surroundings.cut.clone();
         let shared = Shared { surroundings, index };
         let (actor, _) = Actor::spawn(None, NodeSupervisor, shared).await?;
-        Ok(Self { actor })
+        Ok(Self { actor, cut })
     }
 
     /// Tells the shard of a session something; lost when the node is stopping.
@@ -132,7 +138,10 @@ impl Supervisor {
         let reason = Some(STOPPED_ON_PURPOSE.to_owned());
         let stopped = self.actor.stop_and_wait(reason, Some(limit.min(STOP_MAX))).await;
         if stopped.is_err() {
-            self.actor.kill();
+            self.cut.cancel();
+            if self.actor.wait(Some(CUT_MAX)).await.is_err() {
+                self.actor.kill();
+            }
         }
         stopped.is_ok()
     }

@@ -17,6 +17,7 @@ use switchboard_whatsapp::End;
 use tokio::sync::{OwnedMutexGuard, mpsc, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::account::AccountSlot;
 use super::context::{Session, Surroundings};
@@ -99,6 +100,7 @@ pub(crate) struct Live {
     timer: Option<AbortHandle>,
     /// Held by whatever must be over before the next life begins.
     tenancy: Arc<OwnedMutexGuard<()>>,
+    cut: CancellationToken,
 }
 
 impl Drop for Live {
@@ -188,7 +190,12 @@ impl Actor for SessionActor {
         body: &mut Body,
     ) -> Result<(), ActorProcessingErr> {
         if let Body::Live(live) = body {
-            live.stop().await;
+            let cut = live.cut.clone();
+            tokio::select! {
+                () = live.stop() => {}
+                // What is left ends with the state.
+                () = cut.cancelled() => {}
+            }
         }
         Ok(())
     }
@@ -269,6 +276,7 @@ async fn load(
         generation: 0,
         timer: None,
         tenancy,
+        cut: surroundings.cut,
     };
     Ok((live, begin))
 }

@@ -17,6 +17,7 @@ use switchboard_vocab::{ErrorCode, EventId, MediaId, NodeId, OpError};
 use switchboard_whatsapp::{Account, Fence};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use super::account::{AccountSlot, remote};
 use super::actor::Message;
@@ -38,6 +39,8 @@ pub(crate) struct Surroundings {
     pub(crate) limits: Arc<crate::config::Limits>,
     /// Sessions that may be loaded from the store at once.
     pub(crate) loading: Arc<tokio::sync::Semaphore>,
+    /// Cut when the node's time to stop is over: sessions that are still closing end at once.
+    pub(crate) cut: CancellationToken,
 }
 
 impl fmt::Debug for Surroundings {
