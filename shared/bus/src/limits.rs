@@ -24,6 +24,8 @@ pub const EVENT_ID_BYTES_MAX: usize = 256;
 pub const TOKEN_BYTES_MAX: usize = 255;
 /// The longest cluster id in bytes.
 pub const CLUSTER_BYTES_MAX: usize = 32;
+/// The longest name of a process's own inbox in bytes.
+pub const INBOX_BYTES_MAX: usize = 64;
 /// The longest name of a durable consumer in bytes.
 pub const CONSUMER_NAME_BYTES_MAX: usize = 64;
 

@@ -31,6 +31,9 @@ pub struct NatsConfig {
     pub name: String,
     /// Who we are.
     pub auth: Auth,
+    /// Answers to this process come to `_INBOX.<inbox>.>` instead of `_INBOX.>`, so that the server can be told to let
+    /// no user read the answers to another. 1 to 64 characters of `[A-Za-z0-9_-]`.
+    pub inbox: Option<String>,
     /// How the connection is protected.
     pub tls: Tls,
     /// Copies of each bucket and stream this process creates; what exists keeps its number. `None`: 3 if at
@@ -87,6 +90,7 @@ impl NatsConfig {
             servers,
             name: name.into(),
             auth: Auth::None,
+            inbox: None,
             tls: Tls::default(),
             replicas: None,
             limits: Limits::default(),
@@ -114,6 +118,7 @@ impl fmt::Debug for NatsConfig {
             .field("name", &self.name)
             .field("servers", &self.servers.len())
             .field("auth", &self.auth)
+            .field("inbox", &self.inbox)
             .field("tls", &self.tls)
             .field("replicas", &self.replicas)
             .field("limits", &self.limits)
@@ -133,6 +138,9 @@ pub enum Error {
         #[source]
         source: BoxError,
     },
+    /// The name of the inbox cannot be one.
+    #[error("connect to nats")]
+    Inbox(#[source] crate::subjects::Error),
     /// The credentials file cannot be read.
     #[error("connect to nats: credentials file {}", path.display())]
     Credentials {

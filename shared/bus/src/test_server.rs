@@ -8,11 +8,11 @@ mod process;
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use find::find;
-use process::{Cluster, Process};
+use process::{Cluster, Process, Settings};
 
 /// How long a server, or a cluster's election, may take.
 pub const READY_DEADLINE: Duration = Duration::from_secs(30);
@@ -79,6 +79,22 @@ impl TestServer {
     /// # Errors
     /// See [`Error`].
     pub async fn start_with(settings: &str) -> Result<Self, Error> {
+        let mut process = Process::new(find()?, None, Settings::Lines(settings.to_owned()))?;
+        process.start().await?;
+        Ok(Self { process })
+    }
+
+    /// The same with a settings file of somebody else, unchanged, and the environment variables it names. Only where
+    /// it listens and keeps its streams is set on top, and only on loopback.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn start_file(file: &Path, variables: &[(&str, &str)]) -> Result<Self, Error> {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let settings = Settings::File {
+            path: file.to_owned(),
+            variables: variables.iter().map(own).collect(),
+        };
         let mut process = Process::new(find()?, None, settings)?;
         process.start().await?;
         Ok(Self { process })
@@ -143,7 +159,7 @@ impl TestCluster {
         }
     }
 
-    async fn try_start(program: &std::path::Path, size: usize) -> Result<Self, Error> {
+    async fn try_start(program: &Path, size: usize) -> Result<Self, Error> {
         let routes = free_ports(size)?;
         let mut servers = Vec::with_capacity(size);
         for index in 0..size {
@@ -151,7 +167,8 @@ impl TestCluster {
                 index,
                 routes: routes.clone(),
             };
-            let mut process = Process::new(program.to_path_buf(), Some(cluster), "")?;
+            let mut process =
+                Process::new(program.to_path_buf(), Some(cluster), Settings::default())?;
             process.spawn()?;
             servers.push(TestServer { process });
         }

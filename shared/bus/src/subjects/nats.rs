@@ -2,7 +2,8 @@
 //!
 //! Source: NATS ADR-8, JetStream based key-value stores.
 
-use super::{Bucket, Key, KeyPrefix};
+use super::{Bucket, Error, Key, KeyPrefix, plain};
+use crate::limits::INBOX_BYTES_MAX;
 
 /// The stream behind a bucket.
 pub(crate) fn kv_stream(bucket: &Bucket) -> String {
@@ -29,3 +30,8 @@ pub(crate) fn kv_key<'s>(bucket: &Bucket, subject: &'s str) -> Option<&'s str> {
 
 /// The queue group of everyone who serves one subject: a request goes to one member.
 pub(crate) const SERVERS_GROUP: &str = "sb";
+
+/// Where the answers to the requests of `whom` come. The client library adds a dot and something of its own.
+pub(crate) fn inbox(whom: &str) -> Result<String, Error> {
+    Ok(format!("_INBOX.{}", plain("inbox", whom, INBOX_BYTES_MAX)?))
+}

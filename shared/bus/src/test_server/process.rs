@@ -25,12 +25,30 @@ pub(super) struct Cluster {
     pub(super) routes: Vec<u16>,
 }
 
+/// Where its settings come from.
+#[derive(Debug)]
+pub(super) enum Settings {
+    /// The usual ones and these lines.
+    Lines(String),
+    /// A file, and environment variables for it.
+    File {
+        path: PathBuf,
+        variables: Vec<(String, String)>,
+    },
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::Lines(String::new())
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Process {
     program: PathBuf,
     folder: TempDir,
     cluster: Option<Cluster>,
-    further_settings: String,
+    settings: Settings,
     /// Known after the first start and kept for the later ones.
     client_port: Option<u16>,
     monitor: String,
@@ -67,7 +85,7 @@ impl Process {
     pub(super) fn new(
         program: PathBuf,
         cluster: Option<Cluster>,
-        further_settings: &str,
+        settings: Settings,
     ) -> Result<Self, Error> {
         let folder = tempfile::Builder::new()
             .prefix("switchboard-nats-")
@@ -77,7 +95,7 @@ impl Process {
             program,
             folder,
             cluster,
-            further_settings: further_settings.to_owned(),
+            settings,
             client_port: None,
             monitor: String::new(),
             child: None,
@@ -103,16 +121,14 @@ impl Process {
 
     /// Starts the process without waiting for it.
     pub(super) fn spawn(&mut self) -> Result<(), Error> {
-        let (settings, ports) = (self.folder.path().join("nats.conf"), self.ports_dir());
+        let ports = self.ports_dir();
         if ports.exists() {
             fs::remove_dir_all(&ports).map_err(io("remove the old ports file"))?;
         }
         fs::create_dir_all(&ports).map_err(io("make the folder of the ports file"))?;
-        fs::write(&settings, self.settings()).map_err(io("write the settings"))?;
         let log = File::create(self.log()).map_err(io("make the log"))?;
-        let child = Command::new(&self.program)
-            .arg("--config")
-            .arg(&settings)
+        let child = self
+            .command()?
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -120,6 +136,27 @@ impl Process {
             .map_err(io(&format!("run {}", self.program.display())))?;
         self.child = Some(child);
         Ok(())
+    }
+
+    fn command(&self) -> Result<Command, Error> {
+        let mut command = Command::new(&self.program);
+        match &self.settings {
+            Settings::Lines(lines) => {
+                let file = self.folder.path().join("nats.conf");
+                fs::write(&file, self.lines(lines)).map_err(io("write the settings"))?;
+                command.arg("--config").arg(file);
+            }
+            Settings::File { path, variables } => {
+                let port = self.client_port.map_or(-1, i32::from);
+                command.arg("--config").arg(path);
+                command.args(["--addr", "127.0.0.1", "--port", &port.to_string()]);
+                command.args(["--http_port", "-1"]);
+                command.arg("--store_dir").arg(self.store_dir());
+                command.arg("--ports_file_dir").arg(self.ports_dir());
+                command.envs(variables.iter().map(|(name, value)| (name, value)));
+            }
+        }
+        Ok(command)
     }
 
     pub(super) fn kill(&mut self) -> Result<(), Error> {
@@ -209,7 +246,7 @@ impl Process {
             .unwrap_or_default()
     }
 
-    fn settings(&self) -> String {
+    fn lines(&self, further: &str) -> String {
         let port = self.client_port.map_or(-1, i32::from);
         let (store, ports) = (self.store_dir(), self.ports_dir());
         let index = self.cluster.as_ref().map_or(0, |cluster| cluster.index);
@@ -217,7 +254,7 @@ impl Process {
             "server_name: \"test-{index}\"\nlisten: \"127.0.0.1:{port}\"\nhttp: \"127.0.0.1:-1\"\n\
              ports_file_dir: {ports:?}\njetstream {{ store_dir: {store:?}, max_mem: 64MB, max_file: 2GB }}\n"
         );
-        settings.push_str(&self.further_settings);
+        settings.push_str(further);
         settings.push('\n');
         if let Some(cluster) = &self.cluster {
             let route = |port: &u16| format!("\"nats://127.0.0.1:{port}\"");

@@ -163,6 +163,10 @@ async fn options(config: &NatsConfig, status: &Arc<Status>) -> Result<ConnectOpt
     if let Some((certificate, key)) = &config.tls.identity {
         options = options.add_client_certificate(certificate.clone(), key.clone());
     }
+    if let Some(whom) = &config.inbox {
+        let inbox = crate::subjects::nats::inbox(whom).map_err(Error::Inbox)?;
+        options = options.custom_inbox_prefix(inbox);
+    }
     match &config.auth {
         Auth::None => Ok(options),
         Auth::UserPassword { user, password } => {
