@@ -305,11 +305,16 @@ fn params(pattern: &str, segments: &[&str]) -> Option<Vec<(String, String)>> {
     }
     let mut found = Vec::new();
     for (want, have) in wanted.into_iter().zip(segments) {
-        match want.strip_prefix('{').and_then(|w| w.strip_suffix('}')) {
-            Some(name) => found.push((name.to_owned(), (*have).to_owned())),
-            None if want == *have => {}
-            None => return None,
-        }
+        let Some((prefix, name)) = want.strip_suffix('}').and_then(|w| w.split_once('{')) else {
+            if want == *have {
+                continue;
+            }
+            return None;
+        };
+        let value = have
+            .strip_prefix(prefix)
+            .filter(|value| !value.is_empty())?;
+        found.push((name.to_owned(), value.to_owned()));
     }
     Some(found)
 }
