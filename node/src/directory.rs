@@ -51,7 +51,10 @@ pub(crate) struct Directory {
 pub(crate) fn read_record(entry: &Entry) -> Result<SessionRecord, String> {
     let record: SessionRecord = serde_json::from_slice(&entry.value).map_err(|e| e.to_string())?;
     if record.version > RECORD_VERSION {
-        return Err(format!("its version {} is newer than {RECORD_VERSION}", record.version));
+        return Err(format!(
+            "its version {} is newer than {RECORD_VERSION}",
+            record.version
+        ));
     }
     Ok(record)
 }
@@ -59,7 +62,11 @@ pub(crate) fn read_record(entry: &Entry) -> Result<SessionRecord, String> {
 impl Directory {
     /// Watches until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let mut view = View { directory: self, known: HashMap::new(), removals: JoinSet::new() };
+        let mut view = View {
+            directory: self,
+            known: HashMap::new(),
+            removals: JoinSet::new(),
+        };
         loop {
             let failed = tokio::select! {
                 () = stop.cancelled() => break,
@@ -94,7 +101,13 @@ enum Ended {
 impl View {
     async fn watch(&mut self) -> Ended {
         let bucket = self.directory.names.sessions();
-        let mut changes = match self.directory.bus.kv.watch(&bucket, &KeyPrefix::all()).await {
+        let mut changes = match self
+            .directory
+            .bus
+            .kv
+            .watch(&bucket, &KeyPrefix::all())
+            .await
+        {
             Ok(changes) => changes,
             Err(error) => return error.into(),
         };
@@ -145,7 +158,7 @@ impl View {
 
     fn place(&self, record: &Arc<SessionRecord>) {
         let command = match self.directory.ownership.owner(&record.session) {
-            Verdict::Owned { epoch } => Command::Run(Wanted { record: Arc::clone(record), epoch }),
+            Verdict::Owned { epoch } => Command::Run(Wanted::new(Arc::clone(record), epoch)),
             Verdict::NotOwned { .. } => Command::Release(record.session.clone()),
         };
         self.directory.supervisor.tell(command);
@@ -158,15 +171,22 @@ impl View {
     }
 
     fn deleted(&mut self, key: &Key) {
-        let Some(record) = self.known.remove(key) else { return };
-        if !matches!(self.directory.ownership.owner(&record.session), Verdict::Owned { .. }) {
+        let Some(record) = self.known.remove(key) else {
+            return;
+        };
+        if !matches!(
+            self.directory.ownership.owner(&record.session),
+            Verdict::Owned { .. }
+        ) {
             return;
         }
         // One permit per farewell; the set itself is bounded by the sessions of this node.
         static TURNS: Semaphore = Semaphore::const_new(REMOVALS_MAX);
         let supervisor = self.directory.supervisor.clone();
-        let (index, registry) =
-            (Arc::clone(&self.directory.index), Arc::clone(&self.directory.registry));
+        let (index, registry) = (
+            Arc::clone(&self.directory.index),
+            Arc::clone(&self.directory.registry),
+        );
         self.removals.spawn(async move {
             let Ok(_turn) = TURNS.acquire().await else { return };
             if let Err(error) = farewell(&index, &registry, &record).await {
@@ -182,14 +202,21 @@ impl View {
 
     /// The directory as it is against what was known and what the store holds.
     async fn compare(&mut self, seen: &BTreeSet<Key>) {
-        let lost: Vec<Key> = self.known.keys().filter(|key| !seen.contains(key)).cloned().collect();
+        let lost: Vec<Key> = self
+            .known
+            .keys()
+            .filter(|key| !seen.contains(key))
+            .cloned()
+            .collect();
         for key in lost {
             if let Some(record) = self.known.remove(&key) {
                 tracing::warn!(
                     session = %record.session,
                     "a session's record is gone without having been deleted: it stops, its data stays"
                 );
-                self.directory.supervisor.tell(Command::Release(record.session.clone()));
+                self.directory
+                    .supervisor
+                    .tell(Command::Release(record.session.clone()));
             }
         }
         self.report_leftovers().await;
@@ -204,8 +231,11 @@ impl View {
                 return;
             }
         };
-        let known: BTreeSet<SessionRef> =
-            self.known.values().map(|record| record.session.clone()).collect();
+        let known: BTreeSet<SessionRef> = self
+            .known
+            .values()
+            .map(|record| record.session.clone())
+            .collect();
         let sessions = namespaces.iter().filter_map(|ns| ns.session_name());
         let leftovers: Vec<&str> = sessions
             .filter(|name| name.parse().is_ok_and(|session| !known.contains(&session)))
@@ -213,7 +243,10 @@ impl View {
         metrics::gauge!("switchboard_leftover_sessions")
             .set(u32::try_from(leftovers.len()).map_or(f64::MAX, f64::from));
         for session in leftovers {
-            tracing::warn!(session, "the store holds a session that the directory does not know; it is kept");
+            tracing::warn!(
+                session,
+                "the store holds a session that the directory does not know; it is kept"
+            );
         }
     }
 }
@@ -224,11 +257,16 @@ async fn farewell(
     registry: &Registry,
     record: &SessionRecord,
 ) -> Result<(), OpError> {
-    let Some(handle) = index.get(&record.session) else { return Ok(()) };
+    let Some(handle) = index.get(&record.session) else {
+        return Ok(());
+    };
     if *handle.scope.uuid != *record.uuid {
         return Ok(());
     }
     let erase = registry.prepare(Erase::NAME, &codec::encode(&Erase {})?)?;
     let deadline = Instant::now() + FAREWELL_MAX;
-    handle.run(erase, deadline, "directory".to_owned()).await.map(drop)
+    handle
+        .run(erase, deadline, "directory".to_owned())
+        .await
+        .map(drop)
 }

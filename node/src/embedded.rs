@@ -26,7 +26,9 @@ pub struct BusStorage {
 
 impl fmt::Debug for BusStorage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BusStorage").field("namespace", &self.namespace).finish_non_exhaustive()
+        f.debug_struct("BusStorage")
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
     }
 }
 
@@ -45,7 +47,10 @@ fn failed(
     op: &'static str,
     source: impl std::error::Error + Send + Sync + 'static,
 ) -> StorageError {
-    StorageError { op, source: Box::new(source) }
+    StorageError {
+        op,
+        source: Box::new(source),
+    }
 }
 
 #[async_trait]
@@ -55,11 +60,20 @@ impl Storage for BusStorage {
         let mut from = Bound::Unbounded;
         loop {
             let limit = PAGE_ENTRIES_MAX;
-            let range = ScanRange { from, to: Bound::Unbounded, reverse: false, limit };
+            let range = ScanRange {
+                from,
+                to: Bound::Unbounded,
+                reverse: false,
+                limit,
+            };
             let page = self.store.scan(&self.namespace, ROWS, range).await;
             let page = page.map_err(|e| failed("load", e))?;
             let last = page.entries.last().map(|(key, _)| key.clone());
-            rows.extend(page.entries.into_iter().map(|(key, value)| (key, Bytes::from(value))));
+            rows.extend(
+                page.entries
+                    .into_iter()
+                    .map(|(key, value)| (key, Bytes::from(value))),
+            );
             match last {
                 Some(key) if page.more => from = Bound::Excluded(key),
                 Some(_) | None => return Ok(rows),
@@ -69,10 +83,17 @@ impl Storage for BusStorage {
 
     async fn commit(&self, batch: Vec<Op>) -> Result<(), StorageError> {
         let ops = batch.into_iter().map(|op| match op {
-            Op::Put { key, value } => StoreOp::Put { kind: ROWS, key, value: value.into() },
+            Op::Put { key, value } => StoreOp::Put {
+                kind: ROWS,
+                key,
+                value: value.into(),
+            },
             Op::Delete { key } => StoreOp::Delete { kind: ROWS, key },
         });
-        let done = self.store.commit(&self.namespace, EPOCH, ops.collect()).await;
+        let done = self
+            .store
+            .commit(&self.namespace, EPOCH, ops.collect())
+            .await;
         done.map(drop).map_err(|e| failed("commit", e))
     }
 }

@@ -23,7 +23,7 @@ use crate::session::lanes::Lane;
 pub(crate) trait Execute: Operation {
     /// Whether the session's status is the whole answer, so that it can be given without its actor.
     const STATUS_ONLY: bool = false;
-    /// Whether it wakes a parked session.
+    /// Whether it wakes a crashed or parked session at once.
     const REVIVES: bool = false;
     /// Whether everything the node holds of the session is removed after it succeeded.
     const ERASES: bool = false;
@@ -34,10 +34,7 @@ pub(crate) trait Execute: Operation {
     }
 
     /// Does it.
-    fn execute(
-        self,
-        cx: SessionCx,
-    ) -> impl Future<Output = Result<Self::Output, OpError>> + Send;
+    fn execute(self, cx: SessionCx) -> impl Future<Output = Result<Self::Output, OpError>> + Send;
 }
 
 type Run = Box<dyn FnOnce(SessionCx) -> BoxFuture<'static, Result<Vec<u8>, OpError>> + Send>;
@@ -55,7 +52,9 @@ pub(crate) struct Prepared {
 
 impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Prepared").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Prepared")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -75,13 +74,16 @@ impl Registry {
 
     /// The name for metrics: the operation's own, or one word for all that are not known.
     pub(crate) fn label(&self, name: &str) -> &'static str {
-        self.operations.get_key_value(name).map_or("unknown", |(name, _)| name)
+        self.operations
+            .get_key_value(name)
+            .map_or("unknown", |(name, _)| name)
     }
 
     /// Decodes a call.
     ///
     /// # Errors
-    /// [`ErrorCode::UnknownOperation`]; [`ErrorCode::InvalidInput`] where the body is not that operation.
+    /// [`ErrorCode::UnknownOperation`]; [`ErrorCode::Internal`] where the body is not that operation: the router and
+    /// this node are of incompatible releases.
     pub(crate) fn prepare(&self, name: &str, body: &[u8]) -> Result<Prepared, OpError> {
         let Some(prepare) = self.operations.get(name) else {
             let text = format!("this release does not know the operation {name:?}");
@@ -100,9 +102,7 @@ fn prepare<O: Execute>(body: &[u8]) -> Result<Prepared, OpError> {
         status_only: O::STATUS_ONLY,
         revives: O::REVIVES,
         erases: O::ERASES,
-        run: Box::new(|cx| {
-            async move { codec::encode(&operation.execute(cx).await?) }.boxed()
-        }),
+        run: Box::new(|cx| async move { codec::encode(&operation.execute(cx).await?) }.boxed()),
     })
 }
 
@@ -126,7 +126,11 @@ mod tests {
     fn every_session_operation_is_registered() {
         let registry = registry();
         assert_eq!(registry.operations.len(), SESSION_OPERATIONS.len());
-        assert!(SESSION_OPERATIONS.iter().all(|name| registry.operations.contains_key(name)));
+        assert!(
+            SESSION_OPERATIONS
+                .iter()
+                .all(|name| registry.operations.contains_key(name))
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The sessions of this node by name: where calls find their door.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use switchboard_vocab::SessionRef;
 use tokio::sync::watch;
@@ -14,11 +14,19 @@ use crate::session::handle::Handle;
 pub(crate) struct Index {
     sessions: RwLock<HashMap<SessionRef, Arc<Handle>>>,
     changes: watch::Sender<u64>,
+    tenancies: Mutex<HashMap<SessionRef, Weak<Tenancy>>>,
 }
+
+/// Held while a session has a life on this node. It outlives actors, shards and doors, so that no two lives overlap.
+pub(crate) type Tenancy = tokio::sync::Mutex<()>;
 
 impl Default for Index {
     fn default() -> Self {
-        Self { sessions: RwLock::default(), changes: watch::Sender::new(0) }
+        Self {
+            sessions: RwLock::default(),
+            changes: watch::Sender::new(0),
+            tenancies: Mutex::default(),
+        }
     }
 }
 
@@ -30,16 +38,40 @@ impl Index {
 
     pub(crate) fn insert(&self, handle: Arc<Handle>) {
         let session = handle.scope.session.clone();
-        self.sessions.write().unwrap_or_else(PoisonError::into_inner).insert(session, handle);
+        self.sessions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(session, handle);
         self.changes.send_modify(|count| *count += 1);
     }
 
+    /// The tenancy of a session: the same one as long as anybody holds it.
+    pub(crate) fn tenancy(&self, session: &SessionRef) -> Arc<Tenancy> {
+        let mut tenancies = self
+            .tenancies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(tenancy) = tenancies.get(session).and_then(Weak::upgrade) {
+            return tenancy;
+        }
+        tenancies.retain(|_, tenancy| tenancy.strong_count() > 0);
+        let tenancy = Arc::new(Tenancy::default());
+        tenancies.insert(session.clone(), Arc::downgrade(&tenancy));
+        tenancy
+    }
+
     pub(crate) fn remove(&self, session: &SessionRef) {
-        self.sessions.write().unwrap_or_else(PoisonError::into_inner).remove(session);
+        self.sessions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(session);
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.sessions.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.sessions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 
     /// The door, once it is there.

@@ -15,7 +15,10 @@ pub(crate) struct Limiter {
 impl Limiter {
     /// At most `per_second` a second; zero counts as one.
     pub(crate) fn new(per_second: u32) -> Self {
-        Self { gap: Duration::from_secs(1) / per_second.max(1), next: Mutex::new(None) }
+        Self {
+            gap: Duration::from_secs(1) / per_second.max(1),
+            next: Mutex::new(None),
+        }
     }
 
     /// Returns when it is the caller's turn. A caller that gives up has used its turn.

@@ -79,7 +79,10 @@ impl Node {
         ports: Ports,
         ownership: Arc<dyn Ownership>,
     ) -> Result<NodeHandle, Error> {
-        let subject = config.names.node_rpc(config.id.as_str()).map_err(Error::Name)?;
+        let subject = config
+            .names
+            .node_rpc(config.id.as_str())
+            .map_err(Error::Name)?;
         let index = Arc::new(Index::default());
         let registry = Arc::new(registry());
         let surroundings = Surroundings {
@@ -109,7 +112,10 @@ impl Node {
         };
         let stop = CancellationToken::new();
         let directory = crate::task::start(directory.run(stop.clone()));
-        if timeout(DIRECTORY_WAIT_MAX, is_ready.wait_for(|ready| *ready)).await.is_err() {
+        if timeout(DIRECTORY_WAIT_MAX, is_ready.wait_for(|ready| *ready))
+            .await
+            .is_err()
+        {
             tracing::warn!("the directory has not been seen yet; the node serves without it");
         }
         let requests = match bus.rpc.serve(&subject).await {
@@ -131,9 +137,17 @@ impl Node {
             calls_max: config.limits.calls_max,
         };
         let stop_calls = CancellationToken::new();
-        let calls =
-            crate::task::start(server.run(requests, stop_calls.clone(), CALLS_DRAIN_MAX));
-        Ok(NodeHandle { store, index, supervisor, is_ready, stop, directory, stop_calls, calls })
+        let calls = crate::task::start(server.run(requests, stop_calls.clone(), CALLS_DRAIN_MAX));
+        Ok(NodeHandle {
+            store,
+            index,
+            supervisor,
+            is_ready,
+            stop,
+            directory,
+            stop_calls,
+            calls,
+        })
     }
 }
 
@@ -151,7 +165,9 @@ pub struct NodeHandle {
 
 impl fmt::Debug for NodeHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NodeHandle").field("sessions", &self.sessions()).finish_non_exhaustive()
+        f.debug_struct("NodeHandle")
+            .field("sessions", &self.sessions())
+            .finish_non_exhaustive()
     }
 }
 

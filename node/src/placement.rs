@@ -81,15 +81,25 @@ impl StaticOwnership {
     /// This node among the members.
     #[must_use]
     pub fn new(me: NodeId, members: Members) -> Self {
-        Self { me, members, gate: Arc::new(Gate::open()), changes: watch::Sender::new(0) }
+        Self {
+            me,
+            members,
+            gate: Arc::new(Gate::open()),
+            changes: watch::Sender::new(0),
+        }
     }
 }
 
 impl Ownership for StaticOwnership {
     fn owner(&self, session: &SessionRef) -> Verdict {
         match self.members.first(session) {
-            Some(node) if *node == self.me => Verdict::Owned { epoch: STATIC_EPOCH },
-            other => Verdict::NotOwned { epoch: STATIC_EPOCH, hint: other.cloned() },
+            Some(node) if *node == self.me => Verdict::Owned {
+                epoch: STATIC_EPOCH,
+            },
+            other => Verdict::NotOwned {
+                epoch: STATIC_EPOCH,
+                hint: other.cloned(),
+            },
         }
     }
 
@@ -110,10 +120,15 @@ mod tests {
 
     #[test]
     fn every_session_has_exactly_one_owner_and_the_others_point_to_it() {
-        let ids: Vec<NodeId> = ["a", "b", "c"].iter().map(|id| id.parse().unwrap()).collect();
+        let ids: Vec<NodeId> = ["a", "b", "c"]
+            .iter()
+            .map(|id| id.parse().unwrap())
+            .collect();
         let members = Members::new(ids.iter().map(|id| Member::new(id.clone(), 1)));
-        let nodes: Vec<_> =
-            ids.iter().map(|id| StaticOwnership::new(id.clone(), members.clone())).collect();
+        let nodes: Vec<_> = ids
+            .iter()
+            .map(|id| StaticOwnership::new(id.clone(), members.clone()))
+            .collect();
         for at in 0..200 {
             let session: SessionRef = format!("default/s{at}").parse().unwrap();
             let owners: Vec<_> = nodes

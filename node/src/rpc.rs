@@ -95,7 +95,10 @@ impl Server {
         let started = Instant::now();
         let Request { payload, replier } = request;
         let (label, result) = match Frame::<CallHead>::decode(payload) {
-            Ok(frame) => (self.label(&frame.head.verb), Box::pin(self.answer(frame)).await),
+            Ok(frame) => (
+                self.label(&frame.head.verb),
+                Box::pin(self.answer(frame)).await,
+            ),
             Err(error) => ("malformed", Err(Refusal::Failed(error))),
         };
         let outcome = match &result {
@@ -127,7 +130,12 @@ impl Server {
 
     async fn answer(&self, frame: Frame<CallHead>) -> Result<Answer, Refusal> {
         let Frame { head, body, blob } = frame;
-        let CallHead { session, verb, deadline_ms, trace } = head;
+        let CallHead {
+            session,
+            verb,
+            deadline_ms,
+            trace,
+        } = head;
         let deadline = Instant::now() + Duration::from_millis(deadline_ms).min(DEADLINE_MAX);
         if let Verdict::NotOwned { epoch, hint } = self.ownership.owner(&session) {
             return Err(Refusal::NotOwner(AnswerHead::NotOwner { epoch, hint }));
@@ -138,7 +146,11 @@ impl Server {
                 let prepared = self.registry.prepare(&name, &body)?;
                 self.execute(&handle, prepared, deadline, trace).await?
             }
-            Verb::Stage { upload, offset, total } => {
+            Verb::Stage {
+                upload,
+                offset,
+                total,
+            } => {
                 if blob.len() > CHUNK_LEN_MAX {
                     let text = format!("a piece has at most {CHUNK_LEN_MAX} bytes");
                     return Err(OpError::new(ErrorCode::TooLarge, text).into());
@@ -151,7 +163,10 @@ impl Server {
             Verb::ReadMedia { media, offset, len } => {
                 let len = len.min(u32::try_from(CHUNK_LEN_MAX).unwrap_or(u32::MAX));
                 let read = self.ports.media.read(&handle.scope, &media, offset, len);
-                Answer { body: Bytes::new(), blob: within(deadline, read).await? }
+                Answer {
+                    body: Bytes::new(),
+                    blob: within(deadline, read).await?,
+                }
             }
         };
         Ok(answer)
@@ -177,7 +192,10 @@ impl Server {
             let (session, uuid) = (handle.scope.session.clone(), handle.scope.uuid.to_string());
             self.supervisor.erase(session, uuid, false).await?;
         }
-        Ok(Answer { body: body.into(), blob: Bytes::new() })
+        Ok(Answer {
+            body: body.into(),
+            blob: Bytes::new(),
+        })
     }
 
     /// The session's door. A session created a moment ago may not have been seen here yet.
@@ -186,7 +204,10 @@ impl Server {
             return Ok(handle);
         }
         let not_found = || {
-            OpError::new(ErrorCode::SessionNotFound, format!("there is no session {}", session.session))
+            OpError::new(
+                ErrorCode::SessionNotFound,
+                format!("there is no session {}", session.session),
+            )
         };
         let key = Key::session(session.tenant.as_str(), session.session.as_str());
         let key = key.map_err(|_| not_found())?;
@@ -205,7 +226,7 @@ impl Server {
             return Err(not_found());
         }
         if let Verdict::Owned { epoch } = self.ownership.owner(session) {
-            let wanted = Wanted { record: Arc::new(record), epoch };
+            let wanted = Wanted::new(Arc::new(record), epoch);
             self.supervisor.tell(Command::Run(wanted));
         }
         let until = deadline.min(Instant::now() + NEW_SESSION_WAIT_MAX);
@@ -234,7 +255,12 @@ fn encode(result: Result<Answer, Refusal>) -> Result<Bytes, OpError> {
         Err(Refusal::Failed(error)) => (AnswerHead::Failed { error }, Answer::default()),
         Err(Refusal::NotOwner(head)) => (head, Answer::default()),
     };
-    Frame { head, body: answer.body, blob: answer.blob }.encode()
+    Frame {
+        head,
+        body: answer.body,
+        blob: answer.blob,
+    }
+    .encode()
 }
 
 async fn within<T>(

@@ -36,6 +36,18 @@ const CUT_MAX: Duration = Duration::from_secs(2);
 pub(crate) struct Wanted {
     pub(crate) record: Arc<SessionRecord>,
     pub(crate) epoch: Epoch,
+    /// Counts what a shard was asked for, so that its farewell to an earlier wish is not taken for one to a later.
+    serial: u64,
+}
+
+impl Wanted {
+    pub(crate) const fn new(record: Arc<SessionRecord>, epoch: Epoch) -> Self {
+        Self {
+            record,
+            epoch,
+            serial: 0,
+        }
+    }
 }
 
 /// What supervisors are told.
@@ -77,8 +89,8 @@ impl Command {
 pub(crate) enum NodeMessage {
     /// For the shard of the session.
     Command(Command),
-    /// A shard has let go of this session.
-    Gone(SessionRef),
+    /// A shard has let go of this session; the serial of the last wish it had seen.
+    Gone(SessionRef, u64),
 }
 
 /// A handle on the supervision of a node.
@@ -104,14 +116,21 @@ impl Supervisor {
         index: Arc<Index>,
     ) -> Result<Self, ractor::SpawnErr> {
         let cut = surroundings.cut.clone();
-        let shared = Shared { surroundings, index };
+        let shared = Shared {
+            surroundings,
+            index,
+        };
         let (actor, _) = Actor::spawn(None, NodeSupervisor, shared).await?;
         Ok(Self { actor, cut })
     }
 
     /// Tells the shard of a session something; lost when the node is stopping.
     pub(crate) fn tell(&self, command: Command) {
-        if self.actor.send_message(NodeMessage::Command(command)).is_err() {
+        if self
+            .actor
+            .send_message(NodeMessage::Command(command))
+            .is_err()
+        {
             tracing::debug!("a command for a session came after the node had stopped");
         }
     }
@@ -127,7 +146,12 @@ impl Supervisor {
         forget: bool,
     ) -> Result<(), OpError> {
         let (done, erased) = oneshot::channel();
-        self.tell(Command::Erase(Erasure { session, uuid, forget, done }));
+        self.tell(Command::Erase(Erasure {
+            session,
+            uuid,
+            forget,
+            done,
+        }));
         erased.await.unwrap_or_else(|_| {
             Err(OpError::new(ErrorCode::Unavailable, "the node is stopping").maybe_executed())
         })
@@ -136,7 +160,10 @@ impl Supervisor {
     /// Stops every session, at most `limit`; what has not stopped by then is cut.
     pub(crate) async fn stop(&self, limit: Duration) -> bool {
         let reason = Some(STOPPED_ON_PURPOSE.to_owned());
-        let stopped = self.actor.stop_and_wait(reason, Some(limit.min(STOP_MAX))).await;
+        let stopped = self
+            .actor
+            .stop_and_wait(reason, Some(limit.min(STOP_MAX)))
+            .await;
         if stopped.is_err() {
             self.cut.cancel();
             if self.actor.wait(Some(CUT_MAX)).await.is_err() {
@@ -166,6 +193,7 @@ struct NodeState {
     shared: Shared,
     shards: HashMap<ActorId, (ActorRef<ShardMessage>, usize)>,
     placed: HashMap<SessionRef, (ActorId, Wanted)>,
+    serial: u64,
 }
 
 impl Actor for NodeSupervisor {
@@ -178,7 +206,12 @@ impl Actor for NodeSupervisor {
         _: ActorRef<NodeMessage>,
         shared: Shared,
     ) -> Result<NodeState, ActorProcessingErr> {
-        Ok(NodeState { shared, shards: HashMap::new(), placed: HashMap::new() })
+        Ok(NodeState {
+            shared,
+            shards: HashMap::new(),
+            placed: HashMap::new(),
+            serial: 0,
+        })
     }
 
     async fn handle(
@@ -189,8 +222,8 @@ impl Actor for NodeSupervisor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             NodeMessage::Command(command) => state.forward(&myself, command).await,
-            NodeMessage::Gone(session) => {
-                state.forget(&session);
+            NodeMessage::Gone(session, serial) => {
+                state.forget(&session, serial);
                 Ok(())
             }
         }
@@ -228,9 +261,9 @@ impl Actor for NodeSupervisor {
 
 /// Stops actors side by side and waits for them.
 async fn stop_all(actors: Vec<ActorCell>) {
-    let stopped = actors.iter().map(|actor| {
-        actor.stop_and_wait(Some(STOPPED_ON_PURPOSE.to_owned()), Some(STOP_MAX))
-    });
+    let stopped = actors
+        .iter()
+        .map(|actor| actor.stop_and_wait(Some(STOPPED_ON_PURPOSE.to_owned()), Some(STOP_MAX)));
     // One that had stopped before is as good.
     let _ = join_all(stopped).await;
 }
@@ -239,7 +272,7 @@ impl NodeState {
     async fn forward(
         &mut self,
         myself: &ActorRef<NodeMessage>,
-        command: Command,
+        mut command: Command,
     ) -> Result<(), ActorProcessingErr> {
         let shard = self.placed.get(command.session()).map(|(shard, _)| *shard);
         let shard = match (shard, &command) {
@@ -254,7 +287,9 @@ impl NodeState {
             }
             (None, Command::Release(_) | Command::Revive(_)) => return Ok(()),
         };
-        if let Command::Run(wanted) = &command {
+        if let Command::Run(wanted) = &mut command {
+            self.serial += 1;
+            wanted.serial = self.serial;
             let session = wanted.record.session.clone();
             let placed = self.placed.insert(session, (shard, wanted.clone()));
             if placed.is_none()
@@ -264,7 +299,9 @@ impl NodeState {
             }
         }
         if let Some((actor, _)) = self.shards.get(&shard) {
-            actor.send_message(ShardMessage::Command(command)).map_err(|e| e.to_string())?;
+            actor
+                .send_message(ShardMessage::Command(command))
+                .map_err(|e| e.to_string())?;
         }
         Ok(())
     }
@@ -273,18 +310,31 @@ impl NodeState {
         &mut self,
         myself: &ActorRef<NodeMessage>,
     ) -> Result<ActorId, ActorProcessingErr> {
-        let roomy = self.shards.iter().find(|(_, (_, count))| *count < SHARD_SESSIONS_MAX);
+        let roomy = self
+            .shards
+            .iter()
+            .find(|(_, (_, count))| *count < SHARD_SESSIONS_MAX);
         if let Some((id, _)) = roomy {
             return Ok(*id);
         }
-        let arguments = ShardArguments { shared: self.shared.clone(), node: myself.clone() };
+        let arguments = ShardArguments {
+            shared: self.shared.clone(),
+            node: myself.clone(),
+        };
         let (actor, _) = Actor::spawn_linked(None, Shard, arguments, myself.get_cell()).await?;
         let id = actor.get_id();
         self.shards.insert(id, (actor, 0));
         Ok(id)
     }
 
-    fn forget(&mut self, session: &SessionRef) {
+    fn forget(&mut self, session: &SessionRef, serial: u64) {
+        if self
+            .placed
+            .get(session)
+            .is_none_or(|(_, wanted)| wanted.serial != serial)
+        {
+            return;
+        }
         if let Some((shard, _)) = self.placed.remove(session)
             && let Some((_, count)) = self.shards.get_mut(&shard)
         {

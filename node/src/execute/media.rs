@@ -45,7 +45,10 @@ impl Execute for Store {
             file_name: self.file_name.as_deref(),
         };
         let file = cx.ports().media.resolve(cx.scope(), wanted).await?;
-        cx.ports().media.put(cx.scope(), &file.meta, file.bytes).await?;
+        cx.ports()
+            .media
+            .put(cx.scope(), &file.meta, file.bytes)
+            .await?;
         Ok(file.meta)
     }
 }

@@ -35,7 +35,9 @@ impl Execute for ListMessages {
         let mut fitting = 0;
         for message in &list.messages {
             let len = switchboard_vocab::codec::encode(message)?.len();
-            let Some(left) = room.checked_sub(len) else { break };
+            let Some(left) = room.checked_sub(len) else {
+                break;
+            };
             room = left;
             fitting += 1;
         }
@@ -48,14 +50,18 @@ impl Execute for ListMessages {
 impl Execute for GetMessage {
     async fn execute(self, cx: SessionCx) -> Result<Message, OpError> {
         let found = cx.journal().message(&self.id).await?;
-        found.map(|stored| stored.message).ok_or_else(|| no_message(&self.id))
+        found
+            .map(|stored| stored.message)
+            .ok_or_else(|| no_message(&self.id))
     }
 }
 
 impl Execute for MarkRead {
     async fn execute(self, cx: SessionCx) -> Result<Marked, OpError> {
         if self.ids.is_empty() || self.ids.len() > MARK_READ_MAX {
-            return Err(OpError::invalid(format!("name 1 to {MARK_READ_MAX} messages")));
+            return Err(OpError::invalid(format!(
+                "name 1 to {MARK_READ_MAX} messages"
+            )));
         }
         let groups = self.by_conversation(&cx).await?;
         let (account, _) = cx.connected().await?;
@@ -68,7 +74,10 @@ impl Execute for MarkRead {
 }
 
 fn no_message(id: &MessageId) -> OpError {
-    OpError::new(ErrorCode::NotFound, format!("there is no message {id} in the log"))
+    OpError::new(
+        ErrorCode::NotFound,
+        format!("there is no message {id} in the log"),
+    )
 }
 
 type Conversation = (ChatId, Option<UserId>);
@@ -88,13 +97,19 @@ impl ByConversation for MarkRead {
     ) -> Result<BTreeMap<Conversation, Vec<MessageId>>, OpError> {
         if let Some(chat) = self.chat {
             if chat.is_group() && self.sender.is_none() {
-                return Err(OpError::invalid("name the writer of the messages in a group"));
+                return Err(OpError::invalid(
+                    "name the writer of the messages in a group",
+                ));
             }
             return Ok(BTreeMap::from([((chat, self.sender), self.ids)]));
         }
         let mut groups: BTreeMap<Conversation, Vec<MessageId>> = BTreeMap::new();
         for id in self.ids {
-            let found = cx.journal().message(&id).await?.ok_or_else(|| no_message(&id))?;
+            let found = cx
+                .journal()
+                .message(&id)
+                .await?
+                .ok_or_else(|| no_message(&id))?;
             let message = found.message;
             if message.from_me {
                 return Err(OpError::invalid(format!("message {id} is an own message")));

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use switchboard_vocab::pairing::{
-    Challenge, GetQr, PairingCode, QR_WAIT_MAX, QrCode, RequestCode,
-};
+use switchboard_vocab::pairing::{Challenge, GetQr, PairingCode, QR_WAIT_MAX, QrCode, RequestCode};
 use switchboard_vocab::sessions::{SessionState, SessionStatus};
 use switchboard_vocab::{ErrorCode, OpError, Timestamp, UserId};
 
@@ -26,6 +24,7 @@ impl Execute for GetQr {
             return Ok(found);
         }
         if self.start {
+            cx.check_room()?;
             cx.tell(Input::Start { keep_final: false }).await?;
         } else if at_rest(&status) {
             return Err(not_connected(&status));
@@ -55,6 +54,7 @@ impl Execute for RequestCode {
             return Err(OpError::invalid("a pairing code needs a phone number"));
         }
         refuse_paired(&cx.status())?;
+        cx.check_room()?;
         cx.tell(Input::Start { keep_final: false }).await?;
         let status = cx
             .wait_until(CODE_WAIT_MAX, |status| {
@@ -77,14 +77,19 @@ trait Ask {
 impl Ask for RequestCode {
     async fn ask(&self, cx: &SessionCx) -> Result<PairingCode, OpError> {
         let phone: &UserId = &self.phone;
-        let challenge = cx.account().await?.request_code(phone).await.map_err(|e| remote(&e))?;
+        let challenge = cx
+            .account()
+            .await?
+            .request_code(phone)
+            .await
+            .map_err(|e| remote(&e))?;
         cx.tell(Input::Challenged(challenge.clone())).await?;
         match challenge {
             Challenge::Code { code, expires_at } => Ok(PairingCode { code, expires_at }),
             Challenge::Passkey { .. } => Err(passkey()),
-            Challenge::Qr { .. } => {
-                Err(OpError::internal("a pairing code was asked for and a qr code came"))
-            }
+            Challenge::Qr { .. } => Err(OpError::internal(
+                "a pairing code was asked for and a qr code came",
+            )),
         }
     }
 }
@@ -93,9 +98,10 @@ impl Ask for RequestCode {
 fn usable(status: &SessionStatus, now: Timestamp) -> Result<Option<QrCode>, OpError> {
     refuse_paired(status)?;
     match &status.challenge {
-        Some(Challenge::Qr { text, expires_at }) if *expires_at > now => {
-            Ok(Some(QrCode { text: text.clone(), expires_at: *expires_at }))
-        }
+        Some(Challenge::Qr { text, expires_at }) if *expires_at > now => Ok(Some(QrCode {
+            text: text.clone(),
+            expires_at: *expires_at,
+        })),
         Some(Challenge::Passkey { .. }) => Err(passkey()),
         Some(Challenge::Qr { .. } | Challenge::Code { .. }) | None => Ok(None),
     }
@@ -110,7 +116,8 @@ fn refuse_paired(status: &SessionStatus) -> Result<(), OpError> {
 }
 
 fn passkey() -> OpError {
-    let text = "whatsapp wants the account's passkey to confirm this link: see the session's status";
+    let text =
+        "whatsapp wants the account's passkey to confirm this link: see the session's status";
     OpError::new(ErrorCode::Refused, text)
 }
 

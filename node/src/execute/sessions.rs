@@ -23,7 +23,11 @@ impl Execute for Start {
     const REVIVES: bool = true;
 
     async fn execute(self, cx: SessionCx) -> Result<SessionStatus, OpError> {
-        cx.tell(Input::Start { keep_final: self.keep_final }).await?;
+        cx.check_room()?;
+        cx.tell(Input::Start {
+            keep_final: self.keep_final,
+        })
+        .await?;
         let wait = self.wait.min(START_WAIT_MAX);
         let status = cx.wait_until(wait, |status| {
             let settled = status.state == SessionState::Stopped || is_final(status.state);
@@ -34,6 +38,8 @@ impl Execute for Start {
 }
 
 impl Execute for Stop {
+    const REVIVES: bool = true;
+
     async fn execute(self, cx: SessionCx) -> Result<SessionStatus, OpError> {
         cx.tell(Input::Stop).await?;
         Ok(rested(&cx).await)
@@ -50,6 +56,8 @@ impl Execute for Restart {
 }
 
 impl Execute for Logout {
+    const REVIVES: bool = true;
+
     fn lane(&self) -> Lane {
         Lane::Login
     }

@@ -38,7 +38,9 @@ impl Execute for Replace {
         for subscription in &self.subscriptions {
             check(subscription)?;
             if subscription.dialect != self.dialect {
-                return Err(OpError::invalid("every webhook must name the dialect it replaces"));
+                return Err(OpError::invalid(
+                    "every webhook must name the dialect it replaces",
+                ));
             }
             if !seen.insert(&subscription.url) {
                 let text = format!("the webhook address {} is there twice", subscription.url);
@@ -51,7 +53,10 @@ impl Execute for Replace {
             webhooks.subscriptions = subscriptions;
             Ok(())
         });
-        Ok(Replaced { before, after: after.await? })
+        Ok(Replaced {
+            before,
+            after: after.await?,
+        })
     }
 }
 
@@ -64,7 +69,11 @@ impl Execute for Add {
         check(&self.subscription)?;
         let subscription = self.subscription;
         change(&cx, subscription.dialect, |webhooks| {
-            if webhooks.subscriptions.iter().any(|other| other.url == subscription.url) {
+            if webhooks
+                .subscriptions
+                .iter()
+                .any(|other| other.url == subscription.url)
+            {
                 let text = format!("there is a webhook to {} already", subscription.url);
                 return Err(OpError::new(ErrorCode::AlreadyExists, text));
             }
@@ -128,7 +137,10 @@ impl Execute for Choose {
 }
 
 fn of(book: &WebhookBook, dialect: DialectName) -> Webhooks {
-    let none = || Webhooks { subscriptions: Vec::new(), events: None };
+    let none = || Webhooks {
+        subscriptions: Vec::new(),
+        events: None,
+    };
     book.get(&dialect).cloned().unwrap_or_else(none)
 }
 
@@ -142,7 +154,10 @@ async fn change(
     let mut webhooks = of(&book, dialect);
     edit(&mut webhooks)?;
     book.insert(dialect, webhooks.clone());
-    let count: usize = book.values().map(|webhooks| webhooks.subscriptions.len()).sum();
+    let count: usize = book
+        .values()
+        .map(|webhooks| webhooks.subscriptions.len())
+        .sum();
     if count > SUBSCRIPTIONS_MAX {
         let text = format!("a session has at most {SUBSCRIPTIONS_MAX} webhooks");
         return Err(OpError::new(ErrorCode::TooLarge, text));
@@ -159,20 +174,28 @@ fn check(subscription: &Subscription) -> Result<(), OpError> {
     let url = Url::parse(&subscription.url)
         .map_err(|e| OpError::invalid(format!("the webhook address is not a url: {e}")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-        return Err(OpError::invalid("the webhook address must be an http or https url"));
+        return Err(OpError::invalid(
+            "the webhook address must be an http or https url",
+        ));
     }
     if subscription.headers.len() > HEADERS_MAX {
-        return Err(OpError::invalid(format!("a webhook has at most {HEADERS_MAX} headers")));
+        return Err(OpError::invalid(format!(
+            "a webhook has at most {HEADERS_MAX} headers"
+        )));
     }
     for (name, value) in &subscription.headers {
         let fits = name.len() + value.len() <= HEADER_LEN_MAX;
         if !fits || name.parse::<HeaderName>().is_err() || HeaderValue::from_str(value).is_err() {
-            return Err(OpError::invalid(format!("the webhook header {name:?} is not valid")));
+            return Err(OpError::invalid(format!(
+                "the webhook header {name:?} is not valid"
+            )));
         }
     }
     let fit = |(name, value): (&String, &String)| name.len() + value.len() <= OPTION_LEN_MAX;
     if subscription.options.len() > OPTIONS_MAX || !subscription.options.iter().all(fit) {
-        return Err(OpError::invalid("the webhook's options are too many or too long"));
+        return Err(OpError::invalid(
+            "the webhook's options are too many or too long",
+        ));
     }
     Ok(())
 }
@@ -194,7 +217,13 @@ mod tests {
     #[test]
     fn addresses_and_headers_are_checked() {
         assert!(check(&subscription("https://example.com/hook?a=b")).is_ok());
-        for bad in ["", "example.com", "ftp://example.com/", "http://", "mailto:a@b"] {
+        for bad in [
+            "",
+            "example.com",
+            "ftp://example.com/",
+            "http://",
+            "mailto:a@b",
+        ] {
             assert!(check(&subscription(bad)).is_err(), "{bad:?}");
         }
         let long = format!("http://example.com/{}", "a".repeat(URL_LEN_MAX));

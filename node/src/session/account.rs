@@ -60,7 +60,14 @@ impl AccountSlot {
         journal: Arc<Journal>,
         fence: Arc<dyn Fence>,
     ) -> Self {
-        Self { connect, scope, store, journal, fence, current: Mutex::new(None) }
+        Self {
+            connect,
+            scope,
+            store,
+            journal,
+            fence,
+            current: Mutex::new(None),
+        }
     }
 
     /// The client; opened from the store when there is none yet.
@@ -79,7 +86,10 @@ impl AccountSlot {
             fence: Arc::clone(&self.fence),
         };
         let account = self.connect.open(request).await?;
-        let opened = Opened { account, signals: Arc::new(Mutex::new(receiver)) };
+        let opened = Opened {
+            account,
+            signals: Arc::new(Mutex::new(receiver)),
+        };
         *current = Some(opened.clone());
         Ok(opened)
     }
@@ -94,7 +104,10 @@ impl AccountSlot {
 impl Downloader for AccountSlot {
     async fn download(&self, keys: &[u8], size_max: u64) -> Result<bytes::Bytes, OpError> {
         let account = self.open().await.map_err(|e| remote(&e))?.account;
-        account.download(keys, size_max).await.map_err(|e| remote(&e))
+        account
+            .download(keys, size_max)
+            .await
+            .map_err(|e| remote(&e))
     }
 }
 
@@ -102,15 +115,18 @@ impl Downloader for AccountSlot {
 pub(crate) fn remote(error: &Error) -> OpError {
     let text = error.to_string();
     match error {
-        Error::NotConnected => {
-            OpError::new(ErrorCode::NotConnected, "the session is not connected to whatsapp")
-        }
-        Error::NotPaired => {
-            OpError::new(ErrorCode::NotPaired, "the session is not linked to an account: pair it")
-        }
-        Error::AlreadyPaired => {
-            OpError::new(ErrorCode::AlreadyPaired, "the session is linked to an account already")
-        }
+        Error::NotConnected => OpError::new(
+            ErrorCode::NotConnected,
+            "the session is not connected to whatsapp",
+        ),
+        Error::NotPaired => OpError::new(
+            ErrorCode::NotPaired,
+            "the session is not linked to an account: pair it",
+        ),
+        Error::AlreadyPaired => OpError::new(
+            ErrorCode::AlreadyPaired,
+            "the session is linked to an account already",
+        ),
         Error::Refused { .. } => OpError::new(ErrorCode::Rejected, text),
         Error::NoRecipient(_) => OpError::new(ErrorCode::NotFound, text),
         Error::RateLimited(_) => OpError::new(ErrorCode::RateLimited, text),

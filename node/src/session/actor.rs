@@ -2,39 +2,36 @@
 //!
 //! Connections, jobs and the journal run beside it and report by messages. Everything it starts ends with it.
 
+mod load;
+
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use futures::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use switchboard_vocab::NodeId;
 use switchboard_vocab::events::Event;
 use switchboard_vocab::sessions::{SessionState, SessionStatus};
-use switchboard_vocab::NodeId;
 use switchboard_whatsapp::End;
-use tokio::sync::{OwnedMutexGuard, mpsc, oneshot, watch};
+use tokio::sync::{OwnedMutexGuard, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::account::AccountSlot;
-use super::context::{Session, Surroundings};
+use super::context::Session;
 use super::job::{self, Job, panic_text};
-use super::journal::{self, Journal};
 use super::lanes::{Lane, Lanes};
 use super::lifecycle::{self, Action, Input, JITTER_FULL, Moment, State};
 use super::link::{self, CLOSE_MAX, Control};
-use crate::placement::Verdict;
-use crate::ports::{HINT_SEQUENCE_MIN, HINTS_MAX, SessionDelivery, SessionScope};
+use load::load;
+pub(crate) use load::{Arguments, Begin};
 
 /// Longest wait for calls under way when the session stops.
 const JOBS_DRAIN_MAX: Duration = Duration::from_secs(5);
 /// Longest wait for webhook calls under way when the session stops.
 const DELIVERY_STOP_MAX: Duration = Duration::from_secs(2);
-/// Longest wait for the last life of a session to let go of journal and connection.
-const LET_GO_MAX: Duration = Duration::from_secs(30);
 /// The reason ractor gets where a session is stopped on purpose.
 pub(crate) const STOPPED_ON_PURPOSE: &str = "stopped on purpose";
 
@@ -58,27 +55,6 @@ pub(crate) enum Message {
 /// The behaviour; all data is in [`Body`].
 #[derive(Debug)]
 pub(crate) struct SessionActor;
-
-/// What a session is started with.
-pub(crate) struct Arguments {
-    pub(crate) scope: SessionScope,
-    pub(crate) surroundings: Surroundings,
-    pub(crate) status: watch::Sender<SessionStatus>,
-    /// Set once the status is what the store says.
-    pub(crate) loaded: watch::Sender<bool>,
-    /// Only one life of a session at a time; free once the last one has let go of journal and connection.
-    pub(crate) tenancy: Arc<tokio::sync::Mutex<()>>,
-    pub(crate) begin: Begin,
-}
-
-/// How a session comes to life.
-#[derive(Debug)]
-pub(crate) enum Begin {
-    /// Runs if it ran before.
-    AsBefore,
-    /// Crashed too often: readable, with this reason, and off until somebody starts it.
-    Parked(String),
-}
 
 /// A session that is being loaded, or runs.
 pub(crate) enum Body {
@@ -133,8 +109,12 @@ impl Actor for SessionActor {
         myself: ActorRef<Message>,
         body: &mut Body,
     ) -> Result<(), ActorProcessingErr> {
-        let Body::Loading(arguments) = body else { return Ok(()) };
-        let Some(arguments) = arguments.take() else { return Ok(()) };
+        let Body::Loading(arguments) = body else {
+            return Ok(());
+        };
+        let Some(arguments) = arguments.take() else {
+            return Ok(());
+        };
         let loaded = arguments.loaded.clone();
         let (mut live, begin) = Box::pin(load(*arguments, &myself)).await?;
         live.publish();
@@ -201,103 +181,6 @@ impl Actor for SessionActor {
     }
 }
 
-/// Brings a session to life from what the store holds.
-async fn load(
-    arguments: Arguments,
-    myself: &ActorRef<Message>,
-) -> Result<(Live, Begin), ActorProcessingErr> {
-    let Arguments { scope, surroundings, status, tenancy, begin, .. } = arguments;
-    let _turn = surroundings.loading.acquire().await?;
-    let verdict = surroundings.ownership.owner(&scope.session);
-    if !matches!(verdict, Verdict::Owned { epoch } if epoch == scope.epoch) {
-        return Err(format!("session {} does not belong to this node", scope.session).into());
-    }
-    let alone = timeout(LET_GO_MAX, tenancy.lock_owned()).await;
-    let tenancy = Arc::new(alone.map_err(|_| "an earlier life of the session has not ended")?);
-    let store = Arc::clone(&surroundings.store);
-    erase_earlier(&scope, &surroundings).await?;
-    let limits = journal::Limits {
-        messages_max: surroundings.limits.messages_per_session_max,
-        events_max: surroundings.limits.events_per_session_max,
-    };
-    let guard = Arc::clone(&tenancy);
-    let (journal, restored) =
-        Journal::open(scope.clone(), Arc::clone(&store), limits, guard).await?;
-    let fence = surroundings.ownership.fence();
-    let (hints, hint_receiver) = mpsc::channel(HINTS_MAX);
-    let session = Arc::new(Session {
-        account: AccountSlot::new(
-            surroundings.connect,
-            scope.clone(),
-            Arc::clone(&store),
-            Arc::clone(&journal),
-            Arc::clone(&fence),
-        ),
-        scope: scope.clone(),
-        journal: Arc::clone(&journal),
-        ports: surroundings.ports.clone(),
-        store,
-        ownership: surroundings.ownership,
-        fence,
-        limiter: surroundings.limiter,
-        status: status.subscribe(),
-        webhooks: watch::Sender::new(Arc::new(restored.webhooks)),
-        hints,
-        hint_sequence: AtomicU64::new(HINT_SEQUENCE_MIN),
-        actor: myself.clone(),
-    });
-    let delivery = SessionDelivery {
-        scope,
-        outbox: Arc::clone(&journal) as Arc<dyn crate::ports::Outbox>,
-        webhooks: session.webhooks.subscribe(),
-        status: status.subscribe(),
-        files: Arc::clone(&session) as Arc<dyn crate::ports::Files>,
-    };
-    let started = surroundings.ports.delivery.session_started(delivery, hint_receiver).await;
-    started.map_err(|e| format!("start delivery: {}", e.internal.unwrap_or(e.public)))?;
-    let mut jobs = JoinSet::new();
-    let (ended, actor) = (journal.ended(), myself.clone());
-    jobs.spawn(async move {
-        ended.await;
-        // A stopped actor has ended the journal itself.
-        let _ = actor.send_message(Message::JournalLost);
-    });
-    let state = State::restored(restored.saved, crate::clock::now());
-    gauge(state.phase, 1.0);
-    let live = Live {
-        session,
-        node: surroundings.node,
-        state,
-        status,
-        lanes: Lanes::default(),
-        jobs,
-        link: None,
-        links: JoinSet::new(),
-        generation: 0,
-        timer: None,
-        tenancy,
-        cut: surroundings.cut,
-    };
-    Ok((live, begin))
-}
-
-/// Rows and files of an earlier session of the same name must never become this one's.
-async fn erase_earlier(
-    scope: &SessionScope,
-    surroundings: &Surroundings,
-) -> Result<(), ActorProcessingErr> {
-    let namespace = journal::namespace(scope)?;
-    let found = journal::uuid_in(&*surroundings.store, &namespace).await?;
-    if found.is_some_and(|uuid| uuid != *scope.uuid) {
-        tracing::warn!(session = %scope.session, "an earlier session of this name left data, which is removed");
-        let remains = switchboard_keystore::Remains::Nothing;
-        surroundings.store.drop_namespace(&namespace, remains).await?;
-        let erased = surroundings.ports.media.erase(&scope.session).await;
-        erased.map_err(|e| format!("erase files: {}", e.internal.unwrap_or(e.public)))?;
-    }
-    Ok(())
-}
-
 impl Live {
     fn input(
         &mut self,
@@ -348,7 +231,10 @@ impl Live {
     }
 
     fn emit(&self, event: Event) -> Result<(), ActorProcessingErr> {
-        Ok(self.session.journal.post_event(crate::clock::now(), event)?)
+        Ok(self
+            .session
+            .journal
+            .post_event(crate::clock::now(), event)?)
     }
 
     fn connect(&mut self, myself: &ActorRef<Message>, fresh: bool) {
@@ -377,7 +263,11 @@ impl Live {
         generation: u64,
         end: Result<End, String>,
     ) -> Result<(), ActorProcessingErr> {
-        if self.link.as_ref().is_none_or(|(current, ..)| *current != generation) {
+        if self
+            .link
+            .as_ref()
+            .is_none_or(|(current, ..)| *current != generation)
+        {
             return Ok(());
         }
         self.link = None;
@@ -443,7 +333,8 @@ impl Live {
     /// Ends everything in order, each part within its limit.
     async fn stop(&mut self) {
         self.cancel_timer();
-        let drained = async { while self.jobs.len() > 1 && self.jobs.join_next().await.is_some() {} };
+        let drained =
+            async { while self.jobs.len() > 1 && self.jobs.join_next().await.is_some() {} };
         let _ = timeout(JOBS_DRAIN_MAX, drained).await;
         self.jobs.shutdown().await;
         if let Some((_, control, abort)) = self.link.take() {
@@ -463,7 +354,10 @@ impl Live {
 }
 
 async fn caught<T>(work: impl Future<Output = T>) -> Result<T, String> {
-    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| panic_text(&*panic))
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .map_err(|panic| panic_text(&*panic))
 }
 
 /// Runs on drop: also where a task is aborted or panics.

@@ -45,7 +45,9 @@ pub(crate) struct Surroundings {
 
 impl fmt::Debug for Surroundings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Surroundings").field("node", &self.node).finish_non_exhaustive()
+        f.debug_struct("Surroundings")
+            .field("node", &self.node)
+            .finish_non_exhaustive()
     }
 }
 
@@ -71,9 +73,11 @@ impl Session {
     pub(crate) fn hint(&self, event: Event) {
         let at = crate::clock::now();
         let wanted = HINT_SEQUENCE_MIN + at.as_millis();
-        let before = self
-            .hint_sequence
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(wanted.max(last + 1)));
+        let before =
+            self.hint_sequence
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+                    Some(wanted.max(last + 1))
+                });
         let sequence = before.map_or(wanted, |last| wanted.max(last + 1));
         let envelope = Envelope {
             id: EventId::new(&self.scope.uuid, self.scope.epoch, sequence),
@@ -91,7 +95,10 @@ impl Session {
     /// Opens a file of the session for reading.
     pub(crate) async fn open_media(&self, media: &MediaId) -> Result<StoredMedia, OpError> {
         let known = self.journal.media(media).await?;
-        self.ports.media.open(&self.scope, media, known, &self.account).await
+        self.ports
+            .media
+            .open(&self.scope, media, known, &self.account)
+            .await
     }
 }
 
@@ -104,7 +111,7 @@ impl Files for Session {
 
 /// What an executing operation may use.
 #[derive(Clone)]
-pub struct SessionCx {
+pub(crate) struct SessionCx {
     pub(crate) session: Arc<Session>,
     /// When the caller stops waiting.
     pub(crate) deadline: Instant,
@@ -112,7 +119,9 @@ pub struct SessionCx {
 
 impl fmt::Debug for SessionCx {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionCx").field("scope", &self.session.scope).finish_non_exhaustive()
+        f.debug_struct("SessionCx")
+            .field("scope", &self.session.scope)
+            .finish_non_exhaustive()
     }
 }
 
@@ -173,7 +182,9 @@ impl SessionCx {
     /// A little before the deadline, so that the answer still arrives.
     pub(crate) fn patience(&self) -> Instant {
         const ANSWER_TRAVEL: Duration = Duration::from_millis(250);
-        self.deadline.checked_sub(ANSWER_TRAVEL).unwrap_or(self.deadline)
+        self.deadline
+            .checked_sub(ANSWER_TRAVEL)
+            .unwrap_or(self.deadline)
     }
 
     /// The client of a session that can talk to WhatsApp now, and who it is.
@@ -200,7 +211,23 @@ impl SessionCx {
 
     /// The client, connected or not.
     pub(crate) async fn account(&self) -> Result<Arc<dyn Account>, OpError> {
-        Ok(self.session.account.open().await.map_err(|e| remote(&e))?.account)
+        Ok(self
+            .session
+            .account
+            .open()
+            .await
+            .map_err(|e| remote(&e))?
+            .account)
+    }
+
+    /// Refuses to link another account while the disk has no room for its keys and messages (design rule R-8).
+    pub(crate) fn check_room(&self) -> Result<(), OpError> {
+        let full = self.session.store.admission() >= Admission::NoNewSessions;
+        if full && !self.status().is_paired() {
+            let text = "the node's disk is too full to link another account";
+            return Err(OpError::new(ErrorCode::StorageFull, text));
+        }
+        Ok(())
     }
 
     /// Refuses what leaves for other people while the disk is too full (design rule R-8).
@@ -221,13 +248,18 @@ pub(crate) fn not_connected(status: &SessionStatus) -> OpError {
         None => format!("the session is not connected to whatsapp: {state}"),
     };
     let error = OpError::new(ErrorCode::NotConnected, text);
-    let wait = status
-        .next_try_at
-        .map(|at| at.as_millis().saturating_sub(crate::clock::now().as_millis()));
-    match wait {
-        Some(millis) => error.retry_after(Duration::from_millis(millis)),
+    match time_left(status) {
+        Some(wait) => error.retry_after(wait),
         None => error,
     }
+}
+
+/// How long until the session tries again by itself.
+pub(crate) fn time_left(status: &SessionStatus) -> Option<Duration> {
+    let now = crate::clock::now().as_millis();
+    status
+        .next_try_at
+        .map(|at| Duration::from_millis(at.as_millis().saturating_sub(now)))
 }
 
 /// The session's actor is away for a moment.

@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::actor::Message;
-use super::context::{not_connected, restarting};
+use super::context::{not_connected, restarting, time_left};
 use super::job::Job;
 use crate::execute::Prepared;
 use crate::ports::SessionScope;
@@ -24,7 +24,7 @@ const ANSWER_GRACE: Duration = Duration::from_secs(1);
 /// Longest wait for a session that is being started or restarted to take a call.
 const ACTOR_WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Asks the supervisor to start a parked session again; `false` = there is no supervisor any more.
+/// Asks the supervisor to start a crashed or parked session at once; `false` = there is no supervisor any more.
 pub(crate) type Revive = Arc<dyn Fn(&SessionRef) -> bool + Send + Sync>;
 
 /// The door to one session.
@@ -35,13 +35,14 @@ pub(crate) struct Handle {
     /// Whether the status is what the store says; before that it is only a first guess.
     loaded: watch::Sender<bool>,
     actor: watch::Sender<Option<ActorRef<Message>>>,
-    tenancy: Arc<tokio::sync::Mutex<()>>,
     revive: Revive,
 }
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").field("scope", &self.scope).finish_non_exhaustive()
+        f.debug_struct("Handle")
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
     }
 }
 
@@ -58,7 +59,6 @@ impl Handle {
             status: watch::Sender::new(status),
             loaded: watch::Sender::new(false),
             actor: watch::Sender::new(None),
-            tenancy: Arc::default(),
             revive,
         }
     }
@@ -74,10 +74,6 @@ impl Handle {
 
     pub(crate) fn status_sender(&self) -> watch::Sender<SessionStatus> {
         self.status.clone()
-    }
-
-    pub(crate) fn tenancy(&self) -> Arc<tokio::sync::Mutex<()>> {
-        Arc::clone(&self.tenancy)
     }
 
     /// The actor that takes calls from now on.
@@ -111,8 +107,16 @@ impl Handle {
         let actor = self.live_actor(prepared.revives, deadline).await?;
         let effect = prepared.effect;
         let (reply, answer) = oneshot::channel();
-        let job = Job { prepared, deadline, trace, reply, permit };
-        actor.send_message(Message::Run(Box::new(job))).map_err(|_| restarting())?;
+        let job = Job {
+            prepared,
+            deadline,
+            trace,
+            reply,
+            permit,
+        };
+        actor
+            .send_message(Message::Run(Box::new(job)))
+            .map_err(|_| restarting())?;
         match timeout_at(deadline + ANSWER_GRACE, answer).await {
             Ok(Ok(result)) => result,
             // The session crashed or stopped with the call inside it.
@@ -134,23 +138,32 @@ impl Handle {
             return Ok(actor.clone());
         }
         let status = self.status();
-        if status.state == SessionState::Parked {
-            if !revives {
-                return Err(not_connected(&status));
-            }
-            if !(self.revive)(&self.scope.session) {
-                return Err(restarting());
-            }
+        if status.state == SessionState::Parked && !revives {
+            return Err(not_connected(&status));
+        }
+        if revives && !(self.revive)(&self.scope.session) {
+            return Err(restarting());
         }
         let until = deadline.min(Instant::now() + ACTOR_WAIT_MAX);
         let mut actor = self.actor.subscribe();
         match timeout_at(until, actor.wait_for(Option::is_some)).await {
             Ok(Ok(actor)) => actor.clone().ok_or_else(restarting),
-            Ok(Err(_)) | Err(_) => Err(restarting()),
+            Ok(Err(_)) | Err(_) => {
+                let wait = time_left(&self.status());
+                let error = restarting();
+                Err(match wait {
+                    Some(wait) => error.retry_after(wait),
+                    None => error,
+                })
+            }
         }
     }
 }
 
 fn after(effect: Effect, error: OpError) -> OpError {
-    if effect == Effect::Read { error } else { error.maybe_executed() }
+    if effect == Effect::Read {
+        error
+    } else {
+        error.maybe_executed()
+    }
 }

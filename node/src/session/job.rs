@@ -28,13 +28,21 @@ pub(crate) struct Job {
 
 impl std::fmt::Debug for Job {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Job").field("operation", &self.prepared.name).finish_non_exhaustive()
+        f.debug_struct("Job")
+            .field("operation", &self.prepared.name)
+            .finish_non_exhaustive()
     }
 }
 
 /// Runs the job; a panic is its own and nobody else's.
 pub(crate) async fn run(job: Job, session: Arc<Session>) {
-    let Job { prepared, deadline, trace, reply, permit } = job;
+    let Job {
+        prepared,
+        deadline,
+        trace,
+        reply,
+        permit,
+    } = job;
     let (name, effect) = (prepared.name, prepared.effect);
     if Instant::now() >= deadline {
         let text = "the call waited behind others until its deadline";

@@ -80,19 +80,31 @@ pub(crate) enum Error {
 
 impl Error {
     fn row(what: &'static str) -> Self {
-        Self::Row { what, why: "it is too short".to_owned() }
+        Self::Row {
+            what,
+            why: "it is too short".to_owned(),
+        }
     }
 
     fn schema(what: &'static str, schema: u8) -> Self {
-        Self::Row { what, why: format!("schema {schema} is not known to this release") }
+        Self::Row {
+            what,
+            why: format!("schema {schema} is not known to this release"),
+        }
     }
 
     fn decode(what: &'static str, cause: &serde_json::Error) -> Self {
-        Self::Row { what, why: cause.to_string() }
+        Self::Row {
+            what,
+            why: cause.to_string(),
+        }
     }
 
     fn encode(what: &'static str, cause: &serde_json::Error) -> Self {
-        Self::Encode { what, why: cause.to_string() }
+        Self::Encode {
+            what,
+            why: cause.to_string(),
+        }
     }
 }
 
@@ -143,7 +155,9 @@ pub(crate) struct Journal {
 
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Journal").field("scope", &self.scope).finish_non_exhaustive()
+        f.debug_struct("Journal")
+            .field("scope", &self.scope)
+            .finish_non_exhaustive()
     }
 }
 
@@ -158,7 +172,10 @@ pub(crate) async fn uuid_in(
     namespace: &Namespace,
 ) -> Result<Option<String>, Error> {
     let row = store.get(namespace, kinds::HEAD, &[]).await?;
-    Ok(row.map(|row| rows::decode::<Head>("head", &row)).transpose()?.map(|head| head.uuid))
+    Ok(row
+        .map(|row| rows::decode::<Head>("head", &row))
+        .transpose()?
+        .map(|head| head.uuid))
 }
 
 impl Journal {
@@ -179,7 +196,10 @@ impl Journal {
             None => Head::empty(&scope.uuid),
         };
         if head.uuid != *scope.uuid {
-            let text = format!("the rows of {} are those of an earlier session", scope.session);
+            let text = format!(
+                "the rows of {} are those of an earlier session",
+                scope.session
+            );
             return Err(Error::Invalid(text));
         }
         let restored = Restored {
@@ -251,7 +271,10 @@ impl Journal {
     /// # Errors
     /// [`Error::Full`], [`Error::Closed`].
     pub(crate) fn post_event(&self, at: Timestamp, event: Event) -> Result<(), Error> {
-        self.post(Change::Happened { at, event: Box::new(event) })
+        self.post(Change::Happened {
+            at,
+            event: Box::new(event),
+        })
     }
 
     /// Keeps what survives a restart, without waiting for it.
@@ -273,7 +296,13 @@ impl Journal {
         message: Message,
         media: Option<switchboard_vocab::media::StoredMedia>,
     ) -> Result<Claim, Error> {
-        match self.call(Change::Claim { message: Box::new(message), media }).await? {
+        match self
+            .call(Change::Claim {
+                message: Box::new(message),
+                media,
+            })
+            .await?
+        {
             Reply::Claim(claim) => Ok(*claim),
             Reply::Done | Reply::Message(_) => Err(Error::Closed),
         }
@@ -290,7 +319,13 @@ impl Journal {
     /// Records that an own message did not leave, or may not have.
     pub(crate) async fn not_sent(&self, id: MessageId, error: OpError) -> Result<(), Error> {
         let at = crate::clock::now();
-        self.call(Change::NotSent { id, error: Box::new(error), at }).await.map(drop)
+        self.call(Change::NotSent {
+            id,
+            error: Box::new(error),
+            at,
+        })
+        .await
+        .map(drop)
     }
 
     /// Records WhatsApp's own answer for a message.
@@ -316,27 +351,48 @@ impl Journal {
         };
         let row: MediaRow = rows::decode("media", &row)?;
         let keys = row.keys.map(hex::decode).transpose();
-        let keys = keys.map_err(|e| Error::Row { what: "media", why: e.to_string() })?;
-        Ok(Some(KnownMedia { meta: row.meta, keys }))
+        let keys = keys.map_err(|e| Error::Row {
+            what: "media",
+            why: e.to_string(),
+        })?;
+        Ok(Some(KnownMedia {
+            meta: row.meta,
+            keys,
+        }))
     }
 
     async fn call(&self, change: Change) -> Result<Reply, Error> {
         let (reply, answer) = oneshot::channel();
-        let request = Request { change, reply: Some(reply) };
-        self.requests.send(request).await.map_err(|_| Error::Closed)?;
+        let request = Request {
+            change,
+            reply: Some(reply),
+        };
+        self.requests
+            .send(request)
+            .await
+            .map_err(|_| Error::Closed)?;
         answer.await.map_err(|_| Error::Closed)?
     }
 
     fn post(&self, change: Change) -> Result<(), Error> {
-        self.requests.try_send(Request { change, reply: None }).map_err(|e| match e {
-            mpsc::error::TrySendError::Full(_) => Error::Full,
-            mpsc::error::TrySendError::Closed(_) => Error::Closed,
-        })
+        self.requests
+            .try_send(Request {
+                change,
+                reply: None,
+            })
+            .map_err(|e| match e {
+                mpsc::error::TrySendError::Full(_) => Error::Full,
+                mpsc::error::TrySendError::Closed(_) => Error::Closed,
+            })
     }
 
     /// Where the log and the outbox stand.
     fn head(&self) -> Head {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).head.clone()
+        self.memory
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .head
+            .clone()
     }
 }
 
@@ -356,7 +412,9 @@ impl Intake for Journal {
         while !rest.is_empty() {
             let next = rest.split_off(rest.len().min(TAKE_MAX));
             let part = std::mem::replace(&mut rest, next);
-            self.call(Change::Take(part)).await.map_err(|e| IntakeError(e.to_string()))?;
+            self.call(Change::Take(part))
+                .await
+                .map_err(|e| IntakeError(e.to_string()))?;
         }
         Ok(())
     }

@@ -28,8 +28,9 @@ pub(crate) const SINK: Kind = Kind(0x91);
 
 /// Every key space of the journal.
 #[cfg(test)]
-pub(crate) const ALL: [Kind; 10] =
-    [HEAD, SAVED, WEBHOOKS, MESSAGE, BY_ID, BY_CHAT, ALIAS, MEDIA, OUTBOX, SINK];
+pub(crate) const ALL: [Kind; 10] = [
+    HEAD, SAVED, WEBHOOKS, MESSAGE, BY_ID, BY_CHAT, ALIAS, MEDIA, OUTBOX, SINK,
+];
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use switchboard_vocab::ChatId;
 
 /// Which jobs must keep their order.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Lane {
+pub(crate) enum Lane {
     /// In no order: reads, and what orders itself.
     Free,
     /// Sends to one conversation.
@@ -27,7 +27,9 @@ pub(crate) struct Lanes<J> {
 
 impl<J> Default for Lanes<J> {
     fn default() -> Self {
-        Self { busy: HashMap::new() }
+        Self {
+            busy: HashMap::new(),
+        }
     }
 }
 
@@ -69,12 +71,19 @@ mod tests {
         assert_eq!(lanes.admit(&chat(1), 1), Some(1));
         assert_eq!(lanes.admit(&chat(1), 2), None);
         assert_eq!(lanes.admit(&chat(1), 3), None);
-        assert_eq!(lanes.admit(&chat(2), 4), Some(4), "another chat does not wait");
+        assert_eq!(
+            lanes.admit(&chat(2), 4),
+            Some(4),
+            "another chat does not wait"
+        );
         assert_eq!(lanes.admit(&Lane::Free, 5), Some(5));
         assert_eq!(lanes.done(&chat(1)), Some(2));
         assert_eq!(lanes.done(&chat(1)), Some(3));
         assert_eq!(lanes.done(&chat(1)), None);
-        assert!(!lanes.busy.contains_key(&chat(1)), "an idle lane leaves nothing behind");
+        assert!(
+            !lanes.busy.contains_key(&chat(1)),
+            "an idle lane leaves nothing behind"
+        );
         assert_eq!(lanes.admit(&chat(1), 6), Some(6));
     }
 }

@@ -49,6 +49,9 @@ pub(crate) async fn run(session: Arc<Session>, fresh: bool, control: Control, te
         Err(text) => return End::Closed(text),
     };
     tell(Input::Opened(opened.account.identity()));
+    if control.close.is_cancelled() {
+        return End::Stopped;
+    }
     let end = connected(&session, &opened, &control, &tell).await;
     if end == End::Fenced {
         // A client that was cut is of no use any more.
@@ -69,7 +72,11 @@ async fn open(session: &Session, fresh: bool) -> Result<Opened, String> {
     if !fresh || opened.account.identity().is_none() {
         return Ok(opened);
     }
-    opened.account.logout().await.map_err(|e| format!("remove the ended login: {e}"))?;
+    opened
+        .account
+        .logout()
+        .await
+        .map_err(|e| format!("remove the ended login: {e}"))?;
     drop(opened);
     session.account.clear().await;
     session.account.open().await.map_err(|e| e.to_string())
@@ -96,7 +103,10 @@ async fn connected(session: &Session, opened: &Opened, control: &Control, tell: 
 
 async fn until_end(session: &Session, account: &dyn Account, control: &Control) -> End {
     // Dropped in the middle, a connection is cut, never left to itself.
-    let cut = CutOnDrop { account, armed: true };
+    let cut = CutOnDrop {
+        account,
+        armed: true,
+    };
     let running = account.run();
     tokio::pin!(running);
     let end = tokio::select! {
@@ -182,8 +192,21 @@ async fn heard(session: &Session, signal: Signal, tell: &Tell) {
         Signal::ChatState(change) => {
             return session.hint(Event::Presence(presence::Event::ChatState(change)));
         }
-        Signal::Acked { id, chat, error, at } => {
-            session.journal.acked(Acked { id, chat, error, at }).await
+        Signal::Acked {
+            id,
+            chat,
+            error,
+            at,
+        } => {
+            session
+                .journal
+                .acked(Acked {
+                    id,
+                    chat,
+                    error,
+                    at,
+                })
+                .await
         }
         Signal::Receipt(receipt) => session.journal.receipt(receipt).await,
     };

@@ -114,7 +114,10 @@ async fn bring(media: &OutgoingMedia, cx: &SessionCx) -> Result<Resolved, OpErro
         file_name: media.file_name.as_deref(),
     };
     let file = cx.ports().media.resolve(cx.scope(), wanted).await?;
-    cx.ports().media.put(cx.scope(), &file.meta, file.bytes.clone()).await?;
+    cx.ports()
+        .media
+        .put(cx.scope(), &file.meta, file.bytes.clone())
+        .await?;
     Ok(file)
 }
 
@@ -124,9 +127,22 @@ async fn quoted(
     cx: &SessionCx,
 ) -> Result<Option<(Quote, Option<Message>)>, OpError> {
     let Some(quote) = quote else { return Ok(None) };
-    let found = cx.journal().message(&quote.id).await?.map(|stored| stored.message);
-    let author = quote.author.clone().or_else(|| found.as_ref().map(|m| m.sender.clone()));
-    Ok(Some((Quote { id: quote.id.clone(), author }, found)))
+    let found = cx
+        .journal()
+        .message(&quote.id)
+        .await?
+        .map(|stored| stored.message);
+    let author = quote
+        .author
+        .clone()
+        .or_else(|| found.as_ref().map(|m| m.sender.clone()));
+    Ok(Some((
+        Quote {
+            id: quote.id.clone(),
+            author,
+        },
+        found,
+    )))
 }
 
 fn record(
@@ -194,5 +210,10 @@ fn outgoing(
             mentions: Vec::new(),
         },
     };
-    Outgoing { id: op.id, to: op.to, content, quoted }
+    Outgoing {
+        id: op.id,
+        to: op.to,
+        content,
+        quoted,
+    }
 }

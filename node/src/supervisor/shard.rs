@@ -1,27 +1,21 @@
 //! One shard: up to a thousand sessions, each supervised on its own.
 
+mod child;
+
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
-use switchboard_keystore::Remains;
 use switchboard_vocab::sessions::{SessionState, SessionStatus};
 use switchboard_vocab::{OpError, SessionRef};
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::{Command, Erasure, NodeMessage, Shared, Wanted, stop_all};
-use crate::config::RestartPolicy;
 use crate::ports::SessionScope;
 use crate::session::actor::{Arguments, Begin, STOPPED_ON_PURPOSE, SessionActor};
 use crate::session::handle::{Handle, Revive};
-use crate::session::journal;
-use crate::session::lifecycle::{JITTER_FULL, backoff};
-
-/// Longest wait for a session that was stopped to let go of its rows, before they are removed.
-const LET_GO_MAX: Duration = Duration::from_secs(30);
+use child::{After, Child, Phase, Removal, remove_data, restart_delay};
 
 /// What a shard is told.
 #[derive(Debug)]
@@ -47,34 +41,6 @@ pub(super) struct ShardState {
     by_actor: HashMap<ActorId, SessionRef>,
     /// Timers and removals; they end with the shard.
     tasks: JoinSet<()>,
-}
-
-struct Child {
-    wanted: Wanted,
-    handle: Arc<Handle>,
-    phase: Phase,
-    crashes: u32,
-    started_at: Instant,
-    generation: u64,
-}
-
-enum Phase {
-    /// An actor exists.
-    Live(ActorId),
-    /// Its actor was told to stop; this follows.
-    Stopping(ActorId, After),
-    /// Crashed; a timer runs.
-    Waiting,
-    /// Crashed too often, even without a connection.
-    Parked,
-    /// Its data is being removed; this follows.
-    Erasing { forget: bool, done: oneshot::Sender<Result<(), OpError>>, next: Option<Wanted> },
-}
-
-enum After {
-    Gone,
-    Erase { forget: bool, done: oneshot::Sender<Result<(), OpError>> },
-    Run(Wanted),
 }
 
 impl Actor for Shard {
@@ -116,7 +82,11 @@ impl Actor for Shard {
                 let due = state.children.get(&session).is_some_and(|child| {
                     matches!(child.phase, Phase::Waiting) && child.generation == generation
                 });
-                if due { state.spawn(&myself, &session).await } else { Ok(()) }
+                if due {
+                    state.spawn(&myself, &session).await
+                } else {
+                    Ok(())
+                }
             }
             ShardMessage::Erased(session, result) => state.erased(&myself, session, result).await,
         }
@@ -130,7 +100,9 @@ impl Actor for Shard {
     ) -> Result<(), ActorProcessingErr> {
         match event {
             SupervisionEvent::ActorFailed(actor, error) => {
-                state.ended(&myself, actor.get_id(), &error.to_string()).await
+                state
+                    .ended(&myself, actor.get_id(), &error.to_string())
+                    .await
             }
             SupervisionEvent::ActorTerminated(actor, _, reason) => {
                 let reason = reason.unwrap_or_else(|| "no reason".to_owned());
@@ -168,15 +140,17 @@ impl ShardState {
             self.children.insert(session.clone(), child);
             return self.spawn(myself, &session).await;
         };
-        let same = child.wanted.record.uuid == wanted.record.uuid
-            && child.wanted.epoch == wanted.epoch;
+        let same =
+            child.wanted.record.uuid == wanted.record.uuid && child.wanted.epoch == wanted.epoch;
         match &mut child.phase {
-            Phase::Erasing { next, .. } => *next = Some(wanted),
-            Phase::Stopping(_, after @ After::Gone) => *after = After::Run(wanted),
-            Phase::Stopping(_, After::Run(next)) => *next = wanted,
-            // The removal comes first; afterwards the record decides.
-            Phase::Stopping(_, After::Erase { forget, .. }) => *forget &= !same,
-            Phase::Live(_) | Phase::Waiting | Phase::Parked if same => {}
+            // The removal comes first.
+            Phase::Erasing(removal) | Phase::Stopping(_, After::Erase(removal)) => {
+                removal.next = Some(wanted);
+            }
+            Phase::Stopping(_, after @ (After::Gone | After::Run(_))) => {
+                *after = After::Run(wanted);
+            }
+            Phase::Live(_) | Phase::Waiting | Phase::Parked if same => child.wanted = wanted,
             Phase::Live(_) | Phase::Waiting | Phase::Parked => {
                 return self.end(myself, &session, After::Run(wanted)).await;
             }
@@ -222,7 +196,9 @@ impl ShardState {
         myself: &ActorRef<ShardMessage>,
         session: &SessionRef,
     ) -> Result<(), ActorProcessingErr> {
-        let Some(child) = self.children.get_mut(session) else { return Ok(()) };
+        let Some(child) = self.children.get_mut(session) else {
+            return Ok(());
+        };
         let policy = &self.shared.surroundings.limits.restarts;
         let begin = if child.crashes > policy.crashes_max {
             Begin::Parked(format!("crashed {} times", child.crashes))
@@ -234,7 +210,7 @@ impl ShardState {
             surroundings: self.shared.surroundings.clone(),
             status: child.handle.status_sender(),
             loaded: child.handle.loaded_sender(),
-            tenancy: child.handle.tenancy(),
+            tenancy: self.shared.index.tenancy(session),
             begin,
         };
         let (actor, _) =
@@ -255,7 +231,6 @@ impl ShardState {
         after: After,
     ) -> Result<(), ActorProcessingErr> {
         let Some(child) = self.children.get_mut(session) else {
-            refuse(after);
             return Ok(());
         };
         match std::mem::replace(&mut child.phase, Phase::Waiting) {
@@ -267,19 +242,14 @@ impl ShardState {
             }
             Phase::Stopping(actor, before) => {
                 let after = match (before, after) {
-                    // A removal that is under way is not taken back.
-                    (before @ After::Erase { .. }, after) => {
-                        refuse(after);
-                        before
-                    }
-                    (_, after) => after,
+                    (After::Erase(removal), after) => After::Erase(removal.joined_by(after)),
+                    (After::Gone | After::Run(_), after) => after,
                 };
                 child.phase = Phase::Stopping(actor, after);
                 Ok(())
             }
-            erasing @ Phase::Erasing { .. } => {
-                child.phase = erasing;
-                refuse(after);
+            Phase::Erasing(removal) => {
+                child.phase = Phase::Erasing(removal.joined_by(after));
                 Ok(())
             }
             Phase::Waiting | Phase::Parked => {
@@ -307,9 +277,11 @@ impl ShardState {
                 self.children.insert(session.clone(), child);
                 self.spawn(myself, &session).await
             }
-            After::Erase { forget, done } => {
-                let Some(child) = self.children.get_mut(&session) else { return Ok(()) };
-                child.phase = Phase::Erasing { forget, done, next: None };
+            After::Erase(removal) => {
+                let Some(child) = self.children.get_mut(&session) else {
+                    return Ok(());
+                };
+                child.phase = Phase::Erasing(removal);
                 let (shared, handle) = (self.shared.clone(), Arc::clone(&child.handle));
                 let shard = myself.clone();
                 self.tasks.spawn(async move {
@@ -323,9 +295,14 @@ impl ShardState {
     }
 
     fn gone(&mut self, session: &SessionRef) -> Result<(), ActorProcessingErr> {
-        self.children.remove(session);
+        let Some(child) = self.children.remove(session) else {
+            return Ok(());
+        };
         self.shared.index.remove(session);
-        self.node.send_message(NodeMessage::Gone(session.clone())).map_err(|e| e.to_string().into())
+        let gone = NodeMessage::Gone(session.clone(), child.wanted.serial);
+        self.node
+            .send_message(gone)
+            .map_err(|e| e.to_string().into())
     }
 
     async fn erase(
@@ -333,14 +310,31 @@ impl ShardState {
         myself: &ActorRef<ShardMessage>,
         erasure: Erasure,
     ) -> Result<(), ActorProcessingErr> {
-        let Erasure { session, uuid, forget, done } = erasure;
-        let known = self.children.get(&session).map(|child| child.wanted.record.uuid == uuid);
+        let Erasure {
+            session,
+            uuid,
+            forget,
+            done,
+        } = erasure;
+        let known = self
+            .children
+            .get(&session)
+            .map(|child| child.wanted.record.uuid == uuid);
         if known != Some(true) {
             // Another session has the name by now; its start has removed what the earlier one left.
             let _ = done.send(Ok(()));
             return Ok(());
         }
-        self.end(myself, &session, After::Erase { forget, done }).await
+        self.end(
+            myself,
+            &session,
+            After::Erase(Removal {
+                forget,
+                done: vec![done],
+                next: None,
+            }),
+        )
+        .await
     }
 
     async fn erased(
@@ -349,9 +343,11 @@ impl ShardState {
         session: SessionRef,
         result: Result<(), OpError>,
     ) -> Result<(), ActorProcessingErr> {
-        let Some(child) = self.children.get_mut(&session) else { return Ok(()) };
+        let Some(child) = self.children.get_mut(&session) else {
+            return Ok(());
+        };
         let phase = std::mem::replace(&mut child.phase, Phase::Waiting);
-        let Phase::Erasing { forget, done, next } = phase else {
+        let Phase::Erasing(Removal { forget, done, next }) = phase else {
             child.phase = phase;
             return Ok(());
         };
@@ -359,7 +355,10 @@ impl ShardState {
             let cause = error.internal.as_deref().unwrap_or(&error.public);
             tracing::error!(%session, cause, "the data of a session was not removed");
         }
-        let _ = done.send(result);
+        for done in done {
+            // Whoever asked may have given up.
+            let _ = done.send(result.clone());
+        }
         match next {
             Some(wanted) => self.go_on(myself, session, After::Run(wanted)).await,
             None if forget => self.gone(&session),
@@ -375,11 +374,14 @@ impl ShardState {
         myself: &ActorRef<ShardMessage>,
         session: &SessionRef,
     ) -> Result<(), ActorProcessingErr> {
-        let Some(child) = self.children.get_mut(session) else { return Ok(()) };
-        if !matches!(child.phase, Phase::Parked) {
+        let Some(child) = self.children.get_mut(session) else {
             return Ok(());
+        };
+        match child.phase {
+            Phase::Waiting => {}
+            Phase::Parked => child.crashes = 0,
+            Phase::Live(_) | Phase::Stopping(..) | Phase::Erasing(_) => return Ok(()),
         }
-        child.crashes = 0;
         self.spawn(myself, session).await
     }
 
@@ -390,8 +392,12 @@ impl ShardState {
         actor: ActorId,
         reason: &str,
     ) -> Result<(), ActorProcessingErr> {
-        let Some(session) = self.by_actor.remove(&actor) else { return Ok(()) };
-        let Some(child) = self.children.get_mut(&session) else { return Ok(()) };
+        let Some(session) = self.by_actor.remove(&actor) else {
+            return Ok(());
+        };
+        let Some(child) = self.children.get_mut(&session) else {
+            return Ok(());
+        };
         match std::mem::replace(&mut child.phase, Phase::Waiting) {
             Phase::Stopping(stopped, after) if stopped == actor => {
                 self.go_on(myself, session, after).await
@@ -409,7 +415,9 @@ impl ShardState {
 
     fn crashed(&mut self, myself: &ActorRef<ShardMessage>, session: &SessionRef, reason: &str) {
         let policy = &self.shared.surroundings.limits.restarts;
-        let Some(child) = self.children.get_mut(session) else { return };
+        let Some(child) = self.children.get_mut(session) else {
+            return;
+        };
         child.handle.set_actor(None);
         let was_parked = child.crashes > policy.crashes_max;
         if child.started_at.elapsed() >= policy.healthy_after {
@@ -434,7 +442,11 @@ impl ShardState {
         }
         child.phase = Phase::Waiting;
         let parks = child.crashes > policy.crashes_max;
-        let delay = if parks { policy.first } else { restart_delay(policy, child.crashes) };
+        let delay = if parks {
+            policy.first
+        } else {
+            restart_delay(policy, child.crashes)
+        };
         child.handle.status_sender().send_modify(|status| {
             status.state = SessionState::Waiting;
             status.since = now;
@@ -451,10 +463,6 @@ impl ShardState {
     }
 }
 
-fn restart_delay(policy: &RestartPolicy, crashes: u32) -> Duration {
-    backoff(policy.first, crashes, rand::random_range(0..=JITTER_FULL)).min(policy.longest)
-}
-
 /// Tells one child of the shard to stop.
 fn stop_child(shard: &ActorRef<ShardMessage>, actor: ActorId) {
     for child in shard.get_cell().get_children() {
@@ -462,24 +470,4 @@ fn stop_child(shard: &ActorRef<ShardMessage>, actor: ActorId) {
             child.stop(Some(STOPPED_ON_PURPOSE.to_owned()));
         }
     }
-}
-
-/// Answers a removal that will not be made because another one is under way or nothing is there.
-fn refuse(after: After) {
-    if let After::Erase { done, .. } = after {
-        let _ = done.send(Ok(()));
-    }
-}
-
-/// Removes everything the node holds of a session, once its last life has let go of it.
-async fn remove_data(shared: &Shared, handle: &Handle) -> Result<(), OpError> {
-    let tenancy = handle.tenancy();
-    let _alone = timeout(LET_GO_MAX, tenancy.lock())
-        .await
-        .map_err(|_| OpError::internal("the session did not let go of its rows"))?;
-    let surroundings = &shared.surroundings;
-    let namespace = journal::namespace(&handle.scope)?;
-    let dropped = surroundings.store.drop_namespace(&namespace, Remains::Nothing).await;
-    dropped.map_err(|e| OpError::internal(format!("drop {namespace}: {e}")))?;
-    surroundings.ports.media.erase(&handle.scope.session).await
 }

@@ -18,12 +18,19 @@ pub(super) async fn by_id(
     namespace: &Namespace,
     id: &MessageId,
 ) -> Result<Option<StoredMessage>, Error> {
-    let Some(row) = store.get(namespace, kinds::BY_ID, &rows::id_key(id)).await? else {
+    let Some(row) = store
+        .get(namespace, kinds::BY_ID, &rows::id_key(id))
+        .await?
+    else {
         return Ok(None);
     };
     let numbers: Vec<u64> = rows::decode("message id", &row)?;
-    let Some(number) = numbers.last() else { return Ok(None) };
-    let row = store.get(namespace, kinds::MESSAGE, &rows::number_key(*number)).await?;
+    let Some(number) = numbers.last() else {
+        return Ok(None);
+    };
+    let row = store
+        .get(namespace, kinds::MESSAGE, &rows::number_key(*number))
+        .await?;
     row.map(|row| rows::decode_message(&row)).transpose()
 }
 
@@ -31,18 +38,34 @@ impl Journal {
     /// Lists messages of the log.
     pub(crate) async fn list(&self, filter: &ListMessages) -> Result<MessageList, Error> {
         let head = self.head();
-        let first = filter.after_number.unwrap_or(0).saturating_add(1).max(head.first_number);
-        let window = Window { first, last: head.last_number };
+        let first = filter
+            .after_number
+            .unwrap_or(0)
+            .saturating_add(1)
+            .max(head.first_number);
+        let window = Window {
+            first,
+            last: head.last_number,
+        };
         let limit = filter.limit.min(LIST_LIMIT_MAX);
-        let plain =
-            filter.from_me.is_none() && filter.from.is_none() && filter.until.is_none();
+        let plain = filter.from_me.is_none() && filter.from.is_none() && filter.until.is_none();
         let (numbers, total) = match &filter.chat {
             None if plain => window.page(filter.order, filter.offset, limit),
-            None => self.matching(kinds::MESSAGE, &[], window, filter).await?.page(filter, limit),
-            Some(chat) => self.of_chat(chat, window, filter).await?.page(filter, limit),
+            None => self
+                .matching(kinds::MESSAGE, &[], window, filter)
+                .await?
+                .page(filter, limit),
+            Some(chat) => self
+                .of_chat(chat, window, filter)
+                .await?
+                .page(filter, limit),
         };
         let messages = self.fetch(&numbers).await?;
-        Ok(MessageList { messages, total, last_number: head.last_number })
+        Ok(MessageList {
+            messages,
+            total,
+            last_number: head.last_number,
+        })
     }
 
     /// The numbers of a conversation's messages, under either address of its partner.
@@ -52,14 +75,19 @@ impl Journal {
         window: Window,
         filter: &ListMessages,
     ) -> Result<Matches, Error> {
-        let mut matches =
-            self.matching(kinds::BY_CHAT, &rows::chat_prefix(chat), window, filter).await?;
-        let alias =
-            self.store.get(&self.namespace, kinds::ALIAS, chat.to_string().as_bytes()).await?;
+        let mut matches = self
+            .matching(kinds::BY_CHAT, &rows::chat_prefix(chat), window, filter)
+            .await?;
+        let alias = self
+            .store
+            .get(&self.namespace, kinds::ALIAS, chat.to_string().as_bytes())
+            .await?;
         if let Some(row) = alias {
             let other: ChatId = rows::decode("alias", &row)?;
             let prefix = rows::chat_prefix(&other);
-            let more = self.matching(kinds::BY_CHAT, &prefix, window, filter).await?;
+            let more = self
+                .matching(kinds::BY_CHAT, &prefix, window, filter)
+                .await?;
             matches.0.extend(more.0);
             matches.0.sort_unstable();
             matches.0.dedup();
@@ -83,7 +111,12 @@ impl Journal {
         let mut from = Bound::Included(end(window.first));
         loop {
             let to = Bound::Included(end(window.last));
-            let range = ScanRange { from, to, reverse: false, limit: PAGE };
+            let range = ScanRange {
+                from,
+                to,
+                reverse: false,
+                limit: PAGE,
+            };
             let page = self.store.scan(&self.namespace, kind, range).await?;
             for (key, row) in &page.entries {
                 if passes(Facts::decode(row)?, filter) {
@@ -100,8 +133,14 @@ impl Journal {
     async fn fetch(&self, numbers: &[u64]) -> Result<Vec<Message>, Error> {
         let mut messages = Vec::with_capacity(numbers.len());
         for chunk in numbers.chunks(MULTI_GET_MAX) {
-            let keys: Vec<_> = chunk.iter().map(|number| rows::number_key(*number)).collect();
-            let found = self.store.multi_get(&self.namespace, kinds::MESSAGE, &keys).await?;
+            let keys: Vec<_> = chunk
+                .iter()
+                .map(|number| rows::number_key(*number))
+                .collect();
+            let found = self
+                .store
+                .multi_get(&self.namespace, kinds::MESSAGE, &keys)
+                .await?;
             // A message may have been trimmed since the index was read.
             for row in found.into_iter().flatten() {
                 messages.push(rows::decode_message(&row)?.message);

@@ -29,15 +29,32 @@ struct Progress {
 
 impl Write<'_, '_> {
     pub(super) async fn take(&mut self, batch: Vec<Incoming>) -> Result<(), Error> {
-        for Incoming { message, media_keys } in batch {
+        for Incoming {
+            message,
+            media_keys,
+        } in batch
+        {
             if self.find_same(&message).await?.is_some() {
                 // WhatsApp delivers again what it believes we do not have: the first time counts.
                 continue;
             }
             let media = stored_media(&message.body);
-            let event = if message.from_me { MessageEvent::Sent } else { MessageEvent::Received };
+            let event = if message.from_me {
+                MessageEvent::Sent
+            } else {
+                MessageEvent::Received
+            };
             let at = message.at;
-            let message = self.add(StoredMessage { message, fate: None }, media, media_keys).await?;
+            let message = self
+                .add(
+                    StoredMessage {
+                        message,
+                        fate: None,
+                    },
+                    media,
+                    media_keys,
+                )
+                .await?;
             self.emit(at, Event::Messages(event(message)))?;
         }
         Ok(())
@@ -50,26 +67,38 @@ impl Write<'_, '_> {
     ) -> Result<Claim, Error> {
         message.status = DeliveryStatus::Pending;
         let Some(known) = self.find_own(&message.id).await? else {
-            let stored = StoredMessage { message, fate: Some(Fate::Attempted) };
+            let stored = StoredMessage {
+                message,
+                fate: Some(Fate::Attempted),
+            };
             return Ok(Claim::New(self.add(stored, media, None).await?));
         };
         match known.fate {
             Some(Fate::Refused { .. }) if known.message.chat == message.chat => {
                 message.number = known.message.number;
-                let stored = StoredMessage { message, fate: Some(Fate::Attempted) };
+                let stored = StoredMessage {
+                    message,
+                    fate: Some(Fate::Attempted),
+                };
                 self.write_message(&stored)?;
                 self.write_facts(&stored.message);
                 self.write_media(media, None, stored.message.number).await?;
                 Ok(Claim::New(stored.message))
             }
             // A message of another device of the account has certainly left.
-            fate => Ok(Claim::Known(known.message, fate.unwrap_or(Fate::Dispatched))),
+            fate => Ok(Claim::Known(
+                known.message,
+                fate.unwrap_or(Fate::Dispatched),
+            )),
         }
     }
 
     pub(super) async fn dispatched(&mut self, dispatched: Dispatched) -> Result<Message, Error> {
         let Some(mut stored) = self.find_own(&dispatched.id).await? else {
-            return Err(Error::Invalid(format!("message {} is not in the log", dispatched.id)));
+            return Err(Error::Invalid(format!(
+                "message {} is not in the log",
+                dispatched.id
+            )));
         };
         let announced = stored.fate == Some(Fate::Dispatched);
         stored.message.at = dispatched.at;
@@ -78,7 +107,8 @@ impl Write<'_, '_> {
         self.write_message(&stored)?;
         self.write_facts(&stored.message);
         let media = stored_media(&stored.message.body);
-        self.write_media(media, dispatched.media_keys, stored.message.number).await?;
+        self.write_media(media, dispatched.media_keys, stored.message.number)
+            .await?;
         if !announced {
             self.announce(&stored.message, dispatched.at)?;
         }
@@ -91,7 +121,9 @@ impl Write<'_, '_> {
         error: OpError,
         at: Timestamp,
     ) -> Result<(), Error> {
-        let Some(mut stored) = self.find_own(id).await? else { return Ok(()) };
+        let Some(mut stored) = self.find_own(id).await? else {
+            return Ok(());
+        };
         if stored.fate != Some(Fate::Attempted) {
             // An acknowledgement came first and knows better.
             return Ok(());
@@ -103,15 +135,27 @@ impl Write<'_, '_> {
         stored.fate = Some(Fate::Refused { error });
         stored.message.status = DeliveryStatus::Failed;
         self.write_message(&stored)?;
-        let progress =
-            Progress { status: DeliveryStatus::Failed, recipient: None, at, error: None };
+        let progress = Progress {
+            status: DeliveryStatus::Failed,
+            recipient: None,
+            at,
+            error: None,
+        };
         self.tell(&stored.message, progress)
     }
 
     pub(super) async fn acked(&mut self, acked: Acked) -> Result<(), Error> {
-        let status =
-            if acked.error.is_some() { DeliveryStatus::Failed } else { DeliveryStatus::Server };
-        let progress = Progress { status, recipient: None, at: acked.at, error: acked.error };
+        let status = if acked.error.is_some() {
+            DeliveryStatus::Failed
+        } else {
+            DeliveryStatus::Server
+        };
+        let progress = Progress {
+            status,
+            recipient: None,
+            at: acked.at,
+            error: acked.error,
+        };
         self.advance(&acked.id, &acked.chat, progress).await
     }
 
@@ -123,7 +167,12 @@ impl Write<'_, '_> {
         };
         for id in &receipt.ids {
             let recipient = Some(receipt.user.clone());
-            let progress = Progress { status, recipient, at: receipt.at, error: None };
+            let progress = Progress {
+                status,
+                recipient,
+                at: receipt.at,
+                error: None,
+            };
             self.advance(id, &receipt.chat, progress).await?;
         }
         Ok(())
@@ -137,7 +186,10 @@ impl Write<'_, '_> {
         progress: Progress,
     ) -> Result<(), Error> {
         let candidates = self.with_id(id).await?;
-        let Some(mut stored) = candidates.iter().find(|stored| stored.message.from_me).cloned()
+        let Some(mut stored) = candidates
+            .iter()
+            .find(|stored| stored.message.from_me)
+            .cloned()
         else {
             if candidates.is_empty() {
                 return self.tell_unknown(id, chat, progress);
@@ -145,7 +197,11 @@ impl Write<'_, '_> {
             // Another device of the account read somebody else's message.
             return Ok(());
         };
-        if stored.fate.as_ref().is_some_and(|fate| *fate != Fate::Dispatched) {
+        if stored
+            .fate
+            .as_ref()
+            .is_some_and(|fate| *fate != Fate::Dispatched)
+        {
             // WhatsApp has shown that it has the message, whatever we believed.
             stored.fate = Some(Fate::Dispatched);
             self.announce(&stored.message, progress.at)?;
@@ -155,7 +211,9 @@ impl Write<'_, '_> {
         if progress.status > stored.message.status || refused {
             stored.message.status = progress.status;
             if let (true, Some(code)) = (refused, progress.error) {
-                stored.fate = Some(Fate::Refused { error: rejected(code) });
+                stored.fate = Some(Fate::Refused {
+                    error: rejected(code),
+                });
             }
             self.write_message(&stored)?;
             self.tell(&stored.message, progress)?;
@@ -180,7 +238,10 @@ impl Write<'_, '_> {
             at: progress.at,
             error: progress.error,
         };
-        self.emit(progress.at, Event::Messages(MessageEvent::StatusChanged(change)))
+        self.emit(
+            progress.at,
+            Event::Messages(MessageEvent::StatusChanged(change)),
+        )
     }
 
     fn tell_unknown(
@@ -199,7 +260,10 @@ impl Write<'_, '_> {
             at: progress.at,
             error: progress.error,
         };
-        self.emit(progress.at, Event::Messages(MessageEvent::StatusChanged(change)))
+        self.emit(
+            progress.at,
+            Event::Messages(MessageEvent::StatusChanged(change)),
+        )
     }
 
     /// Gives the message the next number and writes it with its indexes.
@@ -221,7 +285,8 @@ impl Write<'_, '_> {
         self.write_numbers(&message.id, same.get(excess..).unwrap_or_default())?;
         self.write_facts(message);
         if let Some(alt) = &message.chat_alt {
-            self.write_alias(&message.chat, &ChatId::User(alt.clone())).await?;
+            self.write_alias(&message.chat, &ChatId::User(alt.clone()))
+                .await?;
         }
         self.write_media(media, keys, number).await?;
         self.trim_messages().await?;
@@ -230,7 +295,8 @@ impl Write<'_, '_> {
 
     fn write_message(&mut self, stored: &StoredMessage) -> Result<(), Error> {
         let row = rows::encode_message(stored)?;
-        self.txn.put(kinds::MESSAGE, rows::number_key(stored.message.number), row);
+        self.txn
+            .put(kinds::MESSAGE, rows::number_key(stored.message.number), row);
         Ok(())
     }
 
@@ -241,7 +307,11 @@ impl Write<'_, '_> {
             let key = rows::chat_key(&ChatId::User(alt.clone()), message.number);
             self.txn.put(kinds::BY_CHAT, key, facts.clone());
         }
-        self.txn.put(kinds::BY_CHAT, rows::chat_key(&message.chat, message.number), facts);
+        self.txn.put(
+            kinds::BY_CHAT,
+            rows::chat_key(&message.chat, message.number),
+            facts,
+        );
     }
 
     async fn write_media(
@@ -253,8 +323,12 @@ impl Write<'_, '_> {
         let Some(meta) = media else { return Ok(()) };
         let key = meta.id.as_str().as_bytes().to_vec();
         let known = self.txn.get(kinds::MEDIA, &key).await?;
-        let known = known.map(|row| rows::decode::<MediaRow>("media", &row)).transpose()?;
-        let keys = keys.map(hex::encode).or_else(|| known.and_then(|row| row.keys));
+        let known = known
+            .map(|row| rows::decode::<MediaRow>("media", &row))
+            .transpose()?;
+        let keys = keys
+            .map(hex::encode)
+            .or_else(|| known.and_then(|row| row.keys));
         let row = rows::encode("media", &MediaRow { meta, keys, number })?;
         self.txn.put(kinds::MEDIA, key, row);
         Ok(())
@@ -287,20 +361,26 @@ impl Write<'_, '_> {
 
     async fn remove(&mut self, number: u64) -> Result<(), Error> {
         let key = rows::number_key(number);
-        let Some(row) = self.txn.get(kinds::MESSAGE, &key).await? else { return Ok(()) };
+        let Some(row) = self.txn.get(kinds::MESSAGE, &key).await? else {
+            return Ok(());
+        };
         let message = rows::decode_message(&row)?.message;
         self.txn.delete(kinds::MESSAGE, key);
         let mut same = self.numbers_with_id(&message.id).await?;
         same.retain(|other| *other != number);
         self.write_numbers(&message.id, &same)?;
-        self.txn.delete(kinds::BY_CHAT, rows::chat_key(&message.chat, number));
+        self.txn
+            .delete(kinds::BY_CHAT, rows::chat_key(&message.chat, number));
         if let Some(alt) = message.chat_alt {
-            self.txn.delete(kinds::BY_CHAT, rows::chat_key(&ChatId::User(alt), number));
+            self.txn
+                .delete(kinds::BY_CHAT, rows::chat_key(&ChatId::User(alt), number));
         }
         if let Some(media) = stored_media(&message.body) {
             let key = media.id.as_str().as_bytes().to_vec();
             let row = self.txn.get(kinds::MEDIA, &key).await?;
-            let row = row.map(|row| rows::decode::<MediaRow>("media", &row)).transpose()?;
+            let row = row
+                .map(|row| rows::decode::<MediaRow>("media", &row))
+                .transpose()?;
             if row.is_some_and(|row| row.number == number) {
                 self.txn.delete(kinds::MEDIA, key);
             }
@@ -317,7 +397,11 @@ impl Write<'_, '_> {
         if numbers.is_empty() {
             self.txn.delete(kinds::BY_ID, rows::id_key(id));
         } else {
-            self.txn.put(kinds::BY_ID, rows::id_key(id), rows::encode("message id", &numbers)?);
+            self.txn.put(
+                kinds::BY_ID,
+                rows::id_key(id),
+                rows::encode("message id", &numbers)?,
+            );
         }
         Ok(())
     }
@@ -325,7 +409,11 @@ impl Write<'_, '_> {
     async fn with_id(&mut self, id: &MessageId) -> Result<Vec<StoredMessage>, Error> {
         let mut found = Vec::new();
         for number in self.numbers_with_id(id).await? {
-            if let Some(row) = self.txn.get(kinds::MESSAGE, &rows::number_key(number)).await? {
+            if let Some(row) = self
+                .txn
+                .get(kinds::MESSAGE, &rows::number_key(number))
+                .await?
+            {
                 found.push(rows::decode_message(&row)?);
             }
         }
@@ -333,25 +421,43 @@ impl Write<'_, '_> {
     }
 
     async fn find_own(&mut self, id: &MessageId) -> Result<Option<StoredMessage>, Error> {
-        Ok(self.with_id(id).await?.into_iter().find(|stored| stored.message.from_me))
+        Ok(self
+            .with_id(id)
+            .await?
+            .into_iter()
+            .find(|stored| stored.message.from_me))
     }
 
     async fn find_same(&mut self, message: &Message) -> Result<Option<StoredMessage>, Error> {
         let candidates = self.with_id(&message.id).await?;
-        Ok(candidates.into_iter().find(|stored| same_writer(&stored.message, message)))
+        Ok(candidates
+            .into_iter()
+            .find(|stored| same_writer(&stored.message, message)))
     }
 }
 
 /// Whether one person wrote both. The second address may be known in one of them only.
 fn same_writer(a: &Message, b: &Message) -> bool {
     let names = |m: &Message| [Some(m.sender.clone()), m.sender_alt.clone()];
-    let shared = names(a).into_iter().flatten().any(|name| names(b).contains(&Some(name)));
+    let shared = names(a)
+        .into_iter()
+        .flatten()
+        .any(|name| names(b).contains(&Some(name)));
     a.from_me == b.from_me && (a.from_me || shared)
 }
 
 /// The file of a message.
 fn stored_media(body: &Body) -> Option<StoredMedia> {
-    let Body::Media(MediaBody { kind, id, mime_type, size, sha256, file_name, .. }) = body else {
+    let Body::Media(MediaBody {
+        kind,
+        id,
+        mime_type,
+        size,
+        sha256,
+        file_name,
+        ..
+    }) = body
+    else {
         return None;
     };
     Some(StoredMedia {
@@ -365,5 +471,8 @@ fn stored_media(body: &Body) -> Option<StoredMedia> {
 }
 
 fn rejected(code: u16) -> OpError {
-    OpError::new(ErrorCode::Rejected, format!("whatsapp refused the message with code {code}"))
+    OpError::new(
+        ErrorCode::Rejected,
+        format!("whatsapp refused the message with code {code}"),
+    )
 }

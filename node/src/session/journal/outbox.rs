@@ -19,11 +19,15 @@ pub(super) async fn load_sinks(
     store: &dyn KeyStore,
     namespace: &Namespace,
 ) -> Result<BTreeMap<String, u64>, Error> {
-    let page = store.scan(namespace, kinds::SINK, ScanRange::all(SINKS_MAX)).await?;
+    let page = store
+        .scan(namespace, kinds::SINK, ScanRange::all(SINKS_MAX))
+        .await?;
     let mut sinks = BTreeMap::new();
     for (key, row) in page.entries {
-        let name = String::from_utf8(key)
-            .map_err(|e| Error::Row { what: "sink", why: e.to_string() })?;
+        let name = String::from_utf8(key).map_err(|e| Error::Row {
+            what: "sink",
+            why: e.to_string(),
+        })?;
         sinks.insert(name, rows::decode("sink", &row)?);
     }
     Ok(sinks)
@@ -44,7 +48,9 @@ impl Write<'_, '_> {
         match memory.sinks.get(&sink) {
             Some(passed) if *passed >= sequence => return Ok(()),
             None if memory.sinks.len() >= SINKS_MAX => {
-                return Err(Error::Invalid(format!("a session has at most {SINKS_MAX} sinks")));
+                return Err(Error::Invalid(format!(
+                    "a session has at most {SINKS_MAX} sinks"
+                )));
             }
             Some(_) | None => {}
         }
@@ -64,7 +70,12 @@ impl Write<'_, '_> {
 
     fn trim_events(&mut self) {
         let memory = &mut self.txn.memory;
-        let passed = memory.sinks.values().min().copied().unwrap_or(memory.head.last_sequence);
+        let passed = memory
+            .sinks
+            .values()
+            .min()
+            .copied()
+            .unwrap_or(memory.head.last_sequence);
         memory.head.first_sequence = memory.head.first_sequence.max(passed + 1);
     }
 }
@@ -92,7 +103,10 @@ impl Outbox for Journal {
         }
         let page = self.store.scan(&self.namespace, kinds::OUTBOX, range).await;
         let page = page.map_err(Error::from)?;
-        let rows = page.entries.iter().map(|(_, row)| rows::decode("event", row));
+        let rows = page
+            .entries
+            .iter()
+            .map(|(_, row)| rows::decode("event", row));
         Ok(rows.collect::<Result<_, Error>>()?)
     }
 
@@ -102,12 +116,19 @@ impl Outbox for Journal {
     }
 
     async fn pass(&self, sink: &str, sequence: u64) -> Result<(), OpError> {
-        self.call(Change::Pass { sink: sink.to_owned(), sequence }).await?;
+        self.call(Change::Pass {
+            sink: sink.to_owned(),
+            sequence,
+        })
+        .await?;
         Ok(())
     }
 
     async fn forget(&self, sink: &str) -> Result<(), OpError> {
-        self.call(Change::Forget { sink: sink.to_owned() }).await?;
+        self.call(Change::Forget {
+            sink: sink.to_owned(),
+        })
+        .await?;
         Ok(())
     }
 }

@@ -102,7 +102,10 @@ pub(super) struct Facts {
 
 impl Facts {
     pub(super) const fn of(message: &Message) -> Self {
-        Self { from_me: message.from_me, at: message.at }
+        Self {
+            from_me: message.from_me,
+            at: message.at,
+        }
     }
 
     pub(super) fn encode(self) -> Vec<u8> {
@@ -114,8 +117,12 @@ impl Facts {
     }
 
     pub(super) fn decode(row: &[u8]) -> Result<Self, Error> {
-        let (head, rest) = row.split_first_chunk::<2>().ok_or_else(|| Error::row("facts"))?;
-        let (at, _) = rest.split_first_chunk::<8>().ok_or_else(|| Error::row("facts"))?;
+        let (head, rest) = row
+            .split_first_chunk::<2>()
+            .ok_or_else(|| Error::row("facts"))?;
+        let (at, _) = rest
+            .split_first_chunk::<8>()
+            .ok_or_else(|| Error::row("facts"))?;
         let [schema, flags] = *head;
         if schema != SCHEMA {
             return Err(Error::schema("facts", schema));
@@ -160,7 +167,9 @@ pub(super) fn number_key(number: u64) -> Vec<u8> {
 
 /// The number at the end of a key.
 pub(super) fn number_of(key: &[u8]) -> Result<u64, Error> {
-    let (_, number) = key.split_last_chunk::<8>().ok_or_else(|| Error::row("numbered key"))?;
+    let (_, number) = key
+        .split_last_chunk::<8>()
+        .ok_or_else(|| Error::row("numbered key"))?;
     Ok(u64::from_be_bytes(*number))
 }
 

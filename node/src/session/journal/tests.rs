@@ -1,8 +1,7 @@
 //! The journal against a plain model, on a real store that is closed and opened again.
 
-use std::collections::BTreeMap;
+mod model;
 
-use proptest::prelude::*;
 use switchboard_keystore::{EngineKind, MasterKey};
 use switchboard_vocab::content::{Body, MediaBody, MediaKind, Text};
 use switchboard_vocab::events::messages::Event as MessageEvent;
@@ -14,7 +13,10 @@ use switchboard_whatsapp::ReceiptKind;
 use super::*;
 use crate::ports::Outbox;
 
-const WIDE: Limits = Limits { messages_max: 1_000, events_max: 1_000 };
+const WIDE: Limits = Limits {
+    messages_max: 1_000,
+    events_max: 1_000,
+};
 const SINK: &str = "stream";
 
 struct Fixture {
@@ -43,9 +45,16 @@ impl Fixture {
     async fn new(engine: EngineKind, limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = store_in(dir.path(), engine).await;
-        let (journal, _) = Journal::open(scope(1), Arc::clone(&store), limits, ()).await.unwrap();
+        let (journal, _) = Journal::open(scope(1), Arc::clone(&store), limits, ())
+            .await
+            .unwrap();
         journal.pass(SINK, 0).await.unwrap();
-        Self { dir, store, journal, limits }
+        Self {
+            dir,
+            store,
+            journal,
+            limits,
+        }
     }
 
     /// Ends the journal, and with it the process as far as the store can tell.
@@ -104,7 +113,10 @@ fn message(id: &str, writer: u64, secs: u64) -> Message {
         from_me: false,
         push_name: None,
         at: Timestamp::from_secs(secs),
-        body: Body::Text(Text { body: format!("hello {id}"), mentions: Vec::new() }),
+        body: Body::Text(Text {
+            body: format!("hello {id}"),
+            mentions: Vec::new(),
+        }),
         quoted: None,
         status: DeliveryStatus::Delivered,
         forwarded: false,
@@ -120,7 +132,10 @@ fn own(id: &str, to: u64) -> Message {
 }
 
 fn incoming(message: Message) -> Incoming {
-    Incoming { message, media_keys: None }
+    Incoming {
+        message,
+        media_keys: None,
+    }
 }
 
 fn dispatched(id: &str) -> Dispatched {
@@ -185,8 +200,16 @@ async fn a_message_delivered_again_is_neither_logged_nor_told_again() {
 #[tokio::test]
 async fn a_stranger_cannot_hide_a_message_by_using_its_id_first() {
     let fixture = Fixture::new(EngineKind::Memory, WIDE).await;
-    fixture.journal.take(vec![incoming(message("A", 1, 1))]).await.unwrap();
-    fixture.journal.take(vec![incoming(message("A", 2, 2))]).await.unwrap();
+    fixture
+        .journal
+        .take(vec![incoming(message("A", 1, 1))])
+        .await
+        .unwrap();
+    fixture
+        .journal
+        .take(vec![incoming(message("A", 2, 2))])
+        .await
+        .unwrap();
     assert_eq!(fixture.all().await.len(), 2);
     fixture.journal.claim(own("A", 3), None).await.unwrap();
     fixture.journal.dispatched(dispatched("A")).await.unwrap();
@@ -201,7 +224,10 @@ async fn a_stranger_cannot_hide_a_message_by_using_its_id_first() {
 async fn an_own_message_moves_forward_only() {
     let fixture = Fixture::new(EngineKind::Memory, WIDE).await;
     let journal = &fixture.journal;
-    assert!(matches!(journal.claim(own("S", 1), None).await.unwrap(), Claim::New(_)));
+    assert!(matches!(
+        journal.claim(own("S", 1), None).await.unwrap(),
+        Claim::New(_)
+    ));
     let sent = journal.dispatched(dispatched("S")).await.unwrap();
     assert_eq!((sent.number, sent.status), (1, DeliveryStatus::Pending));
     for kind in [ReceiptKind::Read, ReceiptKind::Delivered, ReceiptKind::Read] {
@@ -211,7 +237,10 @@ async fn an_own_message_moves_forward_only() {
     journal.acked(acked("S", Some(479))).await.unwrap();
     assert_eq!(fixture.all().await[0].status, DeliveryStatus::Read);
     let events = fixture.events().await;
-    assert_eq!(kinds_of(&events), ["message-sent", "message-status-changed"]);
+    assert_eq!(
+        kinds_of(&events),
+        ["message-sent", "message-status-changed"]
+    );
     assert_eq!(statuses(&events), [DeliveryStatus::Read]);
 }
 
@@ -230,10 +259,18 @@ async fn the_same_id_is_one_message_whatever_became_of_it() {
     let mut fixture = Fixture::new(EngineKind::Sled, WIDE).await;
     let maybe = OpError::new(ErrorCode::NotConnected, "the connection broke").maybe_executed();
     fixture.journal.claim(own("M", 1), None).await.unwrap();
-    fixture.journal.not_sent(MessageId::parse("M").unwrap(), maybe.clone()).await.unwrap();
+    fixture
+        .journal
+        .not_sent(MessageId::parse("M").unwrap(), maybe.clone())
+        .await
+        .unwrap();
     fixture.journal.claim(own("N", 1), None).await.unwrap();
     let not = OpError::new(ErrorCode::NotConnected, "not connected");
-    fixture.journal.not_sent(MessageId::parse("N").unwrap(), not).await.unwrap();
+    fixture
+        .journal
+        .not_sent(MessageId::parse("N").unwrap(), not)
+        .await
+        .unwrap();
     fixture.journal.claim(own("D", 1), None).await.unwrap();
     fixture.journal.dispatched(dispatched("D")).await.unwrap();
     fixture.reopen(EngineKind::Sled).await;
@@ -254,17 +291,30 @@ async fn a_receipt_after_a_crash_proves_that_the_message_left() {
     let mut fixture = Fixture::new(EngineKind::Sled, WIDE).await;
     fixture.journal.claim(own("S", 1), None).await.unwrap();
     fixture.reopen(EngineKind::Sled).await;
-    assert!(fixture.events().await.is_empty(), "nothing is known to have left");
-    fixture.journal.receipt(receipt("S", ReceiptKind::Delivered)).await.unwrap();
+    assert!(
+        fixture.events().await.is_empty(),
+        "nothing is known to have left"
+    );
+    fixture
+        .journal
+        .receipt(receipt("S", ReceiptKind::Delivered))
+        .await
+        .unwrap();
     let events = fixture.events().await;
-    assert_eq!(kinds_of(&events), ["message-sent", "message-status-changed"]);
+    assert_eq!(
+        kinds_of(&events),
+        ["message-sent", "message-status-changed"]
+    );
     let known = fixture.journal.claim(own("S", 1), None).await.unwrap();
     assert!(matches!(known, Claim::Known(_, Fate::Dispatched)));
 }
 
 #[tokio::test]
 async fn the_log_keeps_its_newest_messages_and_no_index_of_others() {
-    let limits = Limits { messages_max: 3, events_max: 1_000 };
+    let limits = Limits {
+        messages_max: 3,
+        events_max: 1_000,
+    };
     let fixture = Fixture::new(EngineKind::Memory, limits).await;
     for at in 0..8 {
         let mut message = message(&format!("M{at}"), at % 2, at);
@@ -282,13 +332,39 @@ async fn the_log_keeps_its_newest_messages_and_no_index_of_others() {
             seconds: None,
         });
         let keys = Some(vec![1, 2, 3]);
-        fixture.journal.take(vec![Incoming { message, media_keys: keys }]).await.unwrap();
+        fixture
+            .journal
+            .take(vec![Incoming {
+                message,
+                media_keys: keys,
+            }])
+            .await
+            .unwrap();
     }
     let numbers: Vec<_> = fixture.all().await.iter().map(|m| m.number).collect();
     assert_eq!(numbers, [6, 7, 8]);
-    assert!(fixture.journal.message(&MessageId::parse("M4").unwrap()).await.unwrap().is_none());
-    assert!(fixture.journal.media(&MediaId::parse("F4").unwrap()).await.unwrap().is_none());
-    let media = fixture.journal.media(&MediaId::parse("F7").unwrap()).await.unwrap().unwrap();
+    assert!(
+        fixture
+            .journal
+            .message(&MessageId::parse("M4").unwrap())
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        fixture
+            .journal
+            .media(&MediaId::parse("F4").unwrap())
+            .await
+            .unwrap()
+            .is_none()
+    );
+    let media = fixture
+        .journal
+        .media(&MediaId::parse("F7").unwrap())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(media.keys, Some(vec![1, 2, 3]));
     let namespace = namespace(&scope(1)).unwrap();
     for (kind, rows) in [(kinds::BY_ID, 3), (kinds::BY_CHAT, 6), (kinds::MEDIA, 3)] {
@@ -303,34 +379,59 @@ async fn events_stay_until_every_sink_has_passed_them() {
     let mut fixture = Fixture::new(EngineKind::Sled, WIDE).await;
     fixture.journal.pass("hook", 0).await.unwrap();
     for at in 0..5 {
-        fixture.journal.take(vec![incoming(message(&format!("M{at}"), 1, at))]).await.unwrap();
+        fixture
+            .journal
+            .take(vec![incoming(message(&format!("M{at}"), 1, at))])
+            .await
+            .unwrap();
     }
     fixture.journal.pass(SINK, 4).await.unwrap();
     assert_eq!(fixture.events().await.len(), 5);
     fixture.journal.pass("hook", 2).await.unwrap();
     // A cursor never goes back.
     fixture.journal.pass("hook", 1).await.unwrap();
-    assert!(fixture.journal.pass("hook", 6).await.is_err(), "passed what does not exist");
+    assert!(
+        fixture.journal.pass("hook", 6).await.is_err(),
+        "passed what does not exist"
+    );
     fixture.reopen(EngineKind::Sled).await;
     let left: Vec<_> = fixture.events().await.iter().map(|e| e.sequence).collect();
     assert_eq!(left, [3, 4, 5]);
     fixture.journal.forget("hook").await.unwrap();
     assert_eq!(fixture.events().await.len(), 1);
     fixture.journal.forget(SINK).await.unwrap();
-    assert!(fixture.events().await.is_empty(), "nobody is left who wants them");
-    fixture.journal.take(vec![incoming(message("Z", 1, 9))]).await.unwrap();
+    assert!(
+        fixture.events().await.is_empty(),
+        "nobody is left who wants them"
+    );
+    fixture
+        .journal
+        .take(vec![incoming(message("Z", 1, 9))])
+        .await
+        .unwrap();
     fixture.journal.pass("late", 0).await.unwrap();
-    fixture.journal.take(vec![incoming(message("Y", 1, 9))]).await.unwrap();
+    fixture
+        .journal
+        .take(vec![incoming(message("Y", 1, 9))])
+        .await
+        .unwrap();
     let left: Vec<_> = fixture.events().await.iter().map(|e| e.sequence).collect();
     assert_eq!(left, [7], "numbers go on where nobody listened");
 }
 
 #[tokio::test]
 async fn a_full_outbox_drops_its_oldest_events_and_the_log_none() {
-    let limits = Limits { messages_max: 1_000, events_max: 4 };
+    let limits = Limits {
+        messages_max: 1_000,
+        events_max: 4,
+    };
     let fixture = Fixture::new(EngineKind::Memory, limits).await;
     for at in 0..10 {
-        fixture.journal.take(vec![incoming(message(&format!("M{at}"), 1, at))]).await.unwrap();
+        fixture
+            .journal
+            .take(vec![incoming(message(&format!("M{at}"), 1, at))])
+            .await
+            .unwrap();
     }
     let left: Vec<_> = fixture.events().await.iter().map(|e| e.sequence).collect();
     assert_eq!(left, [7, 8, 9, 10]);
@@ -340,12 +441,19 @@ async fn a_full_outbox_drops_its_oldest_events_and_the_log_none() {
 #[tokio::test]
 async fn a_later_owner_fences_the_journal_of_an_earlier_one() {
     let fixture = Fixture::new(EngineKind::Memory, WIDE).await;
-    let (later, _) =
-        Journal::open(scope(2), Arc::clone(&fixture.store), WIDE, ()).await.unwrap();
-    let refused = fixture.journal.take(vec![incoming(message("A", 1, 1))]).await;
+    let (later, _) = Journal::open(scope(2), Arc::clone(&fixture.store), WIDE, ())
+        .await
+        .unwrap();
+    let refused = fixture
+        .journal
+        .take(vec![incoming(message("A", 1, 1))])
+        .await;
     assert!(refused.is_err());
     fixture.journal.ended().await;
-    later.take(vec![incoming(message("A", 1, 1))]).await.unwrap();
+    later
+        .take(vec![incoming(message("A", 1, 1))])
+        .await
+        .unwrap();
     assert_eq!(later.head().last_number, 1);
 }
 
@@ -371,154 +479,14 @@ async fn both_addresses_of_a_person_are_one_conversation() {
     let batch = vec![incoming(by_phone), incoming(by_lid), incoming(other)];
     fixture.journal.take(batch).await.unwrap();
     for chat in [ChatId::User(lid), ChatId::User(user(1))] {
-        let filter = ListMessages { chat: Some(chat), ..everything() };
+        let filter = ListMessages {
+            chat: Some(chat),
+            ..everything()
+        };
         let list = fixture.journal.list(&filter).await.unwrap();
-        assert_eq!((list.messages.len(), list.total, list.last_number), (2, 2, 3));
-    }
-}
-
-fn any_filter() -> impl Strategy<Value = ListMessages> {
-    let time = proptest::option::of((0u64..12).prop_map(Timestamp::from_secs));
-    (
-        proptest::option::of((0u64..3).prop_map(|at| ChatId::User(user(at)))),
-        proptest::option::of(0u64..14),
-        proptest::option::of(any::<bool>()),
-        (time.clone(), time),
-        any::<bool>(),
-        0u32..6,
-        0u32..8,
-    )
-        .prop_map(|(chat, after_number, from_me, (from, until), oldest, offset, limit)| {
-            let order = if oldest { ListOrder::OldestFirst } else { ListOrder::NewestFirst };
-            ListMessages { chat, after_number, from_me, from, until, order, offset, limit }
-        })
-}
-
-/// What a listing means, in the plainest words.
-fn model_list(log: &BTreeMap<u64, Message>, filter: &ListMessages) -> (Vec<u64>, u64) {
-    let mut numbers: Vec<u64> = log
-        .values()
-        .filter(|m| filter.chat.as_ref().is_none_or(|chat| m.chat == *chat))
-        .filter(|m| filter.after_number.is_none_or(|after| m.number > after))
-        .filter(|m| filter.from_me.is_none_or(|from_me| m.from_me == from_me))
-        .filter(|m| filter.from.is_none_or(|from| m.at >= from))
-        .filter(|m| filter.until.is_none_or(|until| m.at <= until))
-        .map(|m| m.number)
-        .collect();
-    let total = numbers.len() as u64;
-    if filter.order == ListOrder::NewestFirst {
-        numbers.reverse();
-    }
-    let page = numbers.into_iter().skip(filter.offset as usize).take(filter.limit as usize);
-    (page.collect(), total)
-}
-
-#[derive(Debug, Clone)]
-enum Act {
-    Take(Vec<(u8, u64)>),
-    Send(u8, u64, bool),
-    Pass,
-    Reopen,
-}
-
-fn any_act() -> impl Strategy<Value = Act> {
-    prop_oneof![
-        4 => proptest::collection::vec((0u8..20, 0u64..3), 1..4).prop_map(Act::Take),
-        3 => (20u8..30, 0u64..3, any::<bool>()).prop_map(|(id, to, ok)| Act::Send(id, to, ok)),
-        1 => Just(Act::Pass),
-        1 => Just(Act::Reopen),
-    ]
-}
-
-#[derive(Default)]
-struct Model {
-    log: BTreeMap<u64, Message>,
-    taken: std::collections::BTreeSet<(u8, u64)>,
-    fates: BTreeMap<u8, bool>,
-    last: u64,
-    events: u64,
-}
-
-async fn play(fixture: &mut Fixture, model: &mut Model, act: Act) {
-    match act {
-        Act::Take(batch) => {
-            let messages =
-                batch.iter().map(|(id, from)| incoming(message(&format!("I{id}"), *from, u64::from(*id % 12))));
-            fixture.journal.take(messages.collect()).await.unwrap();
-            for (id, from) in batch {
-                if model.taken.insert((id, from)) {
-                    model.last += 1;
-                    model.events += 1;
-                    let mut message = message(&format!("I{id}"), from, u64::from(id % 12));
-                    message.number = model.last;
-                    model.log.insert(model.last, message);
-                }
-            }
-        }
-        Act::Send(id, to, ok) => {
-            let text = format!("O{id}");
-            let claim = fixture.journal.claim(own(&text, to), None).await.unwrap();
-            let fresh = !model.fates.contains_key(&id);
-            let known = model.log.values().find(|m| m.id.as_str() == text).cloned();
-            let retried = model.fates.get(&id) == Some(&false)
-                && known.as_ref().is_some_and(|m| m.chat == ChatId::User(user(to)));
-            assert_eq!(matches!(claim, Claim::New(_)), fresh || retried);
-            if !(fresh || retried) {
-                return;
-            }
-            if fresh {
-                model.last += 1;
-            }
-            let mut message = own(&text, to);
-            message.number = known.map_or(model.last, |m| m.number);
-            let message_id = message.id.clone();
-            message.at = if ok { Timestamp::from_secs(6) } else { message.at };
-            model.log.insert(message.number, message);
-            model.fates.insert(id, ok);
-            model.events += 1;
-            if ok {
-                fixture.journal.dispatched(dispatched(&text)).await.unwrap();
-            } else {
-                let error = OpError::new(ErrorCode::NotConnected, "not connected");
-                fixture.journal.not_sent(message_id, error).await.unwrap();
-            }
-        }
-        Act::Pass => {
-            let last = *fixture.journal.last().borrow();
-            fixture.journal.pass(SINK, last.saturating_sub(2)).await.unwrap();
-        }
-        Act::Reopen => fixture.reopen(EngineKind::Sled).await,
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-
-    #[test]
-    fn the_journal_is_its_model_across_restarts(
-        acts in proptest::collection::vec(any_act(), 1..25),
-        filters in proptest::collection::vec(any_filter(), 1..12),
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async move {
-            let mut fixture = Fixture::new(EngineKind::Sled, WIDE).await;
-            let mut model = Model::default();
-            for act in acts {
-                play(&mut fixture, &mut model, act).await;
-            }
-            let head = fixture.journal.head();
-            assert_eq!((head.last_number, head.last_sequence), (model.last, model.events));
-            let events = fixture.events().await;
-            let sequences: Vec<_> = events.iter().map(|e| e.sequence).collect();
-            let first = sequences.first().copied().unwrap_or(model.events + 1);
-            assert_eq!(sequences, (first..=model.events).collect::<Vec<_>>(), "a gap");
-            for filter in filters {
-                let list = fixture.journal.list(&filter).await.unwrap();
-                let numbers: Vec<_> = list.messages.iter().map(|m| m.number).collect();
-                assert_eq!((numbers, list.total), model_list(&model.log, &filter), "{filter:?}");
-            }
-            fixture.journal.close().await;
-            fixture.store.close().await.unwrap();
-        });
+        assert_eq!(
+            (list.messages.len(), list.total, list.last_number),
+            (2, 2, 3)
+        );
     }
 }

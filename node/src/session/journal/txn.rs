@@ -50,14 +50,21 @@ impl<'a> Txn<'a> {
 
     pub(super) async fn get(&self, kind: Kind, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
         let place = (kind, key.to_vec());
-        if let Some(row) = self.pending.get(&place).or_else(|| self.accepted.get(&place)) {
+        if let Some(row) = self
+            .pending
+            .get(&place)
+            .or_else(|| self.accepted.get(&place))
+        {
             return Ok(row.clone());
         }
         Ok(self.store.get(self.namespace, kind, key).await?)
     }
 
     pub(super) fn put(&mut self, kind: Kind, key: Vec<u8>, value: Vec<u8>) {
-        self.bytes = self.bytes.saturating_add(key.len()).saturating_add(value.len());
+        self.bytes = self
+            .bytes
+            .saturating_add(key.len())
+            .saturating_add(value.len());
         self.pending.insert((kind, key), Some(value));
     }
 
@@ -91,15 +98,22 @@ impl<'a> Txn<'a> {
                 Some(rows::encode("head", &memory.head)?),
             );
         }
-        let ops = self.accepted.into_iter().map(|((kind, key), value)| match value {
-            Some(value) => Op::Put { kind, key, value },
-            None => Op::Delete { kind, key },
-        });
+        let ops = self
+            .accepted
+            .into_iter()
+            .map(|((kind, key), value)| match value {
+                Some(value) => Op::Put { kind, key, value },
+                None => Op::Delete { kind, key },
+            });
         let mut ops: Vec<Op> = ops.collect();
         let (from, to) = (before.head.first_sequence, memory.head.first_sequence);
         if from < to {
             let (from, to) = (rows::number_key(from), rows::number_key(to));
-            ops.push(Op::DeleteRange { kind: kinds::OUTBOX, from, to });
+            ops.push(Op::DeleteRange {
+                kind: kinds::OUTBOX,
+                from,
+                to,
+            });
         }
         Ok((ops, memory))
     }

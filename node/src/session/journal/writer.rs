@@ -31,16 +31,31 @@ pub(super) enum Change {
     Open,
     Flush,
     Take(Vec<Incoming>),
-    Claim { message: Box<Message>, media: Option<StoredMedia> },
+    Claim {
+        message: Box<Message>,
+        media: Option<StoredMedia>,
+    },
     Dispatched(Box<Dispatched>),
-    NotSent { id: MessageId, error: Box<OpError>, at: Timestamp },
+    NotSent {
+        id: MessageId,
+        error: Box<OpError>,
+        at: Timestamp,
+    },
     Acked(Acked),
     Receipt(Receipt),
-    Happened { at: Timestamp, event: Box<Event> },
+    Happened {
+        at: Timestamp,
+        event: Box<Event>,
+    },
     Saved(Box<Saved>),
     Webhooks(WebhookBook),
-    Pass { sink: String, sequence: u64 },
-    Forget { sink: String },
+    Pass {
+        sink: String,
+        sequence: u64,
+    },
+    Forget {
+        sink: String,
+    },
 }
 
 /// What a request gets back once its rows are durable.
@@ -69,7 +84,10 @@ pub(super) struct Writer {
     pub(super) stop: CancellationToken,
 }
 
-type Answers = Vec<(Option<oneshot::Sender<Result<Reply, Error>>>, Result<Reply, Error>)>;
+type Answers = Vec<(
+    Option<oneshot::Sender<Result<Reply, Error>>>,
+    Result<Reply, Error>,
+)>;
 
 impl Writer {
     /// Runs until the journal is closed or a commit fails. After a failed commit it is unknown what is stored, so
@@ -113,9 +131,8 @@ impl Writer {
             }
             answers.push((reply, result));
             let (rows, bytes) = txn.weight();
-            let full = answers.len() >= GROUP_MAX
-                || rows >= GROUP_ROWS_MAX
-                || bytes >= GROUP_BYTES_MAX;
+            let full =
+                answers.len() >= GROUP_MAX || rows >= GROUP_ROWS_MAX || bytes >= GROUP_BYTES_MAX;
             next = if full { None } else { queue.try_recv().ok() };
         }
         let outcome = self.commit(txn, force).await;

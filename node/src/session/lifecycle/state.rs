@@ -181,6 +181,7 @@ impl State {
     }
 
     /// Whether a connection exists or is being made or closed.
+    #[cfg(test)]
     pub(crate) fn has_link(&self) -> bool {
         self.link != Link::Down
     }

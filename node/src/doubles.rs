@@ -1,0 +1,359 @@
+//! Doubles for tests of supervision and lifecycle: a client that does what the test says, and quiet ports.
+//!
+//! What WhatsApp does is played by the simulator elsewhere; here are only the edges no server can be asked for: panics,
+//! connections that never end, crashes in a loop.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "test support"
+)]
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use switchboard_vocab::media::StoredMedia;
+use switchboard_vocab::pairing::Challenge;
+use switchboard_vocab::sessions::Identity;
+use switchboard_vocab::{ChatId, ErrorCode, MediaId, MessageId, OpError, SessionRef, Timestamp};
+use switchboard_vocab::{UploadId, UserId};
+use switchboard_whatsapp::{
+    Account, Dispatched, End, Error, Intake, OpenRequest, Outgoing, Signal,
+};
+use tokio::sync::{mpsc, watch};
+
+use crate::ports::{
+    DeliveryPort, Downloader, Hints, KnownMedia, MediaPort, Ports, Resolved, SessionDelivery,
+    SessionScope, Wanted,
+};
+use crate::session::Connect;
+
+/// What one run of a client can use.
+#[derive(Clone)]
+pub(crate) struct Stage {
+    pub(crate) session: SessionRef,
+    /// How many runs of this session came before.
+    pub(crate) run: usize,
+    pub(crate) signals: mpsc::Sender<Signal>,
+    pub(crate) intake: Arc<dyn Intake>,
+    login: Arc<Mutex<Option<Identity>>>,
+    closing: watch::Receiver<bool>,
+}
+
+impl Stage {
+    pub(crate) async fn say(&self, signal: Signal) {
+        self.signals.send(signal).await.unwrap();
+    }
+
+    /// Logs the session in and stays connected until it is closed.
+    pub(crate) async fn stay(&self) -> End {
+        let identity = identity();
+        *self.login.lock().unwrap() = Some(identity.clone());
+        self.say(Signal::Syncing(identity.clone())).await;
+        self.say(Signal::Connected(identity)).await;
+        self.closed().await
+    }
+
+    /// Stays until the connection is closed from this side.
+    pub(crate) async fn closed(&self) -> End {
+        let mut closing = self.closing.clone();
+        closing.wait_for(|closing| *closing).await.unwrap();
+        End::Stopped
+    }
+
+    /// Links the session to an account; WhatsApp then asks for a new connection.
+    pub(crate) async fn pair(&self) -> End {
+        *self.login.lock().unwrap() = Some(identity());
+        self.say(Signal::Paired(identity())).await;
+        End::Restart
+    }
+}
+
+pub(crate) fn identity() -> Identity {
+    Identity {
+        phone: UserId::phone("4915112345678").unwrap(),
+        lid: None,
+        device: 2,
+        push_name: None,
+        platform: None,
+    }
+}
+
+pub(crate) fn qr(text: &str) -> Signal {
+    let expires_at = crate::clock::now().plus(Duration::from_secs(60));
+    Signal::Challenge(Challenge::Qr {
+        text: text.to_owned(),
+        expires_at,
+    })
+}
+
+type Run = dyn Fn(Stage) -> BoxFuture<'static, End> + Send + Sync;
+type Send_ = dyn Fn(Outgoing) -> BoxFuture<'static, Result<Dispatched, Error>> + Send + Sync;
+
+/// Opens clients that follow a script. What a client must remember is kept here, as a store would.
+pub(crate) struct Script {
+    run: Box<Run>,
+    send: Box<Send_>,
+    /// Whether [`Account::shutdown`] closes the connection.
+    pub(crate) closes: bool,
+    pub(crate) sent: Mutex<Vec<Outgoing>>,
+    pub(crate) runs: watch::Sender<usize>,
+    running: Arc<AtomicUsize>,
+    logins: Mutex<HashMap<SessionRef, Remembered>>,
+}
+
+#[derive(Clone, Default)]
+struct Remembered {
+    login: Arc<Mutex<Option<Identity>>>,
+    runs: Arc<AtomicUsize>,
+}
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Script")
+    }
+}
+
+pub(crate) fn dispatched(outgoing: &Outgoing) -> Dispatched {
+    Dispatched {
+        id: outgoing.id.clone(),
+        at: Timestamp::from_secs(1_700_000_000),
+        proto_json: None,
+        media_keys: None,
+    }
+}
+
+impl Script {
+    pub(crate) fn new<F, R>(run: R) -> Self
+    where
+        R: Fn(Stage) -> F + Send + Sync + 'static,
+        F: Future<Output = End> + Send + 'static,
+    {
+        Self {
+            run: Box::new(move |stage| Box::pin(run(stage))),
+            send: Box::new(|outgoing| Box::pin(async move { Ok(dispatched(&outgoing)) })),
+            closes: true,
+            sent: Mutex::default(),
+            runs: watch::Sender::new(0),
+            running: Arc::default(),
+            logins: Mutex::default(),
+        }
+    }
+
+    /// A session that pairs at its first connection and stays connected from then on.
+    pub(crate) fn pairs_and_stays() -> Self {
+        Self::new(|stage: Stage| async move {
+            if stage.login.lock().unwrap().is_some() {
+                return stage.stay().await;
+            }
+            stage.say(qr("scan me")).await;
+            stage.pair().await
+        })
+    }
+
+    pub(crate) fn sending<F, S>(mut self, send: S) -> Self
+    where
+        S: Fn(Outgoing) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<Dispatched, Error>> + Send + 'static,
+    {
+        self.send = Box::new(move |outgoing| Box::pin(send(outgoing)));
+        self
+    }
+
+    /// Connections that are open now.
+    pub(crate) fn running(&self) -> usize {
+        self.running.load(Ordering::SeqCst)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct ScriptedConnect(pub(crate) Arc<Script>);
+
+#[async_trait]
+impl Connect for ScriptedConnect {
+    async fn open(&self, request: OpenRequest) -> Result<Arc<dyn Account>, Error> {
+        let remembered = {
+            let mut logins = self.0.logins.lock().unwrap();
+            logins.entry(request.session.clone()).or_default().clone()
+        };
+        Ok(Arc::new(ScriptedAccount {
+            script: Arc::clone(&self.0),
+            request,
+            remembered,
+            closing: watch::Sender::new(false),
+        }))
+    }
+}
+
+struct ScriptedAccount {
+    script: Arc<Script>,
+    request: OpenRequest,
+    remembered: Remembered,
+    closing: watch::Sender<bool>,
+}
+
+struct Counted(Arc<AtomicUsize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Account for ScriptedAccount {
+    fn identity(&self) -> Option<Identity> {
+        self.remembered.login.lock().unwrap().clone()
+    }
+
+    async fn run(&self) -> End {
+        self.closing.send_replace(false);
+        let stage = Stage {
+            session: self.request.session.clone(),
+            run: self.remembered.runs.fetch_add(1, Ordering::SeqCst),
+            signals: self.request.signals.clone(),
+            intake: Arc::clone(&self.request.intake),
+            login: Arc::clone(&self.remembered.login),
+            closing: self.closing.subscribe(),
+        };
+        self.script.running.fetch_add(1, Ordering::SeqCst);
+        let _counted = Counted(Arc::clone(&self.script.running));
+        self.script.runs.send_modify(|runs| *runs += 1);
+        (self.script.run)(stage).await
+    }
+
+    async fn request_code(&self, _: &UserId) -> Result<Challenge, Error> {
+        let expires_at = crate::clock::now().plus(Duration::from_secs(180));
+        Ok(Challenge::Code {
+            code: "ABCD1234".to_owned(),
+            expires_at,
+        })
+    }
+
+    async fn send(&self, message: Outgoing) -> Result<Dispatched, Error> {
+        self.script.sent.lock().unwrap().push(message.clone());
+        (self.script.send)(message).await
+    }
+
+    async fn mark_read(
+        &self,
+        _: &ChatId,
+        _: Option<&UserId>,
+        _: &[MessageId],
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn download(&self, _: &[u8], _: u64) -> Result<Bytes, Error> {
+        Ok(Bytes::from_static(b"file"))
+    }
+
+    async fn logout(&self) -> Result<bool, Error> {
+        *self.remembered.login.lock().unwrap() = None;
+        self.closing.send_replace(true);
+        Ok(true)
+    }
+
+    async fn shutdown(&self, limit: Duration) -> Result<(), Error> {
+        if !self.script.closes {
+            tokio::time::sleep(limit).await;
+            return Err(Error::Other("it does not close".to_owned()));
+        }
+        self.closing.send_replace(true);
+        Ok(())
+    }
+
+    fn abort(&self) {}
+}
+
+/// A media store that knows no file.
+#[derive(Debug, Default)]
+pub(crate) struct NoMedia {
+    pub(crate) erased: Mutex<Vec<SessionRef>>,
+}
+
+#[async_trait]
+impl MediaPort for NoMedia {
+    async fn stage(
+        &self,
+        _: &SessionScope,
+        _: &UploadId,
+        _: u64,
+        _: u64,
+        _: Bytes,
+    ) -> Result<(), OpError> {
+        Ok(())
+    }
+
+    async fn resolve(&self, _: &SessionScope, _: Wanted<'_>) -> Result<Resolved, OpError> {
+        Err(OpError::new(ErrorCode::NotFound, "there is no such file"))
+    }
+
+    async fn put(&self, _: &SessionScope, _: &StoredMedia, _: Bytes) -> Result<(), OpError> {
+        Ok(())
+    }
+
+    async fn open(
+        &self,
+        _: &SessionScope,
+        _: &MediaId,
+        _: Option<KnownMedia>,
+        _: &dyn Downloader,
+    ) -> Result<StoredMedia, OpError> {
+        Err(OpError::new(ErrorCode::NotFound, "there is no such file"))
+    }
+
+    async fn read(&self, _: &SessionScope, _: &MediaId, _: u64, _: u32) -> Result<Bytes, OpError> {
+        Ok(Bytes::from_static(b"piece"))
+    }
+
+    async fn erase(&self, session: &SessionRef) -> Result<(), OpError> {
+        self.erased.lock().unwrap().push(session.clone());
+        Ok(())
+    }
+}
+
+/// A delivery that only makes a sink, so that events are kept for the test to read.
+#[derive(Debug, Default)]
+pub(crate) struct KeepEvents {
+    pub(crate) sessions: Mutex<HashMap<SessionRef, SessionDelivery>>,
+}
+
+#[async_trait]
+impl DeliveryPort for KeepEvents {
+    async fn session_started(&self, session: SessionDelivery, _: Hints) -> Result<(), OpError> {
+        session.outbox.pass("test", 0).await?;
+        self.sessions
+            .lock()
+            .unwrap()
+            .insert(session.scope.session.clone(), session);
+        Ok(())
+    }
+
+    async fn session_stopped(&self, scope: &SessionScope, _: Duration) {
+        self.sessions.lock().unwrap().remove(&scope.session);
+    }
+}
+
+/// Ports of the two doubles.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct QuietPorts {
+    pub(crate) media: Arc<NoMedia>,
+    pub(crate) delivery: Arc<KeepEvents>,
+}
+
+impl QuietPorts {
+    pub(crate) fn ports(&self) -> Ports {
+        Ports {
+            media: Arc::clone(&self.media) as Arc<dyn MediaPort>,
+            delivery: Arc::clone(&self.delivery) as Arc<dyn DeliveryPort>,
+        }
+    }
+}

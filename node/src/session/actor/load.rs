@@ -1,0 +1,156 @@
+//! How a session comes to life: alone, with its rows checked, its journal open and its delivery started.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use ractor::{ActorProcessingErr, ActorRef};
+use switchboard_vocab::sessions::SessionStatus;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::{Live, Message, gauge};
+use crate::index::Tenancy;
+use crate::placement::Verdict;
+use crate::ports::{HINT_SEQUENCE_MIN, HINTS_MAX, SessionDelivery, SessionScope};
+use crate::session::account::AccountSlot;
+use crate::session::context::{Session, Surroundings};
+use crate::session::journal::{self, Journal};
+use crate::session::lanes::Lanes;
+use crate::session::lifecycle::State;
+
+/// Longest wait for the last life of a session to let go of journal and connection.
+const LET_GO_MAX: Duration = Duration::from_secs(30);
+/// What a session is started with.
+pub(crate) struct Arguments {
+    pub(crate) scope: SessionScope,
+    pub(crate) surroundings: Surroundings,
+    pub(crate) status: watch::Sender<SessionStatus>,
+    /// Set once the status is what the store says.
+    pub(crate) loaded: watch::Sender<bool>,
+    /// Only one life of a session at a time; free once the last one has let go of journal and connection.
+    pub(crate) tenancy: Arc<Tenancy>,
+    pub(crate) begin: Begin,
+}
+
+/// How a session comes to life.
+#[derive(Debug)]
+pub(crate) enum Begin {
+    /// Runs if it ran before.
+    AsBefore,
+    /// Crashed too often: readable, with this reason, and off until somebody starts it.
+    Parked(String),
+}
+
+/// Brings a session to life from what the store holds.
+pub(super) async fn load(
+    arguments: Arguments,
+    myself: &ActorRef<Message>,
+) -> Result<(Live, Begin), ActorProcessingErr> {
+    let Arguments {
+        scope,
+        surroundings,
+        status,
+        tenancy,
+        begin,
+        ..
+    } = arguments;
+
+    let verdict = surroundings.ownership.owner(&scope.session);
+    if !matches!(verdict, Verdict::Owned { epoch } if epoch == scope.epoch) {
+        return Err(format!("session {} does not belong to this node", scope.session).into());
+    }
+    let alone = timeout(LET_GO_MAX, tenancy.lock_owned()).await;
+    let tenancy = Arc::new(alone.map_err(|_| "an earlier life of the session has not ended")?);
+    let _turn = surroundings.loading.acquire().await?;
+    let store = Arc::clone(&surroundings.store);
+    erase_earlier(&scope, &surroundings).await?;
+    let limits = journal::Limits {
+        messages_max: surroundings.limits.messages_per_session_max,
+        events_max: surroundings.limits.events_per_session_max,
+    };
+    let guard = Arc::clone(&tenancy);
+    let (journal, restored) =
+        Journal::open(scope.clone(), Arc::clone(&store), limits, guard).await?;
+    let fence = surroundings.ownership.fence();
+    let (hints, hint_receiver) = mpsc::channel(HINTS_MAX);
+    let session = Arc::new(Session {
+        account: AccountSlot::new(
+            surroundings.connect,
+            scope.clone(),
+            Arc::clone(&store),
+            Arc::clone(&journal),
+            Arc::clone(&fence),
+        ),
+        scope: scope.clone(),
+        journal: Arc::clone(&journal),
+        ports: surroundings.ports.clone(),
+        store,
+        ownership: surroundings.ownership,
+        fence,
+        limiter: surroundings.limiter,
+        status: status.subscribe(),
+        webhooks: watch::Sender::new(Arc::new(restored.webhooks)),
+        hints,
+        hint_sequence: AtomicU64::new(HINT_SEQUENCE_MIN),
+        actor: myself.clone(),
+    });
+    let delivery = SessionDelivery {
+        scope,
+        outbox: Arc::clone(&journal) as Arc<dyn crate::ports::Outbox>,
+        webhooks: session.webhooks.subscribe(),
+        status: status.subscribe(),
+        files: Arc::clone(&session) as Arc<dyn crate::ports::Files>,
+    };
+    let started = surroundings
+        .ports
+        .delivery
+        .session_started(delivery, hint_receiver)
+        .await;
+    started.map_err(|e| format!("start delivery: {}", e.internal.unwrap_or(e.public)))?;
+    let mut jobs = JoinSet::new();
+    let (ended, actor) = (journal.ended(), myself.clone());
+    jobs.spawn(async move {
+        ended.await;
+        // A stopped actor has ended the journal itself.
+        let _ = actor.send_message(Message::JournalLost);
+    });
+    let state = State::restored(restored.saved, crate::clock::now());
+    gauge(state.phase, 1.0);
+    let live = Live {
+        session,
+        node: surroundings.node,
+        state,
+        status,
+        lanes: Lanes::default(),
+        jobs,
+        link: None,
+        links: JoinSet::new(),
+        generation: 0,
+        timer: None,
+        tenancy,
+        cut: surroundings.cut,
+    };
+    Ok((live, begin))
+}
+
+/// Rows and files of an earlier session of the same name must never become this one's.
+async fn erase_earlier(
+    scope: &SessionScope,
+    surroundings: &Surroundings,
+) -> Result<(), ActorProcessingErr> {
+    let namespace = journal::namespace(scope)?;
+    let found = journal::uuid_in(&*surroundings.store, &namespace).await?;
+    if found.is_some_and(|uuid| uuid != *scope.uuid) {
+        tracing::warn!(session = %scope.session, "an earlier session of this name left data, which is removed");
+        let remains = switchboard_keystore::Remains::Nothing;
+        surroundings
+            .store
+            .drop_namespace(&namespace, remains)
+            .await?;
+        let erased = surroundings.ports.media.erase(&scope.session).await;
+        erased.map_err(|e| format!("erase files: {}", e.internal.unwrap_or(e.public)))?;
+    }
+    Ok(())
+}
