@@ -1,7 +1,7 @@
 //! Errors as this system shows them: `{success: false, error}`, with its own words where it has some. Its session calls
 //! answer 200 for a session that is not there.
 
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::StatusCode;
 use serde::Serialize;
 use switchboard_dialect_kit::{Cx, Reply};
 use switchboard_vocab::{ErrorCode, OpError};
@@ -49,14 +49,7 @@ pub(crate) fn reply(error: &OpError, cx: &Cx) -> Reply {
             words.unwrap_or(&error.public)
         },
     };
-    let mut reply = Reply::json(status, &body);
-    if let Some(after) = error.retry_after {
-        let seconds = HeaderValue::from(after.as_secs().max(1));
-        reply
-            .headers
-            .push((HeaderName::from_static("retry-after"), seconds));
-    }
-    reply
+    Reply::json(status, &body)
 }
 
 /// The table: status, and that system's own words. Where its source names no status, these are what HTTP means by them.

@@ -1,0 +1,151 @@
+//! Listing messages and looking one up.
+
+use insta::assert_snapshot;
+use switchboard_dialect_kit::testing::{post, samples};
+use switchboard_vocab::content::{Body, Card, Location, MediaKind, Text};
+use switchboard_vocab::messages::{GetMessage, ListMessages, Message, MessageList, Quote};
+
+use super::{answered, check_refused, decoded};
+
+const FETCH: &str = "/chat/fetchMessages/sales";
+const GET: &str = "/message/getClassInfo/sales";
+
+fn fetch(options: &str) -> String {
+    decoded(post(
+        FETCH,
+        &format!(r#"{{"chatId":"4915112345678@c.us"{options}}}"#),
+    ))
+}
+
+fn listed(messages: Vec<Message>) -> String {
+    let list = MessageList {
+        total: 2,
+        last_number: 8,
+        messages,
+    };
+    let request = post(FETCH, r#"{"chatId":"4915112345678@c.us"}"#);
+    answered::<ListMessages>(request, Ok(list))
+}
+
+#[test]
+fn listings() {
+    assert_snapshot!("fetch", fetch(""));
+    assert_snapshot!(
+        "fetch_own",
+        fetch(r#","searchOptions":{"limit":20,"fromMe":true}"#)
+    );
+    assert_eq!(
+        fetch(r#","searchOptions":{"limit":0}"#),
+        fetch(r#","searchOptions":null"#)
+    );
+    assert!(fetch(r#","searchOptions":{"limit":100000}"#).contains("\"limit\": 500"));
+    let newest_first = vec![
+        samples::own_message("second"),
+        samples::incoming_by_lid("first"),
+    ];
+    assert_snapshot!("fetched", listed(newest_first));
+}
+
+#[test]
+fn changes_are_no_messages() {
+    let target = samples::own_message("").id;
+    let changes = [
+        Body::Reaction {
+            to: target.clone(),
+            emoji: "x".to_owned(),
+        },
+        Body::Edited {
+            target: target.clone(),
+            body: "x".to_owned(),
+        },
+        Body::Revoked { target },
+    ];
+    let messages = changes.map(samples::incoming_with);
+    assert!(listed(messages.into()).contains("\"messages\": []"));
+}
+
+#[test]
+fn bad_listings() {
+    let check = |json: &str, message: &str| check_refused(post(FETCH, json), 422, message);
+    check("{}", "missing field `chatId`");
+    check(r#"{"chatId":"4915112345678"}"#, "chatId: ");
+    let options =
+        |options: &str| format!(r#"{{"chatId":"4915112345678@c.us","searchOptions":{options}}}"#);
+    check(&options(r#"{"limit":-1}"#), "searchOptions.limit: ");
+    check(&options(r#"{"limit":"x"}"#), "searchOptions.limit: ");
+    check(&options(r#"{"fromMe":5}"#), "searchOptions.fromMe: ");
+    check(&options("5"), "searchOptions: invalid type");
+}
+
+#[test]
+fn every_body() {
+    use MediaKind::*;
+    let files = [Image, Video, Audio, Voice, Document, Sticker]
+        .map(|kind| Body::Media(samples::media(kind)));
+    let card = || Card {
+        name: "A".to_owned(),
+        vcard: "BEGIN:VCARD".to_owned(),
+    };
+    let others = [
+        Body::Location(Location {
+            latitude: 52.5,
+            longitude: 13.4,
+            name: Some("Office".to_owned()),
+            address: None,
+        }),
+        Body::Contacts {
+            cards: vec![card()],
+        },
+        Body::Contacts {
+            cards: vec![card(), card()],
+        },
+        Body::Other {
+            field: "poll_creation_message_v3".to_owned(),
+        },
+        Body::Other {
+            field: "something_new".to_owned(),
+        },
+    ];
+    let bodies = files.into_iter().chain(others);
+    assert_snapshot!(
+        "every_body",
+        listed(bodies.map(samples::incoming_with).collect())
+    );
+}
+
+#[test]
+fn groups_and_quotes() {
+    let mut message = samples::incoming_in_group("");
+    message.body = Body::Text(Text {
+        body: "hi @4915100000001".to_owned(),
+        mentions: vec![samples::own()],
+    });
+    message.forwarded = true;
+    message.quoted = Some(Quote {
+        id: samples::own_message("").id,
+        author: Some(samples::own()),
+    });
+    assert_snapshot!("in_group", listed(vec![message]));
+}
+
+#[test]
+fn one_message() {
+    let request =
+        |chat: &str, id: &str| post(GET, &format!(r#"{{"chatId":"{chat}","messageId":"{id}"}}"#));
+    let (chat, id) = ("4915112345678@c.us", "3A5B7C9D1E2F30415263");
+    let serialized = format!("false_{chat}_{id}");
+    assert_snapshot!("get", decoded(request(chat, id)));
+    assert_eq!(
+        decoded(request(chat, id)),
+        decoded(request(chat, &serialized))
+    );
+    let found = |chat, message| answered::<GetMessage>(request(chat, id), Ok(message));
+    assert_snapshot!("found", found(chat, samples::incoming("hello")));
+    assert!(found(chat, samples::incoming_by_lid("x")).starts_with("200"));
+    assert_snapshot!(
+        "elsewhere",
+        found("4915199999999@c.us", samples::incoming("x"))
+    );
+    check_refused(post(GET, r#"{"chatId":"1"}"#), 422, "messageId");
+    check_refused(request(chat, "a b"), 422, "messageId: ");
+}
