@@ -1,1 +1,100 @@
+//! One file per area; `check` functions keep the cases to a line each.
 
+mod events;
+mod messages;
+mod sending;
+mod sessions;
+mod webhooks;
+
+use http::Method;
+use insta::assert_snapshot;
+use switchboard_dialect_kit::Credentials;
+use switchboard_dialect_kit::testing::{self, Request, get, post, request};
+use switchboard_vocab::{OpError, Operation};
+
+/// The target of a call on the instance of every test.
+fn at(path: &str) -> String {
+    format!("/instancesales{path}")
+}
+
+/// What becomes of a request.
+fn decoded(request: Request) -> String {
+    testing::decoded(&crate::dialect(), request)
+}
+
+/// What the caller sees when the operation answers this.
+fn answered<O: Operation>(request: Request, output: Result<O::Output, OpError>) -> String {
+    testing::answered::<O>(&crate::dialect(), request, vec![output])
+}
+
+/// The request is refused with this status, and the message says this.
+fn check_refused(request: Request, status: u16, message: &str) {
+    let text = decoded(request);
+    assert!(text.starts_with(&format!("refused\n{status}\n")), "{text}");
+    assert!(text.contains(message), "{message:?} is missing in {text}");
+}
+
+#[test]
+fn the_table_is_the_whole_api() {
+    let facts = include_str!("operations.txt");
+    let (missing, added) = testing::table_difference(&crate::dialect(), facts);
+    assert_eq!((missing, added), (Vec::new(), Vec::new()));
+    assert_eq!(
+        facts.lines().filter(|line| !line.starts_with('#')).count(),
+        14
+    );
+}
+
+#[test]
+fn aliases_are_served_too() {
+    let rows = (crate::dialect().routes)().into_rows();
+    let aliases: Vec<_> = rows
+        .iter()
+        .filter(|row| row.alias)
+        .map(|row| format!("{} {}", row.method, row.path))
+        .collect();
+    assert_snapshot!(aliases.join("\n"));
+}
+
+#[test]
+fn refused_rows_give_a_reason() {
+    for (method, path) in [
+        (Method::POST, "/group"),
+        (Method::GET, "/showMessagesQueue"),
+        (Method::GET, "/clearMessagesQueue"),
+        (Method::POST, "/clearMessagesQueue"),
+    ] {
+        check_refused(
+            request(method, &at(path)),
+            501,
+            "does not offer this operation yet",
+        );
+    }
+}
+
+#[test]
+fn error_tables_are_total() {
+    let table = |path| testing::error_table(&crate::dialect(), &get(&at(path)));
+    assert_snapshot!("errors", table("/status"));
+    assert_snapshot!("errors_of_sends", table("/sendMessage"));
+    for path in ["/message", "/sendFile", "/sendMessage/"] {
+        assert_eq!(table(path), table("/sendMessage"), "{path}");
+    }
+    assert_eq!(table("/messages"), table("/status"));
+}
+
+#[test]
+fn tokens_stand_in_the_query() {
+    let shown = |path: &str| {
+        let dialect = crate::dialect();
+        let cx = testing::routed(&dialect, post(&at(path), r#"{"token":"body"}"#));
+        (dialect.credentials)(cx.input()).unwrap()
+    };
+    let expected = Credentials::Session {
+        token: "abc".to_owned(),
+        named: Some("sales".to_owned()),
+    };
+    assert_eq!(shown("/sendMessage?token=abc"), expected);
+    assert_eq!(shown("/sendMessage?token="), Credentials::None);
+    assert_eq!(shown("/sendMessage"), Credentials::None);
+}
