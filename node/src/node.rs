@@ -85,20 +85,9 @@ impl Node {
             .map_err(Error::Name)?;
         let index = Arc::new(Index::default());
         let registry = Arc::new(registry());
-        let surroundings = Surroundings {
-            node: config.id.clone(),
-            store: Arc::clone(&store),
-            connect,
-            ownership: Arc::clone(&ownership),
-            limiter: Arc::new(Limiter::new(config.limits.connects_per_second_max)),
-            ports: ports.clone(),
-            limits: Arc::new(config.limits.clone()),
-            loading: Arc::new(Semaphore::new(LOADING_MAX)),
-            cut: CancellationToken::new(),
-        };
-        let supervisor = Supervisor::start(surroundings, Arc::clone(&index))
-            .await
-            .map_err(Error::Supervise)?;
+        let surroundings = surroundings(&config, &store, connect, &ownership, &ports);
+        let started = Supervisor::start(surroundings, Arc::clone(&index)).await;
+        let supervisor = started.map_err(Error::Supervise)?;
         let (ready, mut is_ready) = watch::channel(false);
         let directory = Directory {
             bus: bus.clone(),
@@ -148,6 +137,26 @@ impl Node {
             stop_calls,
             calls,
         })
+    }
+}
+
+fn surroundings(
+    config: &NodeConfig,
+    store: &Arc<dyn KeyStore>,
+    connect: Arc<dyn Connect>,
+    ownership: &Arc<dyn Ownership>,
+    ports: &Ports,
+) -> Surroundings {
+    Surroundings {
+        node: config.id.clone(),
+        store: Arc::clone(store),
+        connect,
+        ownership: Arc::clone(ownership),
+        limiter: Arc::new(Limiter::new(config.limits.connects_per_second_max)),
+        ports: ports.clone(),
+        limits: Arc::new(config.limits.clone()),
+        loading: Arc::new(Semaphore::new(LOADING_MAX)),
+        cut: CancellationToken::new(),
     }
 }
 

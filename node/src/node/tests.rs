@@ -58,7 +58,7 @@ fn session(name: &str) -> SessionRef {
 
 impl World {
     async fn new(script: Script) -> Self {
-        let master = MasterKey::new(std::array::from_fn(|at| at as u8));
+        let master = MasterKey::new(*b"a key for tests of 32 bytes long");
         let config = switchboard_keystore::Config::new("", EngineKind::Memory, master);
         let limits = Limits {
             connects_per_second_max: 10_000,

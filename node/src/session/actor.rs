@@ -225,7 +225,7 @@ impl Live {
             Action::HealthyAfter(wait) => self.set_timer(myself, wait, Input::Healthy),
             Action::CancelTimer => self.cancel_timer(),
             Action::Save => self.session.journal.post_saved(self.state.saved())?,
-            Action::Emit(event) => self.emit(event)?,
+            Action::Emit(event) => self.emit(*event)?,
         }
         Ok(())
     }

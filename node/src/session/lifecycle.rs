@@ -55,14 +55,13 @@ pub(crate) fn step(before: State, input: Input, moment: Moment) -> (State, Vec<A
         if !keeps_timer {
             actions.push(Action::CancelTimer);
         }
-        actions.push(Action::Emit(Event::Sessions(SessionEvent::StateChanged(
-            StateChange {
-                from,
-                to: state.phase,
-                reason: state.reason.clone(),
-                next_try_at: state.next_try_at,
-            },
-        ))));
+        let change = SessionEvent::StateChanged(StateChange {
+            from,
+            to: state.phase,
+            reason: state.reason.clone(),
+            next_try_at: state.next_try_at,
+        });
+        actions.push(Action::Emit(Box::new(Event::Sessions(change))));
     }
     if state.saved() != saved {
         actions.push(Action::Save);
@@ -77,6 +76,11 @@ struct Step {
 }
 
 impl Step {
+    fn emit(&mut self, event: SessionEvent) {
+        self.actions
+            .push(Action::Emit(Box::new(Event::Sessions(event))));
+    }
+
     fn take(&mut self, input: Input) {
         match input {
             Input::Start { keep_final } => self.start(keep_final),
@@ -205,8 +209,7 @@ impl Step {
         }
         self.state.phase = SessionState::Pairing;
         self.state.challenge = Some(challenge.clone());
-        let issued = SessionEvent::ChallengeIssued(challenge);
-        self.actions.push(Action::Emit(Event::Sessions(issued)));
+        self.emit(SessionEvent::ChallengeIssued(challenge));
     }
 
     fn paired(&mut self, identity: Identity) {
@@ -220,10 +223,7 @@ impl Step {
             self.state.phase = SessionState::Connecting;
             self.state.reason = None;
         }
-        self.actions
-            .push(Action::Emit(Event::Sessions(SessionEvent::Paired(
-                identity,
-            ))));
+        self.emit(SessionEvent::Paired(identity));
     }
 
     fn progressed(&mut self, phase: SessionState, identity: Identity) {

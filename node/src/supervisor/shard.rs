@@ -406,8 +406,13 @@ impl ShardState {
                 self.crashed(myself, &session, reason);
                 Ok(())
             }
-            other => {
-                child.phase = other;
+            // An actor of an earlier phase: what the session does now is not its matter.
+            phase @ (Phase::Live(_)
+            | Phase::Stopping(..)
+            | Phase::Waiting
+            | Phase::Parked
+            | Phase::Erasing(_)) => {
+                child.phase = phase;
                 Ok(())
             }
         }

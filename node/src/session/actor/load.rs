@@ -5,6 +5,8 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use ractor::{ActorProcessingErr, ActorRef};
+use switchboard_vocab::OpError;
+use switchboard_vocab::events::Envelope;
 use switchboard_vocab::sessions::SessionStatus;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -13,7 +15,9 @@ use tokio::time::timeout;
 use super::{Live, Message, gauge};
 use crate::index::Tenancy;
 use crate::placement::Verdict;
-use crate::ports::{HINT_SEQUENCE_MIN, HINTS_MAX, SessionDelivery, SessionScope};
+use crate::ports::{
+    Files, HINT_SEQUENCE_MIN, HINTS_MAX, Hints, Outbox, SessionDelivery, SessionScope, WebhookBook,
+};
 use crate::session::account::AccountSlot;
 use crate::session::context::{Session, Surroundings};
 use crate::session::journal::{self, Journal};
@@ -64,51 +68,29 @@ pub(super) async fn load(
     let alone = timeout(LET_GO_MAX, tenancy.lock_owned()).await;
     let tenancy = Arc::new(alone.map_err(|_| "an earlier life of the session has not ended")?);
     let _turn = surroundings.loading.acquire().await?;
-    let store = Arc::clone(&surroundings.store);
     erase_earlier(&scope, &surroundings).await?;
     let limits = journal::Limits {
         messages_max: surroundings.limits.messages_per_session_max,
         events_max: surroundings.limits.events_per_session_max,
     };
     let guard = Arc::clone(&tenancy);
-    let (journal, restored) =
-        Journal::open(scope.clone(), Arc::clone(&store), limits, guard).await?;
-    let fence = surroundings.ownership.fence();
+    let store = Arc::clone(&surroundings.store);
+    let (journal, restored) = Journal::open(scope.clone(), store, limits, guard).await?;
     let (hints, hint_receiver) = mpsc::channel(HINTS_MAX);
-    let session = Arc::new(Session {
-        account: AccountSlot::new(
-            surroundings.connect,
-            scope.clone(),
-            Arc::clone(&store),
-            Arc::clone(&journal),
-            Arc::clone(&fence),
-        ),
-        scope: scope.clone(),
-        journal: Arc::clone(&journal),
-        ports: surroundings.ports.clone(),
-        store,
-        ownership: surroundings.ownership,
-        fence,
-        limiter: surroundings.limiter,
-        status: status.subscribe(),
-        webhooks: watch::Sender::new(Arc::new(restored.webhooks)),
-        hints,
-        hint_sequence: AtomicU64::new(HINT_SEQUENCE_MIN),
-        actor: myself.clone(),
-    });
-    let delivery = SessionDelivery {
+    let book = watch::Sender::new(Arc::new(restored.webhooks));
+    let session = assemble(
+        &surroundings,
         scope,
-        outbox: Arc::clone(&journal) as Arc<dyn crate::ports::Outbox>,
-        webhooks: session.webhooks.subscribe(),
-        status: status.subscribe(),
-        files: Arc::clone(&session) as Arc<dyn crate::ports::Files>,
-    };
-    let started = surroundings
-        .ports
-        .delivery
-        .session_started(delivery, hint_receiver)
-        .await;
-    started.map_err(|e| format!("start delivery: {}", e.internal.unwrap_or(e.public)))?;
+        &journal,
+        (&status, book),
+        hints,
+        myself,
+    );
+    if let Err(error) = start_delivery(&session, hint_receiver).await {
+        journal.cancel();
+        let cause = error.internal.unwrap_or(error.public);
+        return Err(format!("start delivery: {cause}").into());
+    }
     let mut jobs = JoinSet::new();
     let (ended, actor) = (journal.ended(), myself.clone());
     jobs.spawn(async move {
@@ -133,6 +115,56 @@ pub(super) async fn load(
         cut: surroundings.cut,
     };
     Ok((live, begin))
+}
+
+fn assemble(
+    surroundings: &Surroundings,
+    scope: SessionScope,
+    journal: &Arc<Journal>,
+    (status, webhooks): (
+        &watch::Sender<SessionStatus>,
+        watch::Sender<Arc<WebhookBook>>,
+    ),
+    hints: mpsc::Sender<Envelope>,
+    myself: &ActorRef<Message>,
+) -> Arc<Session> {
+    let fence = surroundings.ownership.fence();
+    Arc::new(Session {
+        account: AccountSlot::new(
+            Arc::clone(&surroundings.connect),
+            scope.clone(),
+            Arc::clone(&surroundings.store),
+            Arc::clone(journal),
+            Arc::clone(&fence),
+        ),
+        scope,
+        journal: Arc::clone(journal),
+        ports: surroundings.ports.clone(),
+        store: Arc::clone(&surroundings.store),
+        ownership: Arc::clone(&surroundings.ownership),
+        fence,
+        limiter: Arc::clone(&surroundings.limiter),
+        status: status.subscribe(),
+        webhooks,
+        hints,
+        hint_sequence: AtomicU64::new(HINT_SEQUENCE_MIN),
+        actor: myself.clone(),
+    })
+}
+
+async fn start_delivery(session: &Arc<Session>, hints: Hints) -> Result<(), OpError> {
+    let delivery = SessionDelivery {
+        scope: session.scope.clone(),
+        outbox: Arc::clone(&session.journal) as Arc<dyn Outbox>,
+        webhooks: session.webhooks.subscribe(),
+        status: session.status.clone(),
+        files: Arc::clone(session) as Arc<dyn Files>,
+    };
+    session
+        .ports
+        .delivery
+        .session_started(delivery, hints)
+        .await
 }
 
 /// Rows and files of an earlier session of the same name must never become this one's.

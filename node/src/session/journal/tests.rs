@@ -35,7 +35,7 @@ fn scope(epoch: u64) -> SessionScope {
 }
 
 async fn store_in(dir: &std::path::Path, engine: EngineKind) -> Arc<dyn KeyStore> {
-    let master = MasterKey::new(std::array::from_fn(|at| at as u8));
+    let master = MasterKey::new(*b"a key for tests of 32 bytes long");
     let mut config = switchboard_keystore::Config::new(dir, engine, master);
     config.cache_bytes = 8 << 20;
     switchboard_keystore::open(config).await.unwrap().store
@@ -171,11 +171,13 @@ fn kinds_of(events: &[Envelope]) -> Vec<&'static str> {
 }
 
 fn statuses(events: &[Envelope]) -> Vec<DeliveryStatus> {
-    let changed = events.iter().filter_map(|e| match &e.event {
-        Event::Messages(MessageEvent::StatusChanged(change)) => Some(change.status),
-        _ => None,
-    });
-    changed.collect()
+    let mut found = Vec::new();
+    for envelope in events {
+        if let Event::Messages(MessageEvent::StatusChanged(change)) = &envelope.event {
+            found.push(change.status);
+        }
+    }
+    found
 }
 
 #[tokio::test]

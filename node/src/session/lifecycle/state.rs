@@ -135,7 +135,7 @@ pub(crate) enum Action {
     /// Make [`State::saved`] durable.
     Save,
     /// Record an event.
-    Emit(Event),
+    Emit(Box<Event>),
 }
 
 impl State {

@@ -325,8 +325,11 @@ fn check(state: &State, world: &World, input: &Input, before: &State, actions: &
         assert_eq!(connects(actions), 0, "left a final state by itself");
     }
     let told = actions.iter().any(|a| {
-        matches!(a, Action::Emit(Event::Sessions(SessionEvent::StateChanged(c)))
-            if c.from == before.phase && c.to == state.phase)
+        matches!(a, Action::Emit(event) if matches!(
+            &**event,
+            Event::Sessions(SessionEvent::StateChanged(c))
+                if c.from == before.phase && c.to == state.phase
+        ))
     });
     assert_eq!(
         told,
