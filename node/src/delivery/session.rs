@@ -22,16 +22,15 @@ const HINT_CALLS_MAX: usize = 8;
 pub(super) struct Webhook {
     /// Names its position in the outbox.
     pub(super) sink: String,
-    /// The webhook.
+    /// The webhook; its events are those it gets, whether it or its dialect's webhooks as a whole chose them. `None` when
+    /// nobody chose, which a dialect may read as it likes.
     pub(super) subscription: Subscription,
-    /// What the dialect's webhooks get when this one does not choose.
-    defaults: Option<std::collections::BTreeSet<EventClass>>,
 }
 
 impl Webhook {
     /// Whether it gets events of this class.
     pub(super) fn wants(&self, class: EventClass) -> bool {
-        let chosen = self.subscription.events.as_ref().or(self.defaults.as_ref());
+        let chosen = self.subscription.events.as_ref();
         chosen.is_none_or(|classes| classes.contains(&class))
     }
 }
@@ -40,10 +39,13 @@ impl Webhook {
 fn webhooks(book: &WebhookBook) -> Vec<Webhook> {
     let of_dialect = |webhooks: &Webhooks| {
         let defaults = webhooks.events.clone();
-        let make = move |subscription: &Subscription| Webhook {
-            sink: sink_of(subscription),
-            subscription: subscription.clone(),
-            defaults: defaults.clone(),
+        let make = move |subscription: &Subscription| {
+            let mut subscription = subscription.clone();
+            subscription.events = subscription.events.or_else(|| defaults.clone());
+            Webhook {
+                sink: sink_of(&subscription),
+                subscription,
+            }
         };
         webhooks.subscriptions.iter().map(make).collect::<Vec<_>>()
     };
@@ -159,5 +161,40 @@ fn adapt(
         );
         workers.spawn(work);
         working.insert(webhook.sink.clone(), Working { webhook, stop });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_vocab::DialectName;
+
+    use super::*;
+
+    #[test]
+    fn a_webhook_without_a_choice_gets_what_its_dialect_chose() {
+        let subscription = |events| Subscription {
+            dialect: DialectName::Chatapi,
+            url: "http://hooks.test/".to_owned(),
+            events,
+            headers: Default::default(),
+            options: Default::default(),
+        };
+        let effective = |own: Option<EventClass>, chosen: Option<EventClass>| {
+            let subscriptions = vec![subscription(own.map(|class| [class].into()))];
+            let events = chosen.map(|class| [class].into());
+            let book = WebhookBook::from([(
+                DialectName::Chatapi,
+                Webhooks {
+                    subscriptions,
+                    events,
+                },
+            )]);
+            let events = webhooks(&book).remove(0).subscription.events;
+            events.map(|classes| Vec::from_iter(classes))
+        };
+        let (sent, received) = (EventClass::Sent, EventClass::Received);
+        assert_eq!(effective(None, None), None);
+        assert_eq!(effective(None, Some(sent)), Some(vec![sent]));
+        assert_eq!(effective(Some(received), Some(sent)), Some(vec![received]));
     }
 }
