@@ -102,11 +102,7 @@ struct LoggedOut {
     result: &'static str,
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    clippy::unnecessary_wraps,
-    reason = "the shape of every encoder"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "the shape of every encoder")]
 fn logged_out(_: SessionStatus, _: &Cx) -> Result<Reply, OpError> {
     Ok(Reply::ok(&LoggedOut {
         result: "Logout request sent to WhatsApp",
@@ -123,11 +119,7 @@ struct Rebooted {
     success: bool,
 }
 
-#[expect(
-    clippy::needless_pass_by_value,
-    clippy::unnecessary_wraps,
-    reason = "the shape of every encoder"
-)]
+#[expect(clippy::unnecessary_wraps, reason = "the shape of every encoder")]
 fn rebooted(_: SessionStatus, _: &Cx) -> Result<Reply, OpError> {
     Ok(Reply::ok(&Rebooted { success: true }))
 }
