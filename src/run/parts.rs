@@ -1,0 +1,181 @@
+//! The parts of a role, made from its configuration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use switchboard_bus::{Bus, Names, NatsConfig};
+use switchboard_dialect_kit::{Env, MediaLinks};
+use switchboard_keystore::{Config as StoreConfig, EngineKind, KeyStore, MasterKey};
+use switchboard_node::delivery::{Delivery, DeliveryConfig, Retry};
+use switchboard_node::egress::Guard;
+use switchboard_node::media::{MediaConfig, MediaStore};
+use switchboard_node::ports::Ports;
+use switchboard_node::{Node, NodeConfig, NodeHandle};
+use switchboard_router::{AdminKey, Limits, RouterConfig};
+use switchboard_whatsapp::{Config as WhatsappConfig, Connector, Endpoint};
+
+use crate::config::{Config, ConfigError, StoreEngine};
+use crate::keys::Keys;
+
+/// Longest wait for a socket to WhatsApp and its handshake.
+const CONNECT_WAIT_MAX: Duration = Duration::from_secs(20);
+/// One-time prekeys kept on WhatsApp's server. Source: WhatsApp Web keeps 812.
+const PRE_KEYS: usize = 812;
+/// Chats of a session that keep a receiving worker at once. Source: the measured cost of about 10 KB each.
+const CHAT_LANES_MAX: u64 = 64;
+/// This release, for version calls.
+const RELEASE: &str = env!("CARGO_PKG_VERSION");
+
+/// What router and node are built on.
+#[derive(Debug)]
+pub(super) struct Parts {
+    /// Joins routers and nodes.
+    pub(super) bus: Bus,
+    /// Renders the metrics of this process.
+    pub(super) metrics: PrometheusHandle,
+    /// The node's store; a router has none.
+    pub(super) store: Option<Arc<dyn KeyStore>>,
+}
+
+impl Parts {
+    /// Starts the node.
+    pub(super) async fn node(&self, config: &Config, keys: &Keys) -> Result<NodeHandle> {
+        let store = self.store.clone().context("a node needs a store")?;
+        let guard = Guard::new(config.egress.allow.clone());
+        let media = MediaConfig { file_bytes_max: config.limits.media_bytes, guard: guard.clone() };
+        let media = MediaStore::open(&config.data_dir.join("media"), media).map_err(spoken)?;
+        let media = Arc::new(media);
+        let delivery = DeliveryConfig {
+            dialects: switchboard_router::dialects().to_vec(),
+            links: links(config, keys),
+            guard,
+            retry: Retry::default(),
+        };
+        let delivery = Delivery::new(delivery, media.clone()).map_err(spoken)?;
+        let connector = Connector::new(whatsapp(config)?).context("prepare the client")?;
+        let limits = switchboard_node::config::Limits {
+            connects_per_second_max: config.whatsapp.connects_per_second,
+            messages_per_session_max: config.limits.messages_kept,
+            ..Default::default()
+        };
+        let node = NodeConfig {
+            id: config.node_id()?,
+            members: config.members()?,
+            names: names(config)?,
+            limits,
+        };
+        let ports = Ports { media, delivery: Arc::new(delivery) };
+        Node::start(node, self.bus.clone(), store, Arc::new(connector), ports).await.context("start the node")
+    }
+
+    /// Closes the store, last of all.
+    pub(super) async fn close(self) {
+        if let Some(store) = self.store
+            && let Err(error) = store.close().await
+        {
+            tracing::error!(%error, "close the store");
+        }
+    }
+}
+
+/// Errors of the node's edge show their inner text here: whoever starts a node is its operator.
+#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
+fn spoken(error: switchboard_vocab::OpError) -> anyhow::Error {
+    anyhow::anyhow!(error.internal.unwrap_or(error.public))
+}
+
+/// Installs the recorder of this process's metrics.
+pub(super) fn metrics() -> Result<PrometheusHandle> {
+    PrometheusBuilder::new().install_recorder().context("install the metrics recorder")
+}
+
+/// Opens the node's store. One that does not open was moved aside by the store itself, which is said loudly.
+pub(super) async fn store(config: &Config, keys: &Keys) -> Result<Arc<dyn KeyStore>> {
+    let engine = match config.store.engine {
+        StoreEngine::Sled => EngineKind::Sled,
+        StoreEngine::Redb => EngineKind::Redb,
+    };
+    let folder = config.data_dir.join("store");
+    let opened = switchboard_keystore::open(StoreConfig::new(&folder, engine, MasterKey::new(keys.master)));
+    let opened = opened.await.with_context(|| format!("open the store in {}", folder.display()))?;
+    if let Some(aside) = &opened.moved_aside {
+        tracing::error!(
+            path = %aside.path.display(),
+            cause = aside.cause,
+            "the store did not open and was moved aside; this node starts empty: restore a backup or pair its sessions again"
+        );
+    }
+    Ok(opened.store)
+}
+
+/// Connects to NATS.
+pub(super) async fn nats(config: &Config, name: &str) -> Result<Bus> {
+    if config.nats.url.is_empty() {
+        let problem = "it is required for the node and router roles: nats://host:4222";
+        return Err(ConfigError::of("nats.url", problem).into());
+    }
+    let settings = NatsConfig::new(config.nats.url.clone(), format!("switchboard {name}"));
+    switchboard_bus::connect(settings).await.context("connect to nats")
+}
+
+/// Port 0 is made a real port before anything prints a link with it.
+pub(super) fn fix_listen(config: &mut Config) -> Result<()> {
+    if config.listen.port() == 0 {
+        let free = std::net::TcpListener::bind(config.listen).context("find a free port")?;
+        config.listen = free.local_addr()?;
+    }
+    Ok(())
+}
+
+/// The router's settings.
+pub(super) fn router_config(config: &Config, keys: &Keys, parts: &Parts) -> Result<RouterConfig> {
+    let defaults = Limits::default();
+    let limits = Limits {
+        body_bytes: config.limits.body_bytes,
+        json_bytes: defaults.json_bytes.min(config.limits.body_bytes),
+        request_timeout: config.limits.request,
+        ..defaults
+    };
+    Ok(RouterConfig {
+        listen: config.listen,
+        listeners: Vec::new(),
+        names: names(config)?,
+        owners: Arc::new(super::owners(config)?),
+        admin_key: Some(AdminKey::new(&keys.admin)),
+        env: Env {
+            links: links(config, keys),
+            wwebjs_webhook_url: config.wwebjs.webhook_url.clone(),
+            release: RELEASE,
+        },
+        metrics: Some(parts.metrics.clone()),
+        console: None,
+        cors: false,
+        limits,
+    })
+}
+
+fn names(config: &Config) -> Result<Names, ConfigError> {
+    Names::new(&config.cluster.id).map_err(|e| ConfigError::of("cluster.id", &e.to_string()))
+}
+
+fn links(config: &Config, keys: &Keys) -> MediaLinks {
+    let base = config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
+    MediaLinks::new(base, keys.media_links())
+}
+
+fn whatsapp(config: &Config) -> Result<WhatsappConfig, ConfigError> {
+    let endpoint = match (&config.whatsapp.endpoint, config.server_key_bytes()?) {
+        (Some(ws_url), Some(server_key)) => Endpoint::Simulator { ws_url: ws_url.clone(), server_key },
+        _ => Endpoint::Real,
+    };
+    Ok(WhatsappConfig {
+        endpoint,
+        connect_timeout: CONNECT_WAIT_MAX,
+        pre_key_count: PRE_KEYS,
+        chat_lanes_max: CHAT_LANES_MAX,
+        device_name: config.whatsapp.device_name.clone(),
+        media_address: None,
+    })
+}
