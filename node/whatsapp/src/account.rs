@@ -43,6 +43,8 @@ pub(crate) struct Session {
     signals: Sender<Signal>,
     gate: Arc<Gate>,
     reach: Reach,
+    /// See [`Backend::new`].
+    writes: Arc<tokio::sync::RwLock<()>>,
     state: Mutex<State>,
     /// Held by the one [`Account::run`] that is under way.
     running: tokio::sync::Mutex<()>,
@@ -80,6 +82,7 @@ impl Session {
             signals,
             gate: Arc::new(Gate::new(fence)),
             reach: Reach::default(),
+            writes: Arc::default(),
             state: Mutex::default(),
             running: tokio::sync::Mutex::default(),
         };
@@ -99,7 +102,13 @@ impl Session {
             self.namespace.clone(),
             self.epoch,
             superseded,
+            Arc::clone(&self.writes),
         ))
+    }
+
+    /// Waits until nothing that an earlier client began to write is under way: what follows would be overwritten.
+    async fn settle(&self) {
+        drop(self.writes.write().await);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

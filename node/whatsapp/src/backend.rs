@@ -11,7 +11,7 @@ use switchboard_keystore::{
     BATCH_BYTES_MAX, BATCH_OPS_MAX, Epoch, Error as KeyStoreError, KeyStore, Kind, MULTI_GET_MAX,
     Namespace, Op, ScanRange,
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock};
 use wacore::store::error::{Result, StoreError};
 
 mod app_sync;
@@ -48,6 +48,8 @@ pub(crate) struct Backend {
     superseded: Arc<AtomicBool>,
     /// Set when the client that used it is gone: what its tasks still write comes too late.
     closed: AtomicBool,
+    /// Held shared by each write under way, and by itself to wait for them. One for all objects of a session.
+    writes: Arc<RwLock<()>>,
     failures: AtomicU64,
     locks: Locks,
 }
@@ -71,12 +73,14 @@ impl std::fmt::Debug for Backend {
 }
 
 impl Backend {
-    /// Storage of one session. `superseded` is set when the store says that a later owner exists.
+    /// Storage of one session. `superseded` is set when the store says that a later owner exists; whoever holds
+    /// `writes` alone knows that no write is under way.
     pub(crate) fn new(
         store: Arc<dyn KeyStore>,
         namespace: Namespace,
         epoch: Epoch,
         superseded: Arc<AtomicBool>,
+        writes: Arc<RwLock<()>>,
     ) -> Self {
         Self {
             store,
@@ -84,6 +88,7 @@ impl Backend {
             epoch,
             superseded,
             closed: AtomicBool::new(false),
+            writes,
             failures: AtomicU64::new(0),
             locks: Locks::default(),
         }
@@ -133,6 +138,7 @@ impl Backend {
 
     /// Commits all operations; nothing is done when there are none.
     async fn commit(&self, ops: Vec<Op>) -> Result<()> {
+        let _under_way = self.writes.read().await;
         for batch in batches(ops) {
             if self.superseded.load(Ordering::Acquire) || self.closed.load(Ordering::Acquire) {
                 return Err(StoreError::Validation(format!(

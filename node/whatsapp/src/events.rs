@@ -31,7 +31,8 @@ enum Weight {
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     arrived: Notify,
-    ran_out: Notify,
+    /// Told when QR codes ran out or a verdict came.
+    turned: Notify,
     /// WhatsApp answered at all in this connection.
     heard: AtomicBool,
 }
@@ -80,12 +81,21 @@ impl Queue {
 
     /// Resolves once QR codes ran out.
     pub(crate) async fn exhausted(&self) {
+        self.until(|ending| ending.is_exhausted).await;
+    }
+
+    /// Resolves once something settles how the connection ends.
+    pub(crate) async fn settled(&self) {
+        self.until(|ending| ending.verdict.is_some()).await;
+    }
+
+    async fn until(&self, is_so: fn(&Ending) -> bool) {
         loop {
-            let ran_out = self.ran_out.notified();
-            if self.lock().ending.is_exhausted {
+            let turned = self.turned.notified();
+            if is_so(&self.lock().ending) {
                 return;
             }
-            ran_out.await;
+            turned.await;
         }
     }
 
@@ -124,8 +134,8 @@ impl Queue {
         let weight = weight(&event);
         let mut waiting = self.lock();
         verdict::note(&event, &mut waiting.ending);
-        if waiting.ending.is_exhausted {
-            self.ran_out.notify_waiters();
+        if waiting.ending.is_exhausted || waiting.ending.verdict.is_some() {
+            self.turned.notify_waiters();
         }
         match weight {
             Weight::Hint if waiting.hints >= HINTS_MAX => return,

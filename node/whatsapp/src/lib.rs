@@ -20,6 +20,7 @@ mod intake;
 mod media;
 mod outgoing;
 mod proto_json;
+mod task;
 mod transport;
 mod verdict;
 mod version;

@@ -2,27 +2,26 @@
 //!
 //! The gate stands under TLS and WebSocket framing, so a closed fence lets nothing out: no frame, no pong, no close.
 
-use std::future::Future;
-use std::io;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{HeaderValue, Uri};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio_util::sync::WaitForCancellationFutureOwned;
-use tokio_websockets::{ClientBuilder, Limits, WebSocketStream};
+use tokio_websockets::{ClientBuilder, Limits};
 use wacore::net::{WHATSAPP_WEB_ORIGIN, WHATSAPP_WEB_WS_URL};
 use whatsapp_rust::anyhow::{self, Context as _};
 use whatsapp_rust::transport::{
-    Connector, Transport, TransportEvent, TransportFactory, default_tls_connector, from_websocket,
+    Connector, Transport, TransportEvent, TransportFactory, default_tls_connector,
 };
 
 use crate::api::Endpoint;
 use crate::gate::Gate;
+
+mod gated;
+mod socket;
+
+use gated::Gated;
 
 /// Largest WebSocket message taken, in bytes. Source: a frame's length has 24 bits; some room for several in one.
 const MESSAGE_BYTES_MAX: usize = 20 << 20;
@@ -102,6 +101,14 @@ impl Factory {
             .take()
     }
 
+    /// Whether the last try failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.last_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
     async fn connect(&self) -> anyhow::Result<(Arc<dyn Transport>, Events)> {
         anyhow::ensure!(self.gate.is_open(), "connect: the fence is closed");
         let target = &*self.target;
@@ -109,7 +116,7 @@ impl Factory {
             .await
             .context("connect")?;
         tcp.set_nodelay(true).context("set TCP_NODELAY")?;
-        let stream = Gated::new(tcp, &self.gate);
+        let (stream, is_broken) = Gated::new(tcp, &self.gate);
         let builder = ClientBuilder::from_uri(target.uri.clone())
             .limits(Limits::default().max_payload_len(Some(MESSAGE_BYTES_MAX)))
             .add_header(
@@ -123,30 +130,21 @@ impl Factory {
                     .wrap(&target.host, stream)
                     .await
                     .context("TLS handshake")?;
-                Ok(pumped(
-                    builder
-                        .connect_on(stream)
-                        .await
-                        .context("WebSocket upgrade")?
-                        .0,
-                ))
-            }
-            None => Ok(pumped(
-                builder
+                let (socket, _) = builder
                     .connect_on(stream)
                     .await
-                    .context("WebSocket upgrade")?
-                    .0,
-            )),
+                    .context("WebSocket upgrade")?;
+                Ok(socket::start(socket, is_broken))
+            }
+            None => {
+                let (socket, _) = builder
+                    .connect_on(stream)
+                    .await
+                    .context("WebSocket upgrade")?;
+                Ok(socket::start(socket, is_broken))
+            }
         }
     }
-}
-
-fn pumped<S>(socket: WebSocketStream<S>) -> (Arc<dyn Transport>, Events)
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    from_websocket(socket)
 }
 
 #[async_trait]
@@ -167,61 +165,6 @@ impl TransportFactory for Factory {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = failure;
         result
-    }
-}
-
-/// A socket that asks the gate before each write and breaks when the gate is shut.
-struct Gated {
-    tcp: TcpStream,
-    gate: Arc<Gate>,
-    cut: Pin<Box<WaitForCancellationFutureOwned>>,
-}
-
-impl Gated {
-    fn new(tcp: TcpStream, gate: &Arc<Gate>) -> Self {
-        Self {
-            tcp,
-            gate: Arc::clone(gate),
-            cut: Box::pin(gate.cut().cancelled_owned()),
-        }
-    }
-
-    fn refused() -> io::Error {
-        io::Error::new(io::ErrorKind::PermissionDenied, "the fence is closed")
-    }
-}
-
-impl AsyncRead for Gated {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.cut.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Err(Self::refused()));
-        }
-        Pin::new(&mut self.tcp).poll_read(cx, into)
-    }
-}
-
-impl AsyncWrite for Gated {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        if !self.gate.is_open() {
-            return Poll::Ready(Err(Self::refused()));
-        }
-        Pin::new(&mut self.tcp).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
     }
 }
 

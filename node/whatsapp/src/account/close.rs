@@ -55,6 +55,7 @@ impl Session {
         }
         live.drop_now();
         self.state().live = None;
+        self.settle().await;
         result
     }
 
@@ -69,6 +70,8 @@ impl Session {
             self.state().live = None;
         }
         let _ = tokio::time::timeout(END_TIMEOUT, self.running.lock()).await;
+        // A save of the old login that is under way must not come after its removal.
+        self.settle().await;
         self.backend()
             .erase()
             .await

@@ -68,6 +68,7 @@ impl Session {
             live.drop_now();
             self.state().live = None;
         }
+        self.settle().await;
         let live = Arc::new(self.build(version).await?);
         let mut state = self.state();
         state.live = Some(Arc::clone(&live));

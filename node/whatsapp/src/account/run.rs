@@ -14,6 +14,8 @@ use crate::{identity, verdict};
 
 /// Longest wait for the node to take the last signals of a connection.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long WhatsApp's last word may come after the closed socket: the library reads both on different tasks.
+const LATE_WORD: Duration = Duration::from_millis(500);
 /// How long a pairing code is good after the QR codes ran out. Source: protocol notes, a code lives 180 s.
 const CODE_GRACE: Duration = Duration::from_secs(180);
 
@@ -113,14 +115,26 @@ impl Session {
                     }
                     error_node = watch_stream_errors(client);
                 }
-                () = &mut running => return stream_error,
+                () = &mut running => break,
                 () = &mut pump => {}
                 () = &mut code_expires, if !stop.is_cancelled() => {
                     Box::pin(client.disconnect()).await;
-                    return stream_error;
+                    break;
                 }
             }
         }
+        let ending = live.events.ending();
+        let is_clear = ending.verdict.is_some() || ending.is_paired || stop.is_cancelled();
+        if is_clear || stream_error.is_some() || live.factory.has_failed() {
+            return stream_error;
+        }
+        let late = async {
+            tokio::select! {
+                node = error_node => node.ok().and_then(|node| code_of(&node)),
+                () = live.events.settled() => None,
+            }
+        };
+        tokio::time::timeout(LATE_WORD, late).await.ok().flatten()
     }
 
     /// Tells the node what waited when the connection ended.

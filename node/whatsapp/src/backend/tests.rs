@@ -41,6 +41,7 @@ impl Bench {
             namespace,
             Epoch(epoch),
             Arc::default(),
+            Arc::default(),
         )
     }
 }
@@ -677,6 +678,19 @@ async fn an_earlier_owner_cannot_write() {
         new.close();
         assert!(new.put_session("a", b"4").await.is_err());
     }
+}
+
+#[tokio::test]
+async fn nothing_is_written_behind_a_settled_session() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Bench::open(dir.path(), EngineKind::Redb).await.backend(1);
+    let settled = Arc::clone(&store.writes).write_owned().await;
+    let mut late = Box::pin(store.put_session("a", b"late"));
+    assert!(futures::poll!(&mut late).is_pending());
+    store.close();
+    drop(settled);
+    assert!(late.await.is_err());
+    assert_eq!(store.get_session("a").await.unwrap(), None);
 }
 
 #[test]

@@ -181,15 +181,26 @@ impl Session {
 
     /// Waits for a signal that `pick` wants; the others are dropped.
     pub async fn signal<T>(&mut self, pick: impl Fn(&Signal) -> Option<T>) -> T {
+        let signals = &mut self.signals;
         let wait = async {
             loop {
-                let signal = self.signals.recv().await.expect("the account lives");
+                let signal = signals.recv().await.expect("the account lives");
                 if let Some(found) = pick(&signal) {
                     return found;
                 }
             }
         };
-        timeout(DEADLINE, wait).await.expect("the signal comes")
+        let watched = async {
+            match &mut self.running {
+                Some(running) => tokio::select! {
+                    biased;
+                    found = wait => found,
+                    end = running => panic!("the connection ended first: {end:?}"),
+                },
+                None => wait.await,
+            }
+        };
+        timeout(DEADLINE, watched).await.expect("the signal comes")
     }
 
     pub async fn qr(&mut self) -> String {

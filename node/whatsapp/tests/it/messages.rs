@@ -189,7 +189,8 @@ async fn a_killed_session_goes_on_reading_and_writing() {
         seen.push(got.id.to_string());
     }
     bert.send("B9", ANNA, "after").await.unwrap();
-    assert_eq!(words(&anna.incoming().await.message.body), "after");
+    let got = anna.incoming().await.message;
+    assert_eq!((got.id.as_str(), words(&got.body)), ("B9", "after"));
     anna.send("A9", BERT, "still there").await.unwrap();
     assert_eq!(words(&bert.incoming().await.message.body), "still there");
     anna.stop().await;

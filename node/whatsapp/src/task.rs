@@ -1,0 +1,23 @@
+//! The only place of this crate that spawns a task.
+
+use std::future::Future;
+
+use tokio::task::JoinHandle;
+
+/// A task that ends with its owner.
+#[derive(Debug)]
+pub(crate) struct Owned(JoinHandle<()>);
+
+impl Owned {
+    /// Starts it.
+    #[expect(clippy::disallowed_methods, reason = "this is the crate's task module")]
+    pub(crate) fn start(work: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(work))
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
