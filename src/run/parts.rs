@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use switchboard_bus::{Bus, Names, NatsConfig};
+use switchboard_bus::nats::{self, NatsConfig};
+use switchboard_bus::{Bus, Names};
 use switchboard_dialect_kit::{Env, MediaLinks};
 use switchboard_keystore::{Config as StoreConfig, EngineKind, KeyStore, MasterKey};
 use switchboard_node::delivery::{Delivery, DeliveryConfig, Retry};
@@ -111,13 +112,13 @@ pub(super) async fn store(config: &Config, keys: &Keys) -> Result<Arc<dyn KeySto
 }
 
 /// Connects to NATS.
-pub(super) async fn nats(config: &Config, name: &str) -> Result<Bus> {
+pub(super) async fn join(config: &Config, name: &str) -> Result<Bus> {
     if config.nats.url.is_empty() {
         let problem = "it is required for the node and router roles: nats://host:4222";
         return Err(ConfigError::of("nats.url", problem).into());
     }
     let settings = NatsConfig::new(config.nats.url.clone(), format!("switchboard {name}"));
-    switchboard_bus::connect(settings).await.context("connect to nats")
+    nats::connect(settings).await.context("connect to nats")
 }
 
 /// Port 0 is made a real port before anything prints a link with it.
