@@ -55,7 +55,7 @@ pub(crate) fn node(flags: &Flags) -> Result<()> {
     block_on(async {
         let metrics = parts::metrics()?;
         let name = config.node_id()?;
-        let bus = parts::join(&config, &format!("node {name}")).await?;
+        let bus = parts::join(&config, "node", &format!("node {name}")).await?;
         let store = parts::store(&config, &keys).await?;
         let parts = Parts { bus, metrics, store: Some(store) };
         let node = parts.node(&config, &keys).await?;
@@ -82,7 +82,7 @@ pub(crate) fn router(flags: &Flags) -> Result<()> {
     parts::fix_listen(&mut config)?;
     block_on(async {
         let metrics = parts::metrics()?;
-        let bus = parts::join(&config, "router").await?;
+        let bus = parts::join(&config, "router", "router").await?;
         let parts = Parts { bus, metrics, store: None };
         let router = start_router(&config, &keys, &parts).await?;
         told_to_stop().await?;

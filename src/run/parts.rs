@@ -111,13 +111,15 @@ pub(super) async fn store(config: &Config, keys: &Keys) -> Result<Arc<dyn KeySto
     Ok(opened.store)
 }
 
-/// Connects to NATS.
-pub(super) async fn join(config: &Config, name: &str) -> Result<Bus> {
+/// Connects to NATS. Answers come to the role's own inbox, so that NATS can be told to keep one role from reading the
+/// answers to the other; `deploy/nats.conf` does.
+pub(super) async fn join(config: &Config, role: &str, name: &str) -> Result<Bus> {
     if config.nats.url.is_empty() {
         let problem = "it is required for the node and router roles: nats://host:4222";
         return Err(ConfigError::of("nats.url", problem).into());
     }
-    let settings = NatsConfig::new(config.nats.url.clone(), format!("switchboard {name}"));
+    let mut settings = NatsConfig::new(config.nats.url.clone(), format!("switchboard {name}"));
+    settings.inbox = Some(role.to_owned());
     nats::connect(settings).await.context("connect to nats")
 }
 
