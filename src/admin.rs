@@ -17,13 +17,28 @@ use self::client::Client;
 #[derive(Debug, Args)]
 pub(crate) struct AdminCommand {
     /// The router's address
-    #[arg(long, env = "SWITCHBOARD_URL", default_value = "http://127.0.0.1:8080", global = true)]
+    #[arg(
+        long,
+        env = "SWITCHBOARD_URL",
+        default_value = "http://127.0.0.1:8080",
+        global = true
+    )]
     url: String,
     /// The admin key; read from the data folder when absent
-    #[arg(long, env = "SWITCHBOARD_ADMIN_KEY", hide_env_values = true, global = true)]
+    #[arg(
+        long,
+        env = "SWITCHBOARD_ADMIN_KEY",
+        hide_env_values = true,
+        global = true
+    )]
     admin_key: Option<String>,
     /// The data folder of `switchboard up`, where it keeps its admin key
-    #[arg(long, env = "SWITCHBOARD_DATA_DIR", default_value = "./data", global = true)]
+    #[arg(
+        long,
+        env = "SWITCHBOARD_DATA_DIR",
+        default_value = "./data",
+        global = true
+    )]
     data_dir: PathBuf,
     #[command(subcommand)]
     what: What,
@@ -125,23 +140,33 @@ struct NewTenant {
 
 /// Runs one operator command.
 pub(crate) fn run(command: AdminCommand) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let client = Client::new(&command.url, command.admin_key, &command.data_dir)?;
         match command.what {
             What::Session(session) => run_session(&client, session).await,
-            What::Pair { session, tenant, phone: None } => {
-                pair::by_qr(&client, &session, tenant.as_deref()).await
-            }
-            What::Pair { session, tenant, phone: Some(phone) } => {
-                pair::by_code(&client, &session, tenant.as_deref(), &phone).await
-            }
-            What::Tenant(Tenant::Add { id }) => {
-                print(&client.send(Method::POST, "tenants", &[], Some(&NewTenant { id })).await?)
-            }
-            What::Tenant(Tenant::Key { id }) => {
-                print(&client.call(Method::POST, &format!("tenants/{id}/key"), &[]).await?)
-            }
+            What::Pair {
+                session,
+                tenant,
+                phone: None,
+            } => pair::by_qr(&client, &session, tenant.as_deref()).await,
+            What::Pair {
+                session,
+                tenant,
+                phone: Some(phone),
+            } => pair::by_code(&client, &session, tenant.as_deref(), &phone).await,
+            What::Tenant(Tenant::Add { id }) => print(
+                &client
+                    .send(Method::POST, "tenants", &[], Some(&NewTenant { id }))
+                    .await?,
+            ),
+            What::Tenant(Tenant::Key { id }) => print(
+                &client
+                    .call(Method::POST, &format!("tenants/{id}/key"), &[])
+                    .await?,
+            ),
             What::Cluster => print(&client.call(Method::GET, "cluster", &[]).await?),
         }
     })
@@ -151,7 +176,11 @@ async fn run_session(client: &Client, session: Session) -> Result<()> {
     let (method, named, action) = match session {
         Session::Add { id, tenant } => {
             let body = NewSession { id, tenant };
-            return print(&client.send(Method::POST, "sessions", &[], Some(&body)).await?);
+            return print(
+                &client
+                    .send(Method::POST, "sessions", &[], Some(&body))
+                    .await?,
+            );
         }
         Session::List { tenant, state } => {
             let query = [("tenant", tenant.as_deref()), ("state", state.as_deref())];
@@ -166,7 +195,11 @@ async fn run_session(client: &Client, session: Session) -> Result<()> {
         Session::Remove(named) => (Method::DELETE, named, ""),
     };
     let path = format!("sessions/{}{action}", named.id);
-    print(&client.call(method, &path, &[("tenant", named.tenant.as_deref())]).await?)
+    print(
+        &client
+            .call(method, &path, &[("tenant", named.tenant.as_deref())])
+            .await?,
+    )
 }
 
 fn print(answer: &Value) -> Result<()> {

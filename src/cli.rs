@@ -8,7 +8,8 @@ use crate::config::Flags;
 
 /// What is logged when `SWITCHBOARD_LOG` says nothing. The Signal library prints addresses and public keys in some error
 /// lines, so it stays quiet.
-const LOG_DEFAULT: &str = "info,wacore_libsignal=off,whatsapp_rust=warn,wacore=warn,async_nats=warn,sled=warn";
+const LOG_DEFAULT: &str =
+    "info,wacore_libsignal=off,whatsapp_rust=warn,wacore=warn,async_nats=warn,sled=warn";
 
 /// A WhatsApp gateway for thousands of numbers behind five REST APIs.
 #[derive(Debug, Parser)]
@@ -44,8 +45,11 @@ pub(crate) enum Command {
 
 /// Sends log lines to standard error.
 pub(crate) fn start_logging(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("SWITCHBOARD_LOG").unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter =
+        EnvFilter::try_from_env("SWITCHBOARD_LOG").unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Text => lines.init(),
         LogFormat::Json => lines.json().init(),

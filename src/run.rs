@@ -30,8 +30,16 @@ pub(crate) fn up(flags: &Flags) -> Result<()> {
         let metrics = parts::metrics()?;
         let store = parts::store(&config, &keys).await?;
         let storage = BusStorage::new(store.clone()).context("make the bus's rows")?;
-        let bus = in_process::open(std::sync::Arc::new(storage), switchboard_bus::Limits::default()).await;
-        let parts = Parts { bus: bus.context("open the in-process bus")?, metrics, store: Some(store) };
+        let bus = in_process::open(
+            std::sync::Arc::new(storage),
+            switchboard_bus::Limits::default(),
+        )
+        .await;
+        let parts = Parts {
+            bus: bus.context("open the in-process bus")?,
+            metrics,
+            store: Some(store),
+        };
         let node = parts.node(&config, &keys).await?;
         let router = start_router(&config, &keys, &parts).await?;
         let failure = tokio::select! {
@@ -57,7 +65,11 @@ pub(crate) fn node(flags: &Flags) -> Result<()> {
         let name = config.node_id()?;
         let bus = parts::join(&config, "node", &format!("node {name}")).await?;
         let store = parts::store(&config, &keys).await?;
-        let parts = Parts { bus, metrics, store: Some(store) };
+        let parts = Parts {
+            bus,
+            metrics,
+            store: Some(store),
+        };
         let node = parts.node(&config, &keys).await?;
         println!("running node {name}");
         let failure = tokio::select! {
@@ -77,13 +89,19 @@ pub(crate) fn router(flags: &Flags) -> Result<()> {
     let mut config = config::load(flags)?;
     let keys = keys::configured(&config)?;
     if config.cluster.nodes.is_empty() {
-        return Err(ConfigError::of("cluster.nodes", "list the members, as name or name:weight").into());
+        return Err(
+            ConfigError::of("cluster.nodes", "list the members, as name or name:weight").into(),
+        );
     }
     parts::fix_listen(&mut config)?;
     block_on(async {
         let metrics = parts::metrics()?;
         let bus = parts::join(&config, "router", "router").await?;
-        let parts = Parts { bus, metrics, store: None };
+        let parts = Parts {
+            bus,
+            metrics,
+            store: None,
+        };
         let router = start_router(&config, &keys, &parts).await?;
         told_to_stop().await?;
         stop_router(router).await;
@@ -97,13 +115,20 @@ fn refuse_stranger(config: &Config) -> Result<(), ConfigError> {
     if config.members()?.iter().any(|member| member.id == id) {
         return Ok(());
     }
-    let problem = format!("node.id is {id}, which is not in the list: add it, the same on every node and router");
+    let problem = format!(
+        "node.id is {id}, which is not in the list: add it, the same on every node and router"
+    );
     Err(ConfigError::of("cluster.nodes", &problem))
 }
 
 async fn start_router(config: &Config, keys: &Keys, parts: &Parts) -> Result<RouterHandle> {
     let settings = parts::router_config(config, keys, parts)?;
-    let router = Router::start(settings, parts.bus.clone(), switchboard_router::dialects().to_vec()).await;
+    let router = Router::start(
+        settings,
+        parts.bus.clone(),
+        switchboard_router::dialects().to_vec(),
+    )
+    .await;
     let router = router.context("start the router")?;
     println!("listening on http://{}", router.local_addr());
     Ok(router)
@@ -134,6 +159,8 @@ async fn told_to_stop() -> Result<()> {
 }
 
 fn block_on<F: Future<Output = Result<()>>>(work: F) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(work)
 }

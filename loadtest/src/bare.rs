@@ -35,7 +35,10 @@ struct NoHttp;
 #[async_trait]
 impl HttpClient for NoHttp {
     async fn execute(&self, request: HttpRequest) -> Result<HttpResponse> {
-        anyhow::bail!("the benchmark makes no request, {} was asked for", request.url)
+        anyhow::bail!(
+            "the benchmark makes no request, {} was asked for",
+            request.url
+        )
     }
 }
 
@@ -51,17 +54,36 @@ pub(crate) struct Target {
 impl Target {
     /// Asks a simulator for its addresses and key.
     pub(crate) async fn of(url: &str) -> Result<Self> {
-        let http = reqwest::Client::new();
-        let info: Value = http.get(format!("{url}/admin/info")).send().await?.json().await?;
-        let text = |field: &str| info[field].as_str().map(str::to_owned).context("the simulator's info");
+        let http = switchboard_harness::http::client();
+        let info: Value = http
+            .get(format!("{url}/admin/info"))
+            .send()
+            .await?
+            .json()
+            .await?;
+        let text = |field: &str| {
+            info[field]
+                .as_str()
+                .map(str::to_owned)
+                .context("the simulator's info")
+        };
         let key = hex::decode(text("server_key")?)?;
         let server_key = key.try_into().ok().context("the server key has 32 bytes")?;
-        Ok(Self { url: url.to_owned(), ws_url: text("ws_url")?, server_key, http })
+        Ok(Self {
+            url: url.to_owned(),
+            ws_url: text("ws_url")?,
+            server_key,
+            http,
+        })
     }
 
     async fn scan(&self, qr: String, number: &str) -> Result<()> {
         let url = format!("{}/admin/mock-phone/scan-qr", self.url);
-        let request = self.http.post(url).query(&[("number", number), ("name", number)]).body(qr);
+        let request = self
+            .http
+            .post(url)
+            .query(&[("number", number), ("name", number)])
+            .body(qr);
         request.send().await?.error_for_status()?;
         Ok(())
     }
@@ -70,14 +92,27 @@ impl Target {
 /// Pairs one client; returns it with the time from the scan to `Connected`.
 pub(crate) async fn pair(target: &Target, number: u64) -> Result<(BareClient, Duration)> {
     let store = Arc::new(PersistenceManager::new(Arc::new(InMemoryBackend::new())).await?);
-    let certificate = CachedNoiseCert { key: target.server_key, not_before: 0, not_after: i64::MAX };
-    let chain = CachedServerCertChain { intermediate: certificate.clone(), leaf: certificate };
-    store.process_command(DeviceCommand::SetServerCertChain(chain)).await;
-    store.process_command(DeviceCommand::SetId(Some("1@s.whatsapp.net".parse()?))).await;
+    let certificate = CachedNoiseCert {
+        key: target.server_key,
+        not_before: 0,
+        not_after: i64::MAX,
+    };
+    let chain = CachedServerCertChain {
+        intermediate: certificate.clone(),
+        leaf: certificate,
+    };
+    store
+        .process_command(DeviceCommand::SetServerCertChain(chain))
+        .await;
+    store
+        .process_command(DeviceCommand::SetId(Some("1@s.whatsapp.net".parse()?)))
+        .await;
     let client = Client::builder()
         .with_runtime(TokioRuntime)
         .with_persistence_manager(store)
-        .with_transport_factory(TokioWebSocketTransportFactory::new().with_url(target.ws_url.clone()))
+        .with_transport_factory(
+            TokioWebSocketTransportFactory::new().with_url(target.ws_url.clone()),
+        )
         .with_http_client(NoHttp)
         .with_version_override((2, 3000, 1_000_000))
         .build()
@@ -99,7 +134,13 @@ pub(crate) async fn pair(target: &Target, number: u64) -> Result<(BareClient, Du
         }
     }
     let took = scanned.context("connected without a scan")?.elapsed();
-    Ok((BareClient { _client: client, _subscription: subscription }, took))
+    Ok((
+        BareClient {
+            _client: client,
+            _subscription: subscription,
+        },
+        took,
+    ))
 }
 
 /// The child process: pairs, says "ready", stays until its input ends.

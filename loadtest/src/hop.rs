@@ -22,7 +22,10 @@ pub(crate) async fn run(connections: usize, calls: usize) -> Result<()> {
     stack.create_session("hop").await?;
     let local = format!("{}/ping", stack.url);
     let forwarded = format!("{}/session/status/hop", stack.url);
-    let mut rows = [Row::new("answered by the router"), Row::new("forwarded to a node")];
+    let mut rows = [
+        Row::new("answered by the router"),
+        Row::new("forwarded to a node"),
+    ];
     for _ in 0..TURNS {
         for (row, url) in rows.iter_mut().zip([&local, &forwarded]) {
             let turn = measure(url, &stack.tenant_key, connections, calls / TURNS).await?;
@@ -30,13 +33,20 @@ pub(crate) async fn run(connections: usize, calls: usize) -> Result<()> {
         }
     }
     println!("{connections} connections, {calls} calls of each kind");
-    println!("{:<28}{:>10}{:>10}{:>12}", "call", "p50 µs", "p99 µs", "calls/s");
+    println!(
+        "{:<28}{:>10}{:>10}{:>12}",
+        "call", "p50 µs", "p99 µs", "calls/s"
+    );
     for row in &rows {
         row.print();
     }
     let [local, forwarded] = &rows;
     let added = |quantile: f64| forwarded.at(quantile).saturating_sub(local.at(quantile));
-    println!("added by the hop            {:>10}{:>10}", added(0.5), added(0.99));
+    println!(
+        "added by the hop            {:>10}{:>10}",
+        added(0.5),
+        added(0.99)
+    );
     Ok(())
 }
 
@@ -53,8 +63,13 @@ struct Turn {
 
 impl Row {
     fn new(name: &'static str) -> Self {
-        let latency_us = Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are possible"));
-        Self { name, latency_us, took: Duration::ZERO }
+        let latency_us =
+            Histogram::new(3).unwrap_or_else(|_| unreachable!("three digits are possible"));
+        Self {
+            name,
+            latency_us,
+            took: Duration::ZERO,
+        }
     }
 
     fn add(&mut self, turn: &Turn) -> Result<()> {
@@ -69,7 +84,13 @@ impl Row {
 
     fn print(&self) {
         let rate = self.latency_us.len() as f64 / self.took.as_secs_f64();
-        println!("{:<28}{:>10}{:>10}{:>12.0}", self.name, self.at(0.5), self.at(0.99), rate);
+        println!(
+            "{:<28}{:>10}{:>10}{:>12.0}",
+            self.name,
+            self.at(0.5),
+            self.at(0.99),
+            rate
+        );
     }
 }
 
@@ -80,12 +101,19 @@ async fn measure(url: &str, key: &str, connections: usize, calls: usize) -> Resu
     for _ in 0..connections {
         let (left, url, key) = (Arc::clone(&left), url.to_owned(), key.to_owned());
         callers.spawn(async move {
-            let http = reqwest::Client::new();
+            let http = switchboard_harness::http::client();
             let mut latency_us = Histogram::<u64>::new(3)?;
-            while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok() {
+            while left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1))
+                .is_ok()
+            {
                 let start = Instant::now();
                 let answer = http.get(&url).header("x-api-key", &key).send().await?;
-                ensure!(answer.status().is_success(), "{url} answered {}", answer.status());
+                ensure!(
+                    answer.status().is_success(),
+                    "{url} answered {}",
+                    answer.status()
+                );
                 answer.bytes().await?;
                 latency_us.record(u64::try_from(start.elapsed().as_micros())?)?;
             }
@@ -96,5 +124,8 @@ async fn measure(url: &str, key: &str, connections: usize, calls: usize) -> Resu
     while let Some(caller) = callers.join_next().await {
         latency_us.add(caller??)?;
     }
-    Ok(Turn { latency_us, took: begin.elapsed() })
+    Ok(Turn {
+        latency_us,
+        took: begin.elapsed(),
+    })
 }

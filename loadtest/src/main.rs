@@ -62,9 +62,14 @@ enum What {
 #[tokio::main]
 async fn main() -> Result<()> {
     match Cli::parse().what {
-        What::Idle { sessions, watch } => idle::run(sessions, std::time::Duration::from_secs(watch)).await,
+        What::Idle { sessions, watch } => {
+            idle::run(sessions, std::time::Duration::from_secs(watch)).await
+        }
         What::Hop { connections, calls } => hop::run(connections, calls).await,
         What::Pairing { rounds } => pairing::run(rounds).await,
-        What::Bare { simulator, sessions } => bare::run(&simulator, sessions).await,
+        What::Bare {
+            simulator,
+            sessions,
+        } => bare::run(&simulator, sessions).await,
     }
 }

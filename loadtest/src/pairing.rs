@@ -24,8 +24,13 @@ pub(crate) async fn run(rounds: usize) -> Result<()> {
         own.push(sessions::pair(&stack, &simulator, round).await?);
     }
     println!("{rounds} pairings, one after the other, from the scan to the connected state");
-    println!("(the simulator closes the pairing connection 100 ms after the link, as WhatsApp takes its time; it is part of both)");
-    println!("{:<28}{:>10}{:>10}{:>10}", "client", "p50 ms", "p90 ms", "max ms");
+    println!(
+        "(the simulator closes the pairing connection 100 ms after the link, as WhatsApp takes its time; it is part of both)"
+    );
+    println!(
+        "{:<28}{:>10}{:>10}{:>10}",
+        "client", "p50 ms", "p90 ms", "max ms"
+    );
     print("bare library", &mut yardstick);
     print("switchboard up", &mut own);
     Ok(())

@@ -22,8 +22,14 @@ pub(crate) async fn pair(stack: &Stack, simulator: &Simulator, at: usize) -> Res
     let mut shown = String::new();
     let mut scanned: Option<Instant> = None;
     for _ in 0..QUESTIONS_MAX {
-        let question = if shown.is_empty() { String::new() } else { format!("&shown={}", escape(&shown)) };
-        let answer: Value = stack.admin_get(&format!("sessions/{id}/pairing?wait=20{question}")).await?;
+        let question = if shown.is_empty() {
+            String::new()
+        } else {
+            format!("&shown={}", escape(&shown))
+        };
+        let answer: Value = stack
+            .admin_get(&format!("sessions/{id}/pairing?wait=20{question}"))
+            .await?;
         let status = &answer["status"];
         if status["state"] == "connected" {
             return Ok(scanned.context("connected without a scan")?.elapsed());
@@ -31,7 +37,9 @@ pub(crate) async fn pair(stack: &Stack, simulator: &Simulator, at: usize) -> Res
         if let (None, Some(qr)) = (scanned, status["challenge"]["text"].as_str()) {
             shown = qr.to_owned();
             scanned = Some(Instant::now());
-            simulator.scan(qr, &(FIRST_NUMBER + at as u64).to_string()).await?;
+            simulator
+                .scan(qr, &(FIRST_NUMBER + at as u64).to_string())
+                .await?;
         }
     }
     bail!("{id} did not connect")
@@ -47,5 +55,13 @@ pub(crate) async fn pair_many(stack: &Stack, simulator: &Simulator, count: usize
 /// Percent-encodes a query value.
 fn escape(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    text.bytes()
+        .map(|b| {
+            if plain(b) {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect()
 }

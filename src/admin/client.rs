@@ -41,11 +41,20 @@ impl Client {
                         path.display()
                     )
                 };
-                std::fs::read_to_string(&path).with_context(hint)?.trim().to_owned()
+                std::fs::read_to_string(&path)
+                    .with_context(hint)?
+                    .trim()
+                    .to_owned()
             }
         };
-        let http = reqwest::Client::builder().timeout(ANSWER_WAIT_MAX).build()?;
-        Ok(Self { base: format!("{}/admin/v1", url.trim_end_matches('/')), key, http })
+        let http = reqwest::Client::builder()
+            .timeout(ANSWER_WAIT_MAX)
+            .build()?;
+        Ok(Self {
+            base: format!("{}/admin/v1", url.trim_end_matches('/')),
+            key,
+            http,
+        })
     }
 
     /// A call without a body.
@@ -67,17 +76,32 @@ impl Client {
         body: Option<&B>,
     ) -> Result<Value> {
         let url = format!("{}/{path}", self.base);
-        let query: Vec<_> = query.iter().filter_map(|(k, v)| v.map(|v| (*k, v))).collect();
-        let mut request = self.http.request(method, &url).bearer_auth(&self.key).query(&query);
+        let query: Vec<_> = query
+            .iter()
+            .filter_map(|(k, v)| v.map(|v| (*k, v)))
+            .collect();
+        let mut request = self
+            .http
+            .request(method, &url)
+            .bearer_auth(&self.key)
+            .query(&query);
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.with_context(|| format!("reach the router at {url}"))?;
+        let response = request
+            .send()
+            .await
+            .with_context(|| format!("reach the router at {url}"))?;
         let status = response.status();
-        let text = response.text().await.with_context(|| format!("read the answer of {url}"))?;
+        let text = response
+            .text()
+            .await
+            .with_context(|| format!("read the answer of {url}"))?;
         if !status.is_success() {
-            let problem: Problem =
-                serde_json::from_str(&text).unwrap_or(Problem { title: None, detail: Some(text) });
+            let problem: Problem = serde_json::from_str(&text).unwrap_or(Problem {
+                title: None,
+                detail: Some(text),
+            });
             let words = problem.detail.or(problem.title).unwrap_or_default();
             bail!("the router answered {status}: {words}");
         }

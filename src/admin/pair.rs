@@ -45,11 +45,21 @@ pub(super) async fn by_qr(client: &Client, session: &str, tenant: Option<&str>) 
 }
 
 /// Prints a code to type on the phone, then waits for the link.
-pub(super) async fn by_code(client: &Client, session: &str, tenant: Option<&str>, phone: &str) -> Result<()> {
+pub(super) async fn by_code(
+    client: &Client,
+    session: &str,
+    tenant: Option<&str>,
+    phone: &str,
+) -> Result<()> {
     let path = format!("sessions/{session}/pairing-code");
     let body = CodeRequest { phone };
-    let answer = client.send(Method::POST, &path, &[("tenant", tenant)], Some(&body)).await?;
-    let code = answer.get("code").and_then(serde_json::Value::as_str).context("no code in the answer")?;
+    let answer = client
+        .send(Method::POST, &path, &[("tenant", tenant)], Some(&body))
+        .await?;
+    let code = answer
+        .get("code")
+        .and_then(serde_json::Value::as_str)
+        .context("no code in the answer")?;
     println!("On the phone: Linked devices > Link a device > Link with phone number instead");
     println!("{}", grouped(code));
     let mut shown = code.to_owned();
@@ -68,10 +78,19 @@ pub(super) async fn by_code(client: &Client, session: &str, tenant: Option<&str>
 }
 
 /// Waits for a challenge other than the one shown, or for another state.
-async fn ask(client: &Client, session: &str, tenant: Option<&str>, shown: &str) -> Result<SessionStatus> {
+async fn ask(
+    client: &Client,
+    session: &str,
+    tenant: Option<&str>,
+    shown: &str,
+) -> Result<SessionStatus> {
     let path = format!("sessions/{session}/pairing");
     let shown = Some(shown).filter(|shown| !shown.is_empty());
-    let query = [("tenant", tenant), ("wait", Some(WAIT_SECS)), ("shown", shown)];
+    let query = [
+        ("tenant", tenant),
+        ("wait", Some(WAIT_SECS)),
+        ("shown", shown),
+    ];
     let answer = client.call(Method::GET, &path, &query).await?;
     let pairing: Pairing = serde_json::from_value(answer).context("read the pairing state")?;
     Ok(pairing.status)
@@ -81,11 +100,18 @@ async fn ask(client: &Client, session: &str, tenant: Option<&str>, shown: &str) 
 fn finished(session: &str, status: &SessionStatus) -> Result<bool> {
     match status.state {
         SessionState::Connected => {
-            let phone = status.identity.as_ref().map_or_else(String::new, |me| format!(" as +{}", me.phone.user()));
+            let phone = status
+                .identity
+                .as_ref()
+                .map_or_else(String::new, |me| format!(" as +{}", me.phone.user()));
             println!("{session} is connected{phone}");
             Ok(true)
         }
-        SessionState::Banned | SessionState::Parked | SessionState::LoggedOut | SessionState::Replaced | SessionState::Stopped => {
+        SessionState::Banned
+        | SessionState::Parked
+        | SessionState::LoggedOut
+        | SessionState::Replaced
+        | SessionState::Stopped => {
             let reason = status.reason.as_deref().unwrap_or("no reason given");
             bail!("{session} is {:?}: {reason}", status.state)
         }
@@ -95,16 +121,26 @@ fn finished(session: &str, status: &SessionStatus) -> Result<bool> {
             }
             Ok(false)
         }
-        SessionState::Starting | SessionState::Connecting | SessionState::Syncing | SessionState::Waiting => Ok(false),
+        SessionState::Starting
+        | SessionState::Connecting
+        | SessionState::Syncing
+        | SessionState::Waiting => Ok(false),
     }
 }
 
 fn draw(text: &str) -> Result<()> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).context("draw the qr code")?;
     // Dark terminals show light blocks: the colours are swapped so that cameras see dark on light.
-    let picture = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+    let picture = code
+        .render::<Dense1x2>()
+        .dark_color(Dense1x2::Light)
+        .light_color(Dense1x2::Dark)
+        .build();
     let mut out = std::io::stdout().lock();
-    writeln!(out, "\n{picture}\nOn the phone: Linked devices > Link a device, then scan. A fresh code follows by itself.")?;
+    writeln!(
+        out,
+        "\n{picture}\nOn the phone: Linked devices > Link a device, then scan. A fresh code follows by itself."
+    )?;
     out.flush()?;
     Ok(())
 }

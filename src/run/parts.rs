@@ -45,7 +45,10 @@ impl Parts {
     pub(super) async fn node(&self, config: &Config, keys: &Keys) -> Result<NodeHandle> {
         let store = self.store.clone().context("a node needs a store")?;
         let guard = Guard::new(config.egress.allow.clone());
-        let media = MediaConfig { file_bytes_max: config.limits.media_bytes, guard: guard.clone() };
+        let media = MediaConfig {
+            file_bytes_max: config.limits.media_bytes,
+            guard: guard.clone(),
+        };
         let media = MediaStore::open(&config.data_dir.join("media"), media).map_err(spoken)?;
         let media = Arc::new(media);
         let delivery = DeliveryConfig {
@@ -67,8 +70,13 @@ impl Parts {
             names: names(config)?,
             limits,
         };
-        let ports = Ports { media, delivery: Arc::new(delivery) };
-        Node::start(node, self.bus.clone(), store, Arc::new(connector), ports).await.context("start the node")
+        let ports = Ports {
+            media,
+            delivery: Arc::new(delivery),
+        };
+        Node::start(node, self.bus.clone(), store, Arc::new(connector), ports)
+            .await
+            .context("start the node")
     }
 
     /// Closes the store, last of all.
@@ -89,7 +97,9 @@ fn spoken(error: switchboard_vocab::OpError) -> anyhow::Error {
 
 /// Installs the recorder of this process's metrics.
 pub(super) fn metrics() -> Result<PrometheusHandle> {
-    PrometheusBuilder::new().install_recorder().context("install the metrics recorder")
+    PrometheusBuilder::new()
+        .install_recorder()
+        .context("install the metrics recorder")
 }
 
 /// Opens the node's store. One that does not open was moved aside by the store itself, which is said loudly.
@@ -99,8 +109,14 @@ pub(super) async fn store(config: &Config, keys: &Keys) -> Result<Arc<dyn KeySto
         StoreEngine::Redb => EngineKind::Redb,
     };
     let folder = config.data_dir.join("store");
-    let opened = switchboard_keystore::open(StoreConfig::new(&folder, engine, MasterKey::new(keys.master)));
-    let opened = opened.await.with_context(|| format!("open the store in {}", folder.display()))?;
+    let opened = switchboard_keystore::open(StoreConfig::new(
+        &folder,
+        engine,
+        MasterKey::new(keys.master),
+    ));
+    let opened = opened
+        .await
+        .with_context(|| format!("open the store in {}", folder.display()))?;
     if let Some(aside) = &opened.moved_aside {
         tracing::error!(
             path = %aside.path.display(),
@@ -164,13 +180,19 @@ fn names(config: &Config) -> Result<Names, ConfigError> {
 }
 
 fn links(config: &Config, keys: &Keys) -> MediaLinks {
-    let base = config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
+    let base = config
+        .public_url
+        .clone()
+        .unwrap_or_else(|| format!("http://{}", config.listen));
     MediaLinks::new(base, keys.media_links())
 }
 
 fn whatsapp(config: &Config) -> Result<WhatsappConfig, ConfigError> {
     let endpoint = match (&config.whatsapp.endpoint, config.server_key_bytes()?) {
-        (Some(ws_url), Some(server_key)) => Endpoint::Simulator { ws_url: ws_url.clone(), server_key },
+        (Some(ws_url), Some(server_key)) => Endpoint::Simulator {
+            ws_url: ws_url.clone(),
+            server_key,
+        },
         _ => Endpoint::Real,
     };
     Ok(WhatsappConfig {

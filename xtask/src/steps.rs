@@ -15,16 +15,46 @@ struct Step {
 }
 
 const STEPS: &[Step] = &[
-    Step { name: "format", run: || cargo(&["fmt", "--all", "--check"]) },
-    Step { name: "tidy", run: || tidy::run(false) },
-    Step { name: "lint", run: lint },
-    Step { name: "deny", run: deny },
-    Step { name: "build", run: build },
-    Step { name: "coverage", run: coverage::check },
-    Step { name: "unit", run: unit },
-    Step { name: "e2e", run: e2e },
-    Step { name: "doc", run: doc },
-    Step { name: "demo", run: || demo::run(true) },
+    Step {
+        name: "format",
+        run: || cargo(&["fmt", "--all", "--check"]),
+    },
+    Step {
+        name: "tidy",
+        run: || tidy::run(false),
+    },
+    Step {
+        name: "lint",
+        run: lint,
+    },
+    Step {
+        name: "deny",
+        run: deny,
+    },
+    Step {
+        name: "build",
+        run: build,
+    },
+    Step {
+        name: "coverage",
+        run: coverage::check,
+    },
+    Step {
+        name: "unit",
+        run: unit,
+    },
+    Step {
+        name: "e2e",
+        run: e2e,
+    },
+    Step {
+        name: "doc",
+        run: doc,
+    },
+    Step {
+        name: "demo",
+        run: || demo::run(true),
+    },
 ];
 
 /// Runs the steps, all or those named.
@@ -35,7 +65,9 @@ pub(crate) fn test(only: &[String]) -> Result<()> {
             bail!("there is no step {name}; there are {}", known.join(", "));
         }
     }
-    let chosen = STEPS.iter().filter(|step| only.is_empty() || only.iter().any(|name| name == step.name));
+    let chosen = STEPS
+        .iter()
+        .filter(|step| only.is_empty() || only.iter().any(|name| name == step.name));
     let mut times = Vec::new();
     for step in chosen {
         println!("\n== {} ==", step.name);
@@ -56,7 +88,15 @@ fn now() -> Instant {
 }
 
 fn lint() -> Result<()> {
-    cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"])
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ])
 }
 
 /// cargo-deny, where the machine has it; `tidy` checks the licences everywhere.
@@ -75,7 +115,11 @@ fn build() -> Result<()> {
 fn unit() -> Result<()> {
     run_tests(&["--workspace", "--exclude", "switchboard-e2e"])?;
     // nextest runs no documentation tests, and `cargo test` has run them already.
-    if has_nextest() { cargo(&["test", "--workspace", "--doc", "--locked"]) } else { Ok(()) }
+    if has_nextest() {
+        cargo(&["test", "--workspace", "--doc", "--locked"])
+    } else {
+        Ok(())
+    }
 }
 
 fn e2e() -> Result<()> {
@@ -97,7 +141,11 @@ fn run_tests(what: &[&str]) -> Result<()> {
 fn doc() -> Result<()> {
     let mut command = Command::new("cargo");
     command.env("RUSTDOCFLAGS", "-D warnings");
-    check(command.args(["doc", "--workspace", "--no-deps", "--locked"]).current_dir(root()))
+    check(
+        command
+            .args(["doc", "--workspace", "--no-deps", "--locked"])
+            .current_dir(root()),
+    )
 }
 
 fn has_nextest() -> bool {
@@ -116,7 +164,9 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
 
 /// Runs a command that must succeed.
 pub(crate) fn check(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("start {command:?}"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("start {command:?}"))?;
     if !status.success() {
         bail!("{command:?} ended with {status}");
     }

@@ -14,7 +14,12 @@ use crate::steps::root;
 pub(crate) fn run(write: bool) -> Result<()> {
     let mut broken = Vec::new();
     compare("xtask/edges.txt", &edges::found()?, write, &mut broken)?;
-    compare("xtask/long-files.txt", &sources::long_files()?, write, &mut broken)?;
+    compare(
+        "xtask/long-files.txt",
+        &sources::long_files()?,
+        write,
+        &mut broken,
+    )?;
     broken.extend(sources::broken_rules()?);
     broken.extend(licences::not_allowed()?);
     if broken.is_empty() {
@@ -34,11 +39,21 @@ fn compare(path: &str, found: &str, write: bool, broken: &mut Vec<String>) -> Re
         return fs::write(&file, found).with_context(|| format!("write {path}"));
     }
     let kept = fs::read_to_string(&file).unwrap_or_default();
-    for line in found.lines().filter(|line| !kept.lines().any(|k| k == *line)) {
-        broken.push(format!("{path}: new: {line} (justify it, then `cargo xtask tidy --write`)"));
+    for line in found
+        .lines()
+        .filter(|line| !kept.lines().any(|k| k == *line))
+    {
+        broken.push(format!(
+            "{path}: new: {line} (justify it, then `cargo xtask tidy --write`)"
+        ));
     }
-    for line in kept.lines().filter(|line| !found.lines().any(|f| f == *line)) {
-        broken.push(format!("{path}: gone: {line} (run `cargo xtask tidy --write`)"));
+    for line in kept
+        .lines()
+        .filter(|line| !found.lines().any(|f| f == *line))
+    {
+        broken.push(format!(
+            "{path}: gone: {line} (run `cargo xtask tidy --write`)"
+        ));
     }
     Ok(())
 }

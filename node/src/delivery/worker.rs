@@ -26,7 +26,7 @@ const PAYLOAD_MEDIA_MAX: u64 = 10_000_000;
 /// Wait after the outbox could not be read.
 const OUTBOX_RETRY: Duration = Duration::from_secs(1);
 
-/// Delivers until told to stop.
+/// Delivers until told to stop. A call under way is finished first; whoever waits for us has a limit and aborts.
 pub(super) async fn run(
     shared: Arc<Shared>,
     session: SessionDelivery,
@@ -37,21 +37,15 @@ pub(super) async fn run(
         shared,
         session,
         webhook,
+        stop,
         position: 0,
         noted: 0,
     };
-    while !stop.is_cancelled() {
-        let step = tokio::select! {
-            () = stop.cancelled() => break,
-            step = worker.step() => step,
-        };
-        if let Err(error) = step {
+    while !worker.stop.is_cancelled() {
+        if let Err(error) = worker.step().await {
             let session = &worker.session.scope.session;
             tracing::warn!(%session, error = ?error.internal, "read the outbox for a webhook");
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(OUTBOX_RETRY) => {}
-            }
+            worker.pause(OUTBOX_RETRY).await;
         }
     }
     if let Err(error) = worker.note().await {
@@ -83,6 +77,7 @@ struct Worker {
     shared: Arc<Shared>,
     session: SessionDelivery,
     webhook: Webhook,
+    stop: CancellationToken,
     /// The last event this webhook has passed.
     position: u64,
     /// The position that is durable.
@@ -102,15 +97,17 @@ impl Worker {
         if batch.is_empty() {
             self.note().await?;
             let position = self.position;
-            return last
-                .wait_for(|last| *last > position)
-                .await
-                .map(drop)
-                .map_err(|_| OpError::internal("the session's outbox has closed"));
+            return tokio::select! {
+                () = self.stop.cancelled() => Ok(()),
+                more = last.wait_for(|last| *last > position) => match more {
+                    Ok(_) => Ok(()),
+                    Err(_) => Err(OpError::internal("the session's outbox has closed")),
+                },
+            };
         }
         for event in batch {
-            if self.webhook.wants(event.event.class()) {
-                self.deliver(&event).await;
+            if self.webhook.wants(event.event.class()) && !self.deliver(&event).await {
+                return Ok(());
             }
             self.position = event.sequence;
             if self.position - self.noted >= NOTE_EVERY {
@@ -131,14 +128,23 @@ impl Worker {
         Ok(())
     }
 
-    /// Calls until the receiver has taken every payload of the event, or it is time to give up.
-    async fn deliver(&self, event: &Envelope) {
+    /// Waits, unless told to stop.
+    async fn pause(&self, wait: Duration) {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+
+    /// Calls until the receiver has taken every payload of the event, or it is time to give up. `false` when told to stop
+    /// in between: the event is then delivered again later.
+    async fn deliver(&self, event: &Envelope) -> bool {
         for payload in payloads(&self.shared, &self.session, &self.webhook, event).await {
             let mut tries = 0;
             loop {
                 let outcome = {
                     let Ok(_permit) = self.shared.calls.acquire().await else {
-                        return;
+                        return false;
                     };
                     self.shared
                         .poster
@@ -152,7 +158,10 @@ impl Worker {
                     Outcome::Never(why) => why,
                     Outcome::Again(why) => match self.shared.retry.wait_after(tries) {
                         Some(wait) => {
-                            tokio::time::sleep(wait).await;
+                            self.pause(wait).await;
+                            if self.stop.is_cancelled() {
+                                return false;
+                            }
                             continue;
                         }
                         None => why,
@@ -165,6 +174,7 @@ impl Worker {
                 break;
             }
         }
+        true
     }
 }
 

@@ -28,17 +28,27 @@ pub fn document() -> String {
         let rows = (dialect.routes)().into_rows();
         let own = || rows.iter().filter(|row| !row.alias);
         let refused = |wanted: fn(Refusal) -> bool| {
-            own().filter(|row| matches!(row.action, Action::Refused(refusal) if wanted(refusal))).count()
+            own()
+                .filter(|row| matches!(row.action, Action::Refused(refusal) if wanted(refusal)))
+                .count()
         };
         let later = refused(|refusal| refusal == Refusal::LaterRelease);
         let never = refused(|refusal| refusal != Refusal::LaterRelease);
         let all = own().count();
-        let line = format!("| {} | {all} | {} | {later} | {never} |\n", dialect.name, all - later - never);
+        let line = format!(
+            "| {} | {all} | {} | {later} | {never} |\n",
+            dialect.name,
+            all - later - never
+        );
         text.push_str(&line);
     }
     for dialect in dialects() {
         // Writing to a String cannot fail.
-        let _ = write!(text, "\n## {}\n\n| call | becomes |\n|---|---|\n", dialect.name);
+        let _ = write!(
+            text,
+            "\n## {}\n\n| call | becomes |\n|---|---|\n",
+            dialect.name
+        );
         for row in (dialect.routes)().into_rows() {
             text.push_str(&line(&row));
         }
@@ -68,11 +78,18 @@ mod tests {
         for dialect in dialects() {
             for row in (dialect.routes)().into_rows() {
                 // Names of parameters do not tell paths apart.
-                let shape: Vec<_> =
-                    row.path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect();
+                let shape: Vec<_> = row
+                    .path
+                    .split('/')
+                    .map(|part| if part.starts_with('{') { "{}" } else { part })
+                    .collect();
                 let key = (row.method.clone(), shape.join("/"));
                 let earlier = seen.insert(key, dialect.name);
-                assert_eq!(earlier, None, "{} {} of {} is taken", row.method, row.path, dialect.name);
+                assert_eq!(
+                    earlier, None,
+                    "{} {} of {} is taken",
+                    row.method, row.path, dialect.name
+                );
             }
         }
     }
@@ -84,7 +101,8 @@ mod tests {
             for row in (dialect.routes)().into_rows() {
                 if let Action::Call(endpoint) = &row.action {
                     let name = endpoint.operation();
-                    let known = SESSION_OPERATIONS.contains(&name) || CLUSTER_OPERATIONS.contains(&name);
+                    let known =
+                        SESSION_OPERATIONS.contains(&name) || CLUSTER_OPERATIONS.contains(&name);
                     assert!(known, "{} {} becomes {name}", row.method, row.path);
                 }
             }

@@ -37,8 +37,20 @@ impl World {
         let nats = TestServer::start().await.context("start nats-server")?;
         let simulator = Simulator::start(folder.path(), seed).await?;
         let receiver = Receiver::start().await?;
-        let stack = Stack::cluster(&simulator, &nats.url(), &NODES, Some(receiver.hook(wwebjs_hook))).await?;
-        Ok(Self { simulator, receiver, stack, nats, folder })
+        let stack = Stack::cluster(
+            &simulator,
+            &nats.url(),
+            &NODES,
+            Some(receiver.hook(wwebjs_hook)),
+        )
+        .await?;
+        Ok(Self {
+            simulator,
+            receiver,
+            stack,
+            nats,
+            folder,
+        })
     }
 
     /// A paired session of that system whose webhooks go to the receiver's hook of the same name.
@@ -58,7 +70,11 @@ impl World {
     /// The scenario's own.
     pub fn explain<T>(&self, result: Result<T>) -> Result<T> {
         result.with_context(|| {
-            format!("the processes said:\n{}{}", self.stack.output(), self.simulator.program.output())
+            format!(
+                "the processes said:\n{}{}",
+                self.stack.output(),
+                self.simulator.program.output()
+            )
         })
     }
 
@@ -74,12 +90,18 @@ impl World {
 /// # Errors
 /// Never in practice: one of the first hundred fits.
 pub fn id_on(node: &str, prefix: &str) -> Result<String> {
-    let members = NODES.iter().map(|id| Ok(Member::new(id.parse()?, 1))).collect::<Result<Vec<_>>>()?;
+    let members = NODES
+        .iter()
+        .map(|id| Ok(Member::new(id.parse()?, 1)))
+        .collect::<Result<Vec<_>>>()?;
     let members = Members::new(members);
     for at in 0..100 {
         let id = format!("{prefix}-{at}");
         let session: SessionRef = format!("default/{id}").parse()?;
-        if members.first(&session).is_some_and(|first| first.as_str() == node) {
+        if members
+            .first(&session)
+            .is_some_and(|first| first.as_str() == node)
+        {
             return Ok(id);
         }
     }
@@ -92,7 +114,11 @@ pub fn id_on(node: &str, prefix: &str) -> Result<String> {
 /// When it cannot be encoded.
 pub fn picture(shade: u8) -> Result<Vec<u8>> {
     let picture = image::RgbImage::from_fn(48, 32, |x, y| {
-        image::Rgb([u8::try_from(x * 5).unwrap_or(255), u8::try_from(y * 7).unwrap_or(255), shade])
+        image::Rgb([
+            u8::try_from(x * 5).unwrap_or(255),
+            u8::try_from(y * 7).unwrap_or(255),
+            shade,
+        ])
     });
     let mut bytes = std::io::Cursor::new(Vec::new());
     picture.write_to(&mut bytes, image::ImageFormat::Png)?;

@@ -57,7 +57,12 @@ pub trait Driver: Send + Sync {
     /// Sends a text; returns the id that system gave the message, where it gives one.
     fn send_text(&self, to: &str, text: &str) -> LocalBoxFuture<'_, Result<Option<String>>>;
     /// Sends a picture; `false` where that system does not take this form.
-    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> LocalBoxFuture<'_, Result<bool>>;
+    fn send_picture(
+        &self,
+        to: &str,
+        picture: Picture,
+        caption: &str,
+    ) -> LocalBoxFuture<'_, Result<bool>>;
     /// The texts of that conversation; `None` where that system lists no messages.
     fn list(&self, with: &str) -> LocalBoxFuture<'_, Result<Option<Vec<String>>>>;
     /// The messages of others in a webhook call.
@@ -77,13 +82,25 @@ pub const NAMES: [&str; 5] = ["whapi", "wapi", "chatapi", "wuzapi", "wwebjs"];
 /// # Errors
 /// When the session cannot be created.
 pub async fn create(dialect: &str, stack: &Stack, id: &str) -> Result<Box<dyn Driver>> {
-    let http = reqwest::Client::new();
+    let http = crate::http::client();
     Ok(match dialect {
         "wwebjs" => Box::new(wwebjs::Wwebjs::new(http, &stack.url, id, &stack.tenant_key)),
         "wapi" => Box::new(wapi::Wapi::new(http, &stack.url, id, &stack.tenant_key)),
-        "whapi" => Box::new(whapi::Whapi::new(http, &stack.url, &stack.create_session(id).await?)),
-        "chatapi" => Box::new(chatapi::Chatapi::new(http, &stack.url, &stack.create_session(id).await?)),
-        "wuzapi" => Box::new(wuzapi::Wuzapi::new(http, &stack.url, &stack.create_session(id).await?)),
+        "whapi" => Box::new(whapi::Whapi::new(
+            http,
+            &stack.url,
+            &stack.create_session(id).await?,
+        )),
+        "chatapi" => Box::new(chatapi::Chatapi::new(
+            http,
+            &stack.url,
+            &stack.create_session(id).await?,
+        )),
+        "wuzapi" => Box::new(wuzapi::Wuzapi::new(
+            http,
+            &stack.url,
+            &stack.create_session(id).await?,
+        )),
         other => bail!("there is no driver for {other}"),
     })
 }
@@ -92,9 +109,19 @@ pub async fn create(dialect: &str, stack: &Stack, id: &str) -> Result<Box<dyn Dr
 ///
 /// # Errors
 /// When it does not come that far in time.
-pub async fn pair(driver: &dyn Driver, simulator: &crate::simulator::Simulator, number: &str) -> Result<()> {
-    driver.start().await.with_context(|| format!("{}: start", driver.name()))?;
-    let qr = driver.qr().await.with_context(|| format!("{}: qr code", driver.name()))?;
+pub async fn pair(
+    driver: &dyn Driver,
+    simulator: &crate::simulator::Simulator,
+    number: &str,
+) -> Result<()> {
+    driver
+        .start()
+        .await
+        .with_context(|| format!("{}: start", driver.name()))?;
+    let qr = driver
+        .qr()
+        .await
+        .with_context(|| format!("{}: qr code", driver.name()))?;
     simulator.scan(&qr, number).await?;
     connected(driver).await
 }
@@ -104,11 +131,14 @@ pub async fn pair(driver: &dyn Driver, simulator: &crate::simulator::Simulator, 
 /// # Errors
 /// When it does not in time.
 pub async fn connected(driver: &dyn Driver) -> Result<()> {
-    wait::until(&format!("{} to be connected", driver.name()), async || match driver.is_connected().await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err("not connected".to_owned()),
-        Err(error) => Err(format!("{error:#}")),
-    })
+    wait::until(
+        &format!("{} to be connected", driver.name()),
+        async || match driver.is_connected().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err("not connected".to_owned()),
+            Err(error) => Err(format!("{error:#}")),
+        },
+    )
     .await
 }
 
@@ -137,14 +167,19 @@ fn data_uri(mime: &str, bytes: &[u8]) -> String {
 /// # Errors
 /// When there is no readable code in it.
 pub fn read_qr(png: &[u8]) -> Result<String> {
-    let picture = image::load_from_memory(png).context("the qr picture")?.to_luma8();
+    let picture = image::load_from_memory(png)
+        .context("the qr picture")?
+        .to_luma8();
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let mut prepared = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| {
         let (x, y) = (u32::try_from(x).unwrap_or(0), u32::try_from(y).unwrap_or(0));
         picture.get_pixel(x, y).0[0]
     });
     let grids = prepared.detect_grids();
-    let (_, text) = grids.first().context("no qr code in the picture")?.decode()?;
+    let (_, text) = grids
+        .first()
+        .context("no qr code in the picture")?
+        .decode()?;
     Ok(text)
 }
 
@@ -156,15 +191,26 @@ fn read_qr_uri(uri: &str) -> Result<String> {
 
 /// A field as text.
 fn text_of(value: &Value, pointer: &str) -> Option<String> {
-    value.pointer(pointer).and_then(Value::as_str).map(str::to_owned)
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .map(str::to_owned)
 }
 
 /// The digits of an address of any spelling.
 fn digits(address: &str) -> String {
-    address.split(['@', ':']).next().unwrap_or_default().to_owned()
+    address
+        .split(['@', ':'])
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The items of an array field.
 fn items<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
-    value.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
+    value
+        .pointer(pointer)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }

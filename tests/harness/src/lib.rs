@@ -10,6 +10,7 @@
 )]
 
 pub mod drivers;
+pub mod http;
 pub mod processes;
 pub mod simulator;
 pub mod stack;

@@ -56,11 +56,18 @@ impl Program {
         if waited {
             return Ok(program);
         }
-        bail!("{name} did not become ready; its output:\n{}", program.output())
+        bail!(
+            "{name} did not become ready; its output:\n{}",
+            program.output()
+        )
     }
 
     fn spawn(name: &str, mut command: Command, ready_prefix: &'static str) -> Result<Self> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
         let mut child = command.spawn().with_context(|| format!("start {name}"))?;
         let lines = Arc::new(Mutex::new(VecDeque::new()));
         let (tell, ready) = watch::channel(None);
@@ -87,7 +94,12 @@ impl Program {
                 kept.push_back(line);
             }
         }));
-        Ok(Self { name: name.to_owned(), child, ready, lines })
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            ready,
+            lines,
+        })
     }
 
     /// What followed the prefix in the ready line.
@@ -106,7 +118,10 @@ impl Program {
     #[must_use]
     pub fn output(&self) -> String {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().map(|line| format!("  [{}] {line}\n", self.name)).collect()
+        lines
+            .iter()
+            .map(|line| format!("  [{}] {line}\n", self.name))
+            .collect()
     }
 
     /// Kills the program at once (SIGKILL) and waits until it is gone.
@@ -114,7 +129,10 @@ impl Program {
     /// # Errors
     /// When the signal cannot be sent.
     pub async fn kill(&mut self) -> Result<()> {
-        self.child.kill().await.with_context(|| format!("kill {}", self.name))
+        self.child
+            .kill()
+            .await
+            .with_context(|| format!("kill {}", self.name))
     }
 
     /// Asks the program to end (SIGTERM) and waits for it; returns whether it ended with success.
@@ -123,13 +141,17 @@ impl Program {
     /// When it does not end in time.
     pub async fn terminate(&mut self) -> Result<bool> {
         if let Some(pid) = self.child.id() {
-            let sent = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
+            let sent = Command::new("kill")
+                .args(["-TERM", &pid.to_string()])
+                .status()
+                .await?;
             if !sent.success() {
                 bail!("send SIGTERM to {}", self.name);
             }
         }
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        let status = ended.with_context(|| format!("{} ignores SIGTERM:\n{}", self.name, self.output()))??;
+        let status = ended
+            .with_context(|| format!("{} ignores SIGTERM:\n{}", self.name, self.output()))??;
         Ok(status.success())
     }
 

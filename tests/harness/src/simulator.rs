@@ -51,9 +51,21 @@ impl Simulator {
         program.args(["--listen", "127.0.0.1:0", "--seed", &seed.to_string()]);
         let program = Program::start("simulator", program, "listening on ").await?;
         let url = program.ready_text();
-        let http = reqwest::Client::new();
-        let info: Info = http.get(format!("{url}/admin/info")).send().await?.error_for_status()?.json().await?;
-        Ok(Self { program, url, ws_url: info.ws_url, server_key: info.server_key, http })
+        let http = crate::http::client();
+        let info: Info = http
+            .get(format!("{url}/admin/info"))
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
+        Ok(Self {
+            program,
+            url,
+            ws_url: info.ws_url,
+            server_key: info.server_key,
+            http,
+        })
     }
 
     /// A phone of that number scans the QR text.
@@ -62,7 +74,11 @@ impl Simulator {
     /// When the simulator refuses it.
     pub async fn scan(&self, qr: &str, number: &str) -> Result<()> {
         let url = format!("{}/admin/mock-phone/scan-qr", self.url);
-        let request = self.http.post(url).query(&[("number", number), ("name", number)]).body(qr.to_owned());
+        let request = self
+            .http
+            .post(url)
+            .query(&[("number", number), ("name", number)])
+            .body(qr.to_owned());
         expect_ok("scan a qr code", request).await.map(drop)
     }
 
@@ -72,7 +88,12 @@ impl Simulator {
     /// When the simulator refuses it.
     pub async fn enter_code(&self, number: &str, code: &str) -> Result<()> {
         let url = format!("{}/admin/mock-phone/enter-code", self.url);
-        expect_ok("type a code", self.http.post(url).json(&EnterCode { number, code })).await.map(drop)
+        expect_ok(
+            "type a code",
+            self.http.post(url).json(&EnterCode { number, code }),
+        )
+        .await
+        .map(drop)
     }
 
     /// The phone of that number sends a text.
@@ -81,7 +102,11 @@ impl Simulator {
     /// When the simulator refuses it.
     pub async fn phone_sends(&self, number: &str, to: &str, text: &str) -> Result<Value> {
         let url = format!("{}/admin/phones/{number}/send", self.url);
-        expect_ok("send from a phone", self.http.post(url).json(&PhoneText { to, text })).await
+        expect_ok(
+            "send from a phone",
+            self.http.post(url).json(&PhoneText { to, text }),
+        )
+        .await
     }
 
     /// What the phone of that number has decrypted so far.
@@ -91,7 +116,9 @@ impl Simulator {
     pub async fn inbox(&self, number: &str) -> Result<Vec<Value>> {
         let url = format!("{}/admin/phones/{number}/inbox", self.url);
         let answer = expect_ok("read an inbox", self.http.get(url)).await?;
-        let items = answer.as_array().or_else(|| answer.get("messages").and_then(Value::as_array));
+        let items = answer
+            .as_array()
+            .or_else(|| answer.get("messages").and_then(Value::as_array));
         items.cloned().context("the inbox is not a list")
     }
 
@@ -99,9 +126,17 @@ impl Simulator {
     ///
     /// # Errors
     /// When none comes in time.
-    pub async fn inbox_has(&self, number: &str, what: &str, fits: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub async fn inbox_has(
+        &self,
+        number: &str,
+        what: &str,
+        fits: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
         wait::until(what, async || {
-            let inbox = self.inbox(number).await.map_err(|e| vec![Value::String(e.to_string())])?;
+            let inbox = self
+                .inbox(number)
+                .await
+                .map_err(|e| vec![Value::String(e.to_string())])?;
             inbox.iter().find(|item| fits(item)).cloned().ok_or(inbox)
         })
         .await
@@ -112,7 +147,11 @@ impl Simulator {
     /// # Errors
     /// When the simulator does not answer.
     pub async fn journal(&self) -> Result<Value> {
-        expect_ok("read the journal", self.http.get(format!("{}/admin/journal", self.url))).await
+        expect_ok(
+            "read the journal",
+            self.http.get(format!("{}/admin/journal", self.url)),
+        )
+        .await
     }
 
     /// Sets a fault; the body is the simulator's own.
@@ -121,12 +160,17 @@ impl Simulator {
     /// When the simulator refuses it.
     pub async fn fault(&self, fault: &Value) -> Result<()> {
         let url = format!("{}/admin/faults", self.url);
-        expect_ok("set a fault", self.http.post(url).json(fault)).await.map(drop)
+        expect_ok("set a fault", self.http.post(url).json(fault))
+            .await
+            .map(drop)
     }
 }
 
 async fn expect_ok(what: &str, request: reqwest::RequestBuilder) -> Result<Value> {
-    let response = request.send().await.with_context(|| format!("{what}: reach the simulator"))?;
+    let response = request
+        .send()
+        .await
+        .with_context(|| format!("{what}: reach the simulator"))?;
     let status = response.status();
     let text = response.text().await?;
     if !status.is_success() {

@@ -74,7 +74,14 @@ impl Stack {
         let router = Program::start("up", up, "listening on ").await?;
         let admin_key = std::fs::read_to_string(folder.path().join("data/admin.key"))
             .context("read the admin key that `up` made")?;
-        Self::finish(settings, folder, router, Vec::new(), admin_key.trim().to_owned()).await
+        Self::finish(
+            settings,
+            folder,
+            router,
+            Vec::new(),
+            admin_key.trim().to_owned(),
+        )
+        .await
     }
 
     /// Nodes and a router over a nats-server, against a simulator.
@@ -88,7 +95,12 @@ impl Stack {
         wwebjs_webhook: Option<String>,
     ) -> Result<Self> {
         let names: Vec<String> = nodes.iter().map(|&name| name.to_owned()).collect();
-        let settings = Settings::new(simulator, Some(nats_url.to_owned()), names.clone(), wwebjs_webhook)?;
+        let settings = Settings::new(
+            simulator,
+            Some(nats_url.to_owned()),
+            names.clone(),
+            wwebjs_webhook,
+        )?;
         let folder = tempfile::tempdir()?;
         let mut running = Vec::new();
         for name in names {
@@ -108,10 +120,21 @@ impl Stack {
         admin_key: String,
     ) -> Result<Self> {
         let url = router.ready_text();
-        let http = reqwest::Client::new();
-        let mut stack = Self { url, tenant_key: String::new(), router, nodes, folder, settings, admin_key, http };
+        let http = crate::http::client();
+        let mut stack = Self {
+            url,
+            tenant_key: String::new(),
+            router,
+            nodes,
+            folder,
+            settings,
+            admin_key,
+            http,
+        };
         stack.ready().await?;
-        let answer = stack.admin_post("tenants", &CreateTenant { id: "default" }).await?;
+        let answer = stack
+            .admin_post("tenants", &CreateTenant { id: "default" })
+            .await?;
         stack.tenant_key = text(&answer, "key")?;
         Ok(stack)
     }
@@ -138,7 +161,10 @@ impl Stack {
     /// When the router refuses it.
     pub async fn create_session(&self, id: &str) -> Result<NewSession> {
         let answer = self.admin_post("sessions", &CreateSession { id }).await?;
-        Ok(NewSession { id: text(&answer, "id")?, token: text(&answer, "token")? })
+        Ok(NewSession {
+            id: text(&answer, "id")?,
+            token: text(&answer, "token")?,
+        })
     }
 
     /// What the admin API says of a session.
@@ -154,7 +180,10 @@ impl Stack {
     /// # Errors
     /// When the router does not answer with success.
     pub async fn admin_get(&self, path: &str) -> Result<Value> {
-        let request = self.http.get(format!("{}/admin/v1/{path}", self.url)).bearer_auth(&self.admin_key);
+        let request = self
+            .http
+            .get(format!("{}/admin/v1/{path}", self.url))
+            .bearer_auth(&self.admin_key);
         read(request).await.with_context(|| format!("GET {path}"))
     }
 
@@ -163,8 +192,13 @@ impl Stack {
     /// # Errors
     /// When the router does not answer with success.
     pub async fn admin_post<B: Serialize + Sync>(&self, path: &str, body: &B) -> Result<Value> {
-        let request = self.http.post(format!("{}/admin/v1/{path}", self.url)).bearer_auth(&self.admin_key);
-        read(request.json(body)).await.with_context(|| format!("POST {path}"))
+        let request = self
+            .http
+            .post(format!("{}/admin/v1/{path}", self.url))
+            .bearer_auth(&self.admin_key);
+        read(request.json(body))
+            .await
+            .with_context(|| format!("POST {path}"))
     }
 
     /// Kills a node at once.
@@ -173,7 +207,11 @@ impl Stack {
     /// When there is no node of that name.
     pub async fn kill_node(&mut self, name: &str) -> Result<()> {
         let entry = self.nodes.iter_mut().find(|(node, _)| node == name);
-        entry.with_context(|| format!("no node {name}"))?.1.kill().await
+        entry
+            .with_context(|| format!("no node {name}"))?
+            .1
+            .kill()
+            .await
     }
 
     /// Starts a node again on its own folder.
@@ -190,7 +228,11 @@ impl Stack {
     /// The last lines of every process, for the text of a failed test.
     #[must_use]
     pub fn output(&self) -> String {
-        let nodes: String = self.nodes.iter().map(|(_, program)| program.output()).collect();
+        let nodes: String = self
+            .nodes
+            .iter()
+            .map(|(_, program)| program.output())
+            .collect();
         format!("{}{nodes}", self.router.output())
     }
 
@@ -243,7 +285,10 @@ impl Settings {
         command.env("SWITCHBOARD_LISTEN", &self.listen);
         command.env("SWITCHBOARD_PUBLIC_URL", format!("http://{}", self.listen));
         command.env("SWITCHBOARD_WHATSAPP__ENDPOINT", &self.whatsapp_endpoint);
-        command.env("SWITCHBOARD_WHATSAPP__SERVER_KEY", &self.whatsapp_server_key);
+        command.env(
+            "SWITCHBOARD_WHATSAPP__SERVER_KEY",
+            &self.whatsapp_server_key,
+        );
         command.env("SWITCHBOARD_WHATSAPP__CONNECTS_PER_SECOND", "1000");
         command.env("SWITCHBOARD_EGRESS__ALLOW", "127.0.0.0/8");
         if let Some(url) = &self.wwebjs_webhook {
@@ -279,5 +324,7 @@ async fn read(request: reqwest::RequestBuilder) -> Result<Value> {
 
 fn text(value: &Value, field: &str) -> Result<String> {
     let found = value.get(field).and_then(Value::as_str);
-    found.map(str::to_owned).with_context(|| format!("no {field} in {value}"))
+    found
+        .map(str::to_owned)
+        .with_context(|| format!("no {field} in {value}"))
 }

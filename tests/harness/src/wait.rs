@@ -14,7 +14,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 ///
 /// # Errors
 /// When the deadline passes.
-pub async fn until<T, R: Debug>(what: &str, mut look: impl AsyncFnMut() -> std::result::Result<T, R>) -> Result<T> {
+pub async fn until<T, R: Debug>(
+    what: &str,
+    mut look: impl AsyncFnMut() -> std::result::Result<T, R>,
+) -> Result<T> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         match look().await {

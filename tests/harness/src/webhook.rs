@@ -71,13 +71,19 @@ impl Receiver {
             .route("/file/{name}", axum::routing::get(file))
             .layer(axum::extract::DefaultBodyLimit::max(64 * 1024 * 1024))
             .with_state(Arc::clone(&kept));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.context("bind a receiver")?;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .context("bind a receiver")?;
         let address = listener.local_addr()?;
         let server = tokio::task::spawn(async move {
             // Ends with the abort in drop; an error would show as calls that never come.
             let _ = axum::serve(listener, app).await;
         });
-        Ok(Self { address, kept, server })
+        Ok(Self {
+            address,
+            kept,
+            server,
+        })
     }
 
     /// The address of the hook of that name.
@@ -89,20 +95,36 @@ impl Receiver {
     /// Serves these bytes at the returned address.
     #[must_use]
     pub fn serve_file(&self, name: &str, bytes: Bytes) -> String {
-        *self.kept.file.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+        *self
+            .kept
+            .file
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = bytes;
         format!("http://{}/file/{name}", self.address)
     }
 
     /// Answers the next `count` calls with 500, to see them retried.
     pub fn refuse_next(&self, count: usize) {
-        *self.kept.refuse.lock().unwrap_or_else(PoisonError::into_inner) = count;
+        *self
+            .kept
+            .refuse
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = count;
     }
 
     /// The calls so far whose path begins with `name`.
     #[must_use]
     pub fn calls(&self, name: &str) -> Vec<Call> {
-        let calls = self.kept.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        calls.iter().filter(|call| call.path.starts_with(name)).cloned().collect()
+        let calls = self
+            .kept
+            .calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        calls
+            .iter()
+            .filter(|call| call.path.starts_with(name))
+            .cloned()
+            .collect()
     }
 
     /// Waits for a call to the hook of that name that fits.
@@ -114,7 +136,9 @@ impl Receiver {
             let calls = self.calls(name);
             let found = calls.iter().find(|call| fits(call)).cloned();
             found.ok_or_else(|| {
-                let bodies = calls.iter().map(|call| String::from_utf8_lossy(&call.body).into_owned());
+                let bodies = calls
+                    .iter()
+                    .map(|call| String::from_utf8_lossy(&call.body).into_owned());
                 bodies.collect::<Vec<_>>()
             })
         })
@@ -136,14 +160,27 @@ async fn take(
             return StatusCode::INTERNAL_SERVER_ERROR;
         }
     }
-    let content_type = headers.get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+    let content_type = headers
+        .get("content-type")
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
     let mut calls = kept.calls.lock().unwrap_or_else(PoisonError::into_inner);
     if calls.len() < CALLS_KEPT_MAX {
-        calls.push(Call { path, method, content_type, headers, body });
+        calls.push(Call {
+            path,
+            method,
+            content_type,
+            headers,
+            body,
+        });
     }
     StatusCode::OK
 }
 
 async fn file(State(kept): State<Arc<Kept>>) -> Bytes {
-    kept.file.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    kept.file
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
 }

@@ -10,12 +10,28 @@ use crate::steps::root;
 
 /// One line per edge: `from -> to`, with `(dev)` for test-only edges.
 pub(super) fn found() -> Result<String> {
-    let metadata = MetadataCommand::new().current_dir(root()).no_deps().exec().context("read cargo metadata")?;
-    let own: BTreeSet<String> = metadata.packages.iter().map(|package| package.name.to_string()).collect();
+    let metadata = MetadataCommand::new()
+        .current_dir(root())
+        .no_deps()
+        .exec()
+        .context("read cargo metadata")?;
+    let own: BTreeSet<String> = metadata
+        .packages
+        .iter()
+        .map(|package| package.name.to_string())
+        .collect();
     let mut edges = BTreeSet::new();
     for package in &metadata.packages {
-        for dependency in package.dependencies.iter().filter(|d| own.contains(&d.name)) {
-            let kind = if dependency.kind == DependencyKind::Development { " (dev)" } else { "" };
+        for dependency in package
+            .dependencies
+            .iter()
+            .filter(|d| own.contains(&d.name))
+        {
+            let kind = if dependency.kind == DependencyKind::Development {
+                " (dev)"
+            } else {
+                ""
+            };
             edges.insert(format!("{} -> {}{kind}", package.name, dependency.name));
         }
     }

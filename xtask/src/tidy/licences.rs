@@ -22,12 +22,18 @@ struct Licences {
 pub(super) fn not_allowed() -> Result<Vec<String>> {
     let text = fs::read_to_string(root().join("deny.toml")).context("read deny.toml")?;
     let deny: Deny = toml::from_str(&text).context("parse deny.toml")?;
-    let metadata = MetadataCommand::new().current_dir(root()).other_options(vec!["--locked".to_owned()]).exec()?;
+    let metadata = MetadataCommand::new()
+        .current_dir(root())
+        .other_options(vec!["--locked".to_owned()])
+        .exec()?;
     let mut broken = Vec::new();
     for package in &metadata.packages {
         let expression = package.license.clone().unwrap_or_default();
         if !is_met(&expression, &deny.licenses.allow) {
-            broken.push(format!("{} {} has licence {expression:?}", package.name, package.version));
+            broken.push(format!(
+                "{} {} has licence {expression:?}",
+                package.name, package.version
+            ));
         }
     }
     Ok(broken)
@@ -41,6 +47,7 @@ fn is_met(expression: &str, allow: &[String]) -> bool {
     }
     let flat = expression.replace('/', " OR ").replace(['(', ')'], " ");
     flat.split(" AND ").all(|part| {
-        part.split(" OR ").any(|licence| allow.iter().any(|allowed| allowed == licence.trim()))
+        part.split(" OR ")
+            .any(|licence| allow.iter().any(|allowed| allowed == licence.trim()))
     })
 }

@@ -17,7 +17,13 @@ const EMPTY_NAMES: [&str; 4] = ["utils", "common", "helpers", "manager"];
 /// The Rust files git knows, with their text.
 fn files() -> Result<Vec<(String, String)>> {
     let output = Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard", "*.rs"])
+        .args([
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "*.rs",
+        ])
         .current_dir(root())
         .output()
         .context("ask git for the files")?;
@@ -26,7 +32,9 @@ fn files() -> Result<Vec<(String, String)>> {
     }
     let names = String::from_utf8(output.stdout)?;
     let present = names.lines().filter(|name| root().join(name).is_file());
-    present.map(|name| Ok((name.to_owned(), fs::read_to_string(root().join(name))?))).collect()
+    present
+        .map(|name| Ok((name.to_owned(), fs::read_to_string(root().join(name))?)))
+        .collect()
 }
 
 /// The files over [`LINES_MAX`], one per line. Lengths are left out, so that only entering and leaving the list shows.
@@ -44,11 +52,18 @@ pub(super) fn long_files() -> Result<String> {
 pub(super) fn broken_rules() -> Result<Vec<String>> {
     let mut broken = Vec::new();
     for (name, source) in files()? {
-        let stem = Path::new(&name).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let stem = Path::new(&name)
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
         if EMPTY_NAMES.contains(&stem) {
-            broken.push(format!("{name}: the name says nothing about what is inside"));
+            broken.push(format!(
+                "{name}: the name says nothing about what is inside"
+            ));
         }
-        if name.starts_with("shared/vocab/src") && (source.contains("serde_json::Value") || source.contains("json!(")) {
+        if name.starts_with("shared/vocab/src")
+            && (source.contains("serde_json::Value") || source.contains("json!("))
+        {
             broken.push(format!("{name}: untyped json in the vocabulary"));
         }
         let marker = ["TO", "DO"].concat();

@@ -44,14 +44,23 @@ async fn run(once: bool) -> Result<()> {
 
     let alice = drivers::create("whapi", &stack, "alice").await?;
     let bob = drivers::create("wwebjs", &stack, "bob").await?;
-    alice.set_webhook(&receiver.hook("alice")).await.context("set alice's webhook")?;
+    alice
+        .set_webhook(&receiver.hook("alice"))
+        .await
+        .context("set alice's webhook")?;
     drivers::pair(alice.as_ref(), &simulator, ALICE).await?;
     println!("paired           alice  +{ALICE}  by whapi");
     drivers::pair(bob.as_ref(), &simulator, BOB).await?;
     println!("paired           bob    +{BOB}  by wwebjs");
 
     let result = talk(&simulator, &receiver, alice.as_ref(), bob.as_ref()).await;
-    result.with_context(|| format!("the processes said:\n{}{}", stack.output(), simulator.program.output()))?;
+    result.with_context(|| {
+        format!(
+            "the processes said:\n{}{}",
+            stack.output(),
+            simulator.program.output()
+        )
+    })?;
     if once {
         println!("\nthe demo passed");
         return Ok(());
@@ -61,56 +70,115 @@ async fn run(once: bool) -> Result<()> {
     Ok(())
 }
 
-async fn talk(simulator: &Simulator, receiver: &Receiver, alice: &dyn Driver, bob: &dyn Driver) -> Result<()> {
+async fn talk(
+    simulator: &Simulator,
+    receiver: &Receiver,
+    alice: &dyn Driver,
+    bob: &dyn Driver,
+) -> Result<()> {
     let picture = sample_picture()?;
 
     alice.send_text(BOB, "hello bob").await?;
     let call = hears(receiver, bob, "bob", ALICE, "hello bob").await?;
     show("alice -> bob text", &call);
-    simulator.inbox_has(BOB, "the text on bob's phone", |item| item["text"] == "hello bob").await?;
+    simulator
+        .inbox_has(BOB, "the text on bob's phone", |item| {
+            item["text"] == "hello bob"
+        })
+        .await?;
 
     bob.send_text(ALICE, "hello alice").await?;
     let call = hears(receiver, alice, "alice", BOB, "hello alice").await?;
     show("bob -> alice text", &call);
 
-    let sent = alice.send_picture(BOB, Picture::Base64(picture.clone()), "from alice").await?;
+    let sent = alice
+        .send_picture(BOB, Picture::Base64(picture.clone()), "from alice")
+        .await?;
     ensure!(sent, "whapi takes pictures as base64");
     let call = receiver
-        .got("bob", "the picture with its bytes", |call| bob.heard(call).iter().any(|h| h.has_file && h.from == ALICE))
+        .got("bob", "the picture with its bytes", |call| {
+            bob.heard(call)
+                .iter()
+                .any(|h| h.has_file && h.from == ALICE)
+        })
         .await?;
     show("alice -> bob picture", &call);
 
     let link = receiver.serve_file("sample.png", picture.clone().into());
-    ensure!(bob.send_picture(ALICE, Picture::Url(link), "from bob").await?, "wwebjs takes pictures by address");
+    ensure!(
+        bob.send_picture(ALICE, Picture::Url(link), "from bob")
+            .await?,
+        "wwebjs takes pictures by address"
+    );
     let call = receiver
         .got("alice", "the picture with its link", |call| {
-            alice.heard(call).iter().any(|h| h.link.is_some() && h.from == BOB)
+            alice
+                .heard(call)
+                .iter()
+                .any(|h| h.link.is_some() && h.from == BOB)
         })
         .await?;
     show("bob -> alice picture", &call);
-    let link = alice.heard(&call).into_iter().find_map(|h| h.link).context("no link")?;
-    let fetched = reqwest::get(&link).await?.error_for_status()?.bytes().await?;
-    ensure!(fetched == picture, "the picture changed on its way: {} of {} bytes", fetched.len(), picture.len());
-    println!("fetched          {} bytes from the link in alice's webhook, unchanged", fetched.len());
+    let link = alice
+        .heard(&call)
+        .into_iter()
+        .find_map(|h| h.link)
+        .context("no link")?;
+    let fetched = switchboard_harness::http::client()
+        .get(&link)
+        .send()
+        .await?
+        .error_for_status()?
+        .bytes()
+        .await?;
+    ensure!(
+        fetched == picture,
+        "the picture changed on its way: {} of {} bytes",
+        fetched.len(),
+        picture.len()
+    );
+    println!(
+        "fetched          {} bytes from the link in alice's webhook, unchanged",
+        fetched.len()
+    );
 
-    receiver.got("alice", "a delivery", |call| alice.tells_delivery(call)).await?;
-    receiver.got("bob", "a delivery", |call| bob.tells_delivery(call)).await?;
+    receiver
+        .got("alice", "a delivery", |call| alice.tells_delivery(call))
+        .await?;
+    receiver
+        .got("bob", "a delivery", |call| bob.tells_delivery(call))
+        .await?;
     println!("deliveries       told at both webhooks");
 
     for (driver, name, other) in [(alice, "alice", BOB), (bob, "bob", ALICE)] {
-        let texts = driver.list(other).await?.context("that system lists messages")?;
+        let texts = driver
+            .list(other)
+            .await?
+            .context("that system lists messages")?;
         for text in ["hello bob", "hello alice"] {
-            ensure!(texts.iter().any(|t| t == text), "{text:?} is not in {name}'s list: {texts:?}");
+            ensure!(
+                texts.iter().any(|t| t == text),
+                "{text:?} is not in {name}'s list: {texts:?}"
+            );
         }
         println!("listed           {name} sees {texts:?}");
     }
     Ok(())
 }
 
-async fn hears(receiver: &Receiver, driver: &dyn Driver, name: &str, from: &str, text: &str) -> Result<Call> {
+async fn hears(
+    receiver: &Receiver,
+    driver: &dyn Driver,
+    name: &str,
+    from: &str,
+    text: &str,
+) -> Result<Call> {
     receiver
         .got(name, text, |call| {
-            driver.heard(call).iter().any(|heard| heard.from == from && heard.text.as_deref() == Some(text))
+            driver
+                .heard(call)
+                .iter()
+                .any(|heard| heard.from == from && heard.text.as_deref() == Some(text))
         })
         .await
 }
@@ -118,13 +186,19 @@ async fn hears(receiver: &Receiver, driver: &dyn Driver, name: &str, from: &str,
 fn show(what: &str, call: &Call) {
     let body = String::from_utf8_lossy(&call.body);
     let short: String = body.chars().take(160).collect();
-    println!("webhook          {what}: {short}{}", if short.len() < body.len() { " …" } else { "" });
+    println!(
+        "webhook          {what}: {short}{}",
+        if short.len() < body.len() { " …" } else { "" }
+    );
 }
 
 /// A small picture, drawn here so that nothing needs to be fetched.
 fn sample_picture() -> Result<Vec<u8>> {
     let picture = image::RgbImage::from_fn(64, 64, |x, y| {
-        let (red, green) = (u8::try_from(x * 4).unwrap_or(255), u8::try_from(y * 4).unwrap_or(255));
+        let (red, green) = (
+            u8::try_from(x * 4).unwrap_or(255),
+            u8::try_from(y * 4).unwrap_or(255),
+        );
         image::Rgb([red, green, 128])
     });
     let mut bytes = std::io::Cursor::new(Vec::new());

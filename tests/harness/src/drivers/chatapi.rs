@@ -18,15 +18,23 @@ pub(super) struct Chatapi {
 
 impl Chatapi {
     pub(super) fn new(http: reqwest::Client, url: &str, session: &NewSession) -> Self {
-        Self { http, base: format!("{url}/instance{}", session.id), token: session.token.clone() }
+        Self {
+            http,
+            base: format!("{url}/instance{}", session.id),
+            token: session.token.clone(),
+        }
     }
 
     fn get(&self, path: &str) -> reqwest::RequestBuilder {
-        self.http.get(format!("{}{path}", self.base)).query(&[("token", &self.token)])
+        self.http
+            .get(format!("{}{path}", self.base))
+            .query(&[("token", &self.token)])
     }
 
     fn post(&self, path: &str) -> reqwest::RequestBuilder {
-        self.http.post(format!("{}{path}", self.base)).query(&[("token", &self.token)])
+        self.http
+            .post(format!("{}{path}", self.base))
+            .query(&[("token", &self.token)])
     }
 }
 
@@ -43,7 +51,9 @@ impl Driver for Chatapi {
     fn qr(&self) -> LocalBoxFuture<'_, Result<String>> {
         Box::pin(async {
             wait::until("chatapi's qr code", async || {
-                let answer = ok(self.get("/status")).await.map_err(|e| format!("{e:#}"))?;
+                let answer = ok(self.get("/status"))
+                    .await
+                    .map_err(|e| format!("{e:#}"))?;
                 let uri = text_of(&answer, "/qrCode").ok_or_else(|| answer.to_string())?;
                 read_qr_uri(&uri).map_err(|e| format!("{e:#}"))
             })
@@ -57,7 +67,10 @@ impl Driver for Chatapi {
 
     fn is_connected(&self) -> LocalBoxFuture<'_, Result<bool>> {
         Box::pin(async {
-            Ok(text_of(&ok(self.get("/status")).await?, "/accountStatus").as_deref() == Some("authenticated"))
+            Ok(
+                text_of(&ok(self.get("/status")).await?, "/accountStatus").as_deref()
+                    == Some("authenticated"),
+            )
         })
     }
 
@@ -65,7 +78,11 @@ impl Driver for Chatapi {
         let body = json!({"webhookUrl": url});
         Box::pin(async move {
             ok(self.post("/webhook").json(&body)).await?;
-            ok(self.post("/settings/ackNotificationsOn").json(&json!({"ackNotificationsOn": 1}))).await.map(drop)
+            ok(self
+                .post("/settings/ackNotificationsOn")
+                .json(&json!({"ackNotificationsOn": 1})))
+            .await
+            .map(drop)
         })
     }
 
@@ -78,21 +95,30 @@ impl Driver for Chatapi {
         })
     }
 
-    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> LocalBoxFuture<'_, Result<bool>> {
+    fn send_picture(
+        &self,
+        to: &str,
+        picture: Picture,
+        caption: &str,
+    ) -> LocalBoxFuture<'_, Result<bool>> {
         let (to, caption) = (to.to_owned(), caption.to_owned());
         Box::pin(async move {
             let request = self.post("/sendFile");
             let request = match picture {
-                Picture::Url(url) => {
-                    request.json(&json!({"phone": to, "body": url, "filename": "a.png", "caption": caption}))
-                }
+                Picture::Url(url) => request.json(
+                    &json!({"phone": to, "body": url, "filename": "a.png", "caption": caption}),
+                ),
                 Picture::Base64(bytes) => {
                     let body = data_uri("image/png", &bytes);
                     request.json(&json!({"phone": to, "body": body, "filename": "a.png", "caption": caption}))
                 }
                 Picture::Upload(bytes) => {
-                    let part = reqwest::multipart::Part::bytes(bytes).file_name("a.png").mime_str("image/png")?;
-                    let form = reqwest::multipart::Form::new().text("phone", to).text("filename", "a.png");
+                    let part = reqwest::multipart::Part::bytes(bytes)
+                        .file_name("a.png")
+                        .mime_str("image/png")?;
+                    let form = reqwest::multipart::Form::new()
+                        .text("phone", to)
+                        .text("filename", "a.png");
                     request.multipart(form.text("caption", caption).part("body", part))
                 }
             };
@@ -118,7 +144,11 @@ impl Driver for Chatapi {
                 let is_text = m["type"] == "chat";
                 Heard {
                     from: digits(m["author"].as_str().unwrap_or_default()),
-                    text: if is_text { text_of(m, "/body") } else { text_of(m, "/caption") },
+                    text: if is_text {
+                        text_of(m, "/body")
+                    } else {
+                        text_of(m, "/caption")
+                    },
                     link: if is_text { None } else { text_of(m, "/body") },
                     has_file: false,
                 }

@@ -37,11 +37,16 @@ impl Wapi {
     }
 
     fn account(&self) -> Account {
-        self.account.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.account
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, format!("{}/v1{path}", self.url)).bearer_auth(self.account().token)
+        self.http
+            .request(method, format!("{}/v1{path}", self.url))
+            .bearer_auth(self.account().token)
     }
 
     fn get(&self, path: &str) -> reqwest::RequestBuilder {
@@ -61,10 +66,14 @@ impl Driver for Wapi {
     fn start(&self) -> LocalBoxFuture<'_, Result<()>> {
         Box::pin(async {
             let request = self.http.post(format!("{}/v1/accounts", self.url));
-            let request = request.basic_auth("default", Some(&self.tenant_key)).json(&json!({"id": self.id}));
+            let request = request
+                .basic_auth("default", Some(&self.tenant_key))
+                .json(&json!({"id": self.id}));
             let answer = ok(request).await?;
-            let token = text_of(&answer, "/data/token").with_context(|| format!("no token in {answer}"))?;
-            let code = text_of(&answer, "/data/code").with_context(|| format!("no code in {answer}"))?;
+            let token =
+                text_of(&answer, "/data/token").with_context(|| format!("no token in {answer}"))?;
+            let code =
+                text_of(&answer, "/data/code").with_context(|| format!("no code in {answer}"))?;
             *self.account.lock().unwrap_or_else(PoisonError::into_inner) = Account { token, code };
             Ok(())
         })
@@ -84,7 +93,10 @@ impl Driver for Wapi {
 
     fn is_connected(&self) -> LocalBoxFuture<'_, Result<bool>> {
         Box::pin(async {
-            Ok(text_of(&ok(self.get("/status")).await?, "/data/status").as_deref() == Some("connected"))
+            Ok(
+                text_of(&ok(self.get("/status")).await?, "/data/status").as_deref()
+                    == Some("connected"),
+            )
         })
     }
 
@@ -95,22 +107,38 @@ impl Driver for Wapi {
 
     fn send_text(&self, to: &str, text: &str) -> LocalBoxFuture<'_, Result<Option<String>>> {
         let body = json!({"to": to, "type": "text", "text": {"body": text}});
-        Box::pin(async move { Ok(text_of(&ok(self.post("/messages").json(&body)).await?, "/messages/0/id")) })
+        Box::pin(async move {
+            Ok(text_of(
+                &ok(self.post("/messages").json(&body)).await?,
+                "/messages/0/id",
+            ))
+        })
     }
 
-    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> LocalBoxFuture<'_, Result<bool>> {
+    fn send_picture(
+        &self,
+        to: &str,
+        picture: Picture,
+        caption: &str,
+    ) -> LocalBoxFuture<'_, Result<bool>> {
         let (to, caption) = (to.to_owned(), caption.to_owned());
         Box::pin(async move {
             let image = match picture {
                 Picture::Url(url) => json!({"link": url, "caption": caption}),
                 Picture::Base64(_) => return Ok(false),
                 Picture::Upload(bytes) => {
-                    let upload = self.post("/media").header("content-type", "image/png").body(bytes);
+                    let upload = self
+                        .post("/media")
+                        .header("content-type", "image/png")
+                        .body(bytes);
                     let id = text_of(&ok(upload).await?, "/media/0/id").context("no media id")?;
                     json!({"id": id, "caption": caption})
                 }
             };
-            ok(self.post("/messages").json(&json!({"to": to, "type": "image", "image": image}))).await?;
+            ok(self
+                .post("/messages")
+                .json(&json!({"to": to, "type": "image", "image": image})))
+            .await?;
             Ok(true)
         })
     }
@@ -135,6 +163,10 @@ impl Driver for Wapi {
     }
 
     fn logout(&self) -> LocalBoxFuture<'_, Result<()>> {
-        Box::pin(async { ok(self.request(reqwest::Method::DELETE, "/accounts")).await.map(drop) })
+        Box::pin(async {
+            ok(self.request(reqwest::Method::DELETE, "/accounts"))
+                .await
+                .map(drop)
+        })
     }
 }

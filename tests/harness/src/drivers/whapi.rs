@@ -18,15 +18,23 @@ pub(super) struct Whapi {
 
 impl Whapi {
     pub(super) fn new(http: reqwest::Client, url: &str, session: &NewSession) -> Self {
-        Self { http, url: url.to_owned(), token: session.token.clone() }
+        Self {
+            http,
+            url: url.to_owned(),
+            token: session.token.clone(),
+        }
     }
 
     fn get(&self, path: &str) -> reqwest::RequestBuilder {
-        self.http.get(format!("{}{path}", self.url)).bearer_auth(&self.token)
+        self.http
+            .get(format!("{}{path}", self.url))
+            .bearer_auth(&self.token)
     }
 
     fn post(&self, path: &str) -> reqwest::RequestBuilder {
-        self.http.post(format!("{}{path}", self.url)).bearer_auth(&self.token)
+        self.http
+            .post(format!("{}{path}", self.url))
+            .bearer_auth(&self.token)
     }
 }
 
@@ -42,7 +50,9 @@ impl Driver for Whapi {
     fn qr(&self) -> LocalBoxFuture<'_, Result<String>> {
         Box::pin(async {
             wait::until("whapi's qr code", async || {
-                let answer = ok(self.get("/users/login/rowdata")).await.map_err(|e| format!("{e:#}"))?;
+                let answer = ok(self.get("/users/login/rowdata"))
+                    .await
+                    .map_err(|e| format!("{e:#}"))?;
                 text_of(&answer, "/rowdata").ok_or_else(|| answer.to_string())
             })
             .await
@@ -53,7 +63,11 @@ impl Driver for Whapi {
         let path = format!("/users/login/{phone}");
         Box::pin(async move {
             let answer = ok(self.get(&path)).await?;
-            Ok(Some(text_of(&answer, "/code").context("no code")?.replace('-', "")))
+            Ok(Some(
+                text_of(&answer, "/code")
+                    .context("no code")?
+                    .replace('-', ""),
+            ))
         })
     }
 
@@ -67,24 +81,40 @@ impl Driver for Whapi {
         let hooks = json!({"webhooks": [{"url": url, "mode": "body", "events": [
             {"type": "messages", "method": "post"}, {"type": "statuses", "method": "post"}]}]});
         Box::pin(async move {
-            let request = self.http.patch(format!("{}/settings", self.url)).bearer_auth(&self.token);
+            let request = self
+                .http
+                .patch(format!("{}/settings", self.url))
+                .bearer_auth(&self.token);
             ok(request.json(&hooks)).await.map(drop)
         })
     }
 
     fn send_text(&self, to: &str, text: &str) -> LocalBoxFuture<'_, Result<Option<String>>> {
         let body = json!({"to": to, "body": text});
-        Box::pin(async move { Ok(text_of(&ok(self.post("/messages/text").json(&body)).await?, "/message/id")) })
+        Box::pin(async move {
+            Ok(text_of(
+                &ok(self.post("/messages/text").json(&body)).await?,
+                "/message/id",
+            ))
+        })
     }
 
-    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> LocalBoxFuture<'_, Result<bool>> {
+    fn send_picture(
+        &self,
+        to: &str,
+        picture: Picture,
+        caption: &str,
+    ) -> LocalBoxFuture<'_, Result<bool>> {
         let (to, caption) = (to.to_owned(), caption.to_owned());
         Box::pin(async move {
             let media = match picture {
                 Picture::Url(url) => url,
                 Picture::Base64(bytes) => data_uri("image/png", &bytes),
                 Picture::Upload(bytes) => {
-                    let upload = self.post("/media").header("content-type", "image/png").body(bytes);
+                    let upload = self
+                        .post("/media")
+                        .header("content-type", "image/png")
+                        .body(bytes);
                     text_of(&ok(upload).await?, "/media/0/id").context("no media id")?
                 }
             };
@@ -98,7 +128,11 @@ impl Driver for Whapi {
         let path = format!("/messages/list/{with}@s.whatsapp.net");
         Box::pin(async move {
             let answer = ok(self.get(&path)).await?;
-            Ok(Some(items(&answer, "/messages").filter_map(|m| text_of(m, "/text/body")).collect()))
+            Ok(Some(
+                items(&answer, "/messages")
+                    .filter_map(|m| text_of(m, "/text/body"))
+                    .collect(),
+            ))
         })
     }
 

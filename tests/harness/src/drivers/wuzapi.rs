@@ -18,21 +18,32 @@ pub(super) struct Wuzapi {
 
 impl Wuzapi {
     pub(super) fn new(http: reqwest::Client, url: &str, session: &NewSession) -> Self {
-        Self { http, url: url.to_owned(), token: session.token.clone() }
+        Self {
+            http,
+            url: url.to_owned(),
+            token: session.token.clone(),
+        }
     }
 
     fn get(&self, path: &str) -> reqwest::RequestBuilder {
-        self.http.get(format!("{}{path}", self.url)).header("Token", &self.token)
+        self.http
+            .get(format!("{}{path}", self.url))
+            .header("Token", &self.token)
     }
 
     fn post(&self, path: &str) -> reqwest::RequestBuilder {
-        self.http.post(format!("{}{path}", self.url)).header("Token", &self.token)
+        self.http
+            .post(format!("{}{path}", self.url))
+            .header("Token", &self.token)
     }
 }
 
 /// The `jsonData` field of a form-encoded or multipart webhook call, and whether a file came with it.
 fn payload(call: &Call) -> Option<(Value, bool)> {
-    if call.content_type.starts_with("application/x-www-form-urlencoded") {
+    if call
+        .content_type
+        .starts_with("application/x-www-form-urlencoded")
+    {
         let query = std::str::from_utf8(&call.body).ok()?;
         let url = reqwest::Url::parse(&format!("http://x/?{query}")).ok()?;
         let (_, json) = url.query_pairs().find(|(key, _)| key == "jsonData")?;
@@ -40,8 +51,17 @@ fn payload(call: &Call) -> Option<(Value, bool)> {
     }
     let text = String::from_utf8_lossy(&call.body);
     let start = text.find("name=\"jsonData\"")?;
-    let json = text.get(start..)?.split_once("\r\n\r\n")?.1.split("\r\n--").next()?.to_owned();
-    Some((serde_json::from_str(&json).ok()?, text.contains("name=\"file\"")))
+    let json = text
+        .get(start..)?
+        .split_once("\r\n\r\n")?
+        .1
+        .split("\r\n--")
+        .next()?
+        .to_owned();
+    Some((
+        serde_json::from_str(&json).ok()?,
+        text.contains("name=\"file\""),
+    ))
 }
 
 impl Driver for Wuzapi {
@@ -51,13 +71,19 @@ impl Driver for Wuzapi {
 
     fn start(&self) -> LocalBoxFuture<'_, Result<()>> {
         let body = json!({"Subscribe": ["Message", "ReadReceipt"], "Immediate": true});
-        Box::pin(async move { ok(self.post("/session/connect").json(&body)).await.map(drop) })
+        Box::pin(async move {
+            ok(self.post("/session/connect").json(&body))
+                .await
+                .map(drop)
+        })
     }
 
     fn qr(&self) -> LocalBoxFuture<'_, Result<String>> {
         Box::pin(async {
             wait::until("wuzapi's qr code", async || {
-                let answer = ok(self.get("/session/qr")).await.map_err(|e| format!("{e:#}"))?;
+                let answer = ok(self.get("/session/qr"))
+                    .await
+                    .map_err(|e| format!("{e:#}"))?;
                 let uri = text_of(&answer, "/data/QRCode").ok_or_else(|| answer.to_string())?;
                 read_qr_uri(&uri).map_err(|e| format!("{e:#}"))
             })
@@ -69,7 +95,11 @@ impl Driver for Wuzapi {
         let body = json!({"Phone": phone});
         Box::pin(async move {
             let answer = ok(self.post("/session/pairphone").json(&body)).await?;
-            Ok(Some(text_of(&answer, "/data/LinkingCode").context("no code")?.replace('-', "")))
+            Ok(Some(
+                text_of(&answer, "/data/LinkingCode")
+                    .context("no code")?
+                    .replace('-', ""),
+            ))
         })
     }
 
@@ -87,14 +117,27 @@ impl Driver for Wuzapi {
 
     fn send_text(&self, to: &str, text: &str) -> LocalBoxFuture<'_, Result<Option<String>>> {
         let body = json!({"Phone": to, "Body": text});
-        Box::pin(async move { Ok(text_of(&ok(self.post("/chat/send/text").json(&body)).await?, "/data/Id")) })
+        Box::pin(async move {
+            Ok(text_of(
+                &ok(self.post("/chat/send/text").json(&body)).await?,
+                "/data/Id",
+            ))
+        })
     }
 
-    fn send_picture(&self, to: &str, picture: Picture, caption: &str) -> LocalBoxFuture<'_, Result<bool>> {
+    fn send_picture(
+        &self,
+        to: &str,
+        picture: Picture,
+        caption: &str,
+    ) -> LocalBoxFuture<'_, Result<bool>> {
         let (to, caption) = (to.to_owned(), caption.to_owned());
         Box::pin(async move {
-            let Picture::Base64(bytes) = picture else { return Ok(false) };
-            let body = json!({"Phone": to, "Image": data_uri("image/png", &bytes), "Caption": caption});
+            let Picture::Base64(bytes) = picture else {
+                return Ok(false);
+            };
+            let body =
+                json!({"Phone": to, "Image": data_uri("image/png", &bytes), "Caption": caption});
             ok(self.post("/chat/send/image").json(&body)).await?;
             Ok(true)
         })
@@ -105,7 +148,9 @@ impl Driver for Wuzapi {
     }
 
     fn heard(&self, call: &Call) -> Vec<Heard> {
-        let Some((data, has_file)) = payload(call) else { return Vec::new() };
+        let Some((data, has_file)) = payload(call) else {
+            return Vec::new();
+        };
         if data["type"] != "Message" || data["event"]["Info"]["IsFromMe"] != false {
             return Vec::new();
         }
@@ -114,11 +159,17 @@ impl Driver for Wuzapi {
             .or_else(|| text_of(message, "/extendedTextMessage/text"))
             .or_else(|| text_of(message, "/imageMessage/caption"));
         let from = digits(data["event"]["Info"]["Sender"].as_str().unwrap_or_default());
-        vec![Heard { from, text, link: None, has_file }]
+        vec![Heard {
+            from,
+            text,
+            link: None,
+            has_file,
+        }]
     }
 
     fn tells_delivery(&self, call: &Call) -> bool {
-        payload(call).is_some_and(|(data, _)| data["type"] == "ReadReceipt" && data["state"] == "Delivered")
+        payload(call)
+            .is_some_and(|(data, _)| data["type"] == "ReadReceipt" && data["state"] == "Delivered")
     }
 
     fn logout(&self) -> LocalBoxFuture<'_, Result<()>> {
