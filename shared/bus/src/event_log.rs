@@ -25,7 +25,8 @@ pub trait EventLog: Send + Sync + fmt::Debug {
     /// again returns the first sequence and `duplicate`, whatever the payload.
     ///
     /// `expected_last`: the sequence that the last message of *this subject* must have (0: none), or
-    /// the append is refused. Of two writers with the same expectation one wins.
+    /// the append is refused. Of two writers with the same expectation one wins. The id of an append that was refused
+    /// so is spent: some servers keep refusing it for the length of the window.
     ///
     /// # Errors
     /// `WrongSequence`; `BadId` for an id that is empty, too long or not printable ASCII; `TooLarge`;
@@ -72,7 +73,7 @@ pub trait EventLog: Send + Sync + fmt::Debug {
     ) -> Result<(), EventLogError>;
 
     /// Removes the messages that match `filter` with a sequence up to and including `up_to`. Returns
-    /// how many there were. Sequences are never used again.
+    /// how many there were. Sequences are never used again. A consumer may get a removed message for a moment longer.
     ///
     /// # Errors
     /// See [`EventLogError`].

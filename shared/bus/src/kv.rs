@@ -58,9 +58,11 @@ pub trait Kv: Send + Sync + fmt::Debug {
         expected: Revision,
     ) -> Result<Revision, KvError>;
 
-    /// Watches the keys below `prefix`: first one `Put` per existing key, then `Current` exactly
-    /// once, then every further change, all in revision order. A key that changes meanwhile may come after
-    /// `Current` only. A slow watcher may miss intermediate values of a key, never its last one.
+    /// Watches the keys below `prefix`: first what exists, then `Current` exactly once, then every further change,
+    /// all in revision order. Whoever applies the events has, at `Current`, every change that was acknowledged before
+    /// the watch began. (A server that is behind may list an older value, or a deleted key, and correct it
+    /// before `Current`; a key that changes meanwhile may come after `Current` only.) A slow watcher may
+    /// miss intermediate values of a key, never its last one.
     ///
     /// The stream survives reconnects. It ends after an `Err`: the watcher must then watch anew and
     /// drop what it knows (`RolledBack` means the store went back in time).

@@ -140,7 +140,7 @@ pub(super) async fn an_id_is_appended_once(f: Fixture) {
 
 fn assert_wrong(outcome: Result<Appended, EventLogError>, expected: Option<u64>) {
     let error = outcome.unwrap_err();
-    assert!(error.certainly_not_executed());
+    assert!(error.certainly_not_executed(), "{error:?}");
     let EventLogError::WrongSequence { current, .. } = error else {
         panic!("{error:?}")
     };
@@ -156,10 +156,10 @@ pub(super) async fn append_demands_the_last_sequence_of_the_subject(f: Fixture) 
     let other = f.append("other", "x").await;
     assert!(other > first);
     assert_wrong(f.try_append("s", "b", Some(0)).await, Some(first));
-    assert_wrong(f.try_append("s", "b", Some(other)).await, Some(first));
-    let second = f.try_append("s", "b", Some(first)).await.unwrap();
+    assert_wrong(f.try_append("s", "c", Some(other)).await, Some(first));
+    let second = f.try_append("s", "d", Some(first)).await.unwrap();
     assert!(second.seq > other && !second.duplicate, "{second:?}");
-    assert_wrong(f.try_append("new", "c", Some(first)).await, None);
+    assert_wrong(f.try_append("new", "e", Some(first)).await, None);
 }
 
 pub(super) async fn a_retried_append_finds_itself(f: Fixture) {

@@ -22,10 +22,7 @@ impl Fixture {
 fn put(key: Key, value: &str, revision: Revision) -> WatchEvent {
     WatchEvent::Put {
         key,
-        entry: Entry {
-            value: bytes(value),
-            revision,
-        },
+        entry: entry(value, revision),
     }
 }
 
@@ -40,14 +37,38 @@ pub(super) async fn an_empty_bucket_is_current_at_once(f: Fixture) {
     assert_eq!(next(&mut changes).await, put(key("a"), "one", revision));
 }
 
+/// Applies everything up to `Current`.
+async fn listing(changes: &mut WatchStream) -> BTreeMap<Key, Entry> {
+    let (mut state, mut seen) = (BTreeMap::new(), 0);
+    loop {
+        let (key, revision, entry) = match next(changes).await {
+            WatchEvent::Put { key, entry } => (key, entry.revision, Some(entry)),
+            WatchEvent::Delete { key, revision } => (key, revision, None),
+            WatchEvent::Current => return state,
+        };
+        assert!(revision > seen, "{revision} after {seen}");
+        seen = revision;
+        match entry {
+            Some(entry) => drop(state.insert(key, entry)),
+            None => drop(state.remove(&key).expect("deletes what was listed only")),
+        }
+    }
+}
+
+fn entry(value: &str, revision: Revision) -> Entry {
+    Entry {
+        value: bytes(value),
+        revision,
+    }
+}
+
 pub(super) async fn what_exists_comes_before_current(f: Fixture) {
     let a = f.create(&key("a"), "1").await.unwrap();
     let b = f.create(&key("b"), "2").await.unwrap();
     let a = f.update(&key("a"), "3", a).await.unwrap();
     let mut changes = f.watch_all().await;
-    assert_eq!(next(&mut changes).await, put(key("b"), "2", b));
-    assert_eq!(next(&mut changes).await, put(key("a"), "3", a));
-    assert_eq!(next(&mut changes).await, WatchEvent::Current);
+    let expected = [(key("a"), entry("3", a)), (key("b"), entry("2", b))];
+    assert_eq!(listing(&mut changes).await, expected.into());
     assert!(changes.next().now_or_never().is_none());
 }
 
@@ -82,16 +103,18 @@ pub(super) async fn deleted_keys_are_not_listed(f: Fixture) {
     let b = f.create(&key("b"), "2").await.unwrap();
     f.delete(&key("a"), a).await.unwrap();
     let mut changes = f.watch_all().await;
-    assert_eq!(next(&mut changes).await, put(key("b"), "2", b));
-    assert_eq!(next(&mut changes).await, WatchEvent::Current);
-    f.delete(&key("b"), b).await.unwrap();
-    let WatchEvent::Delete { key: gone, .. } = next(&mut changes).await else {
-        panic!()
+    assert_eq!(
+        listing(&mut changes).await,
+        [(key("b"), entry("2", b))].into()
+    );
+    let gone = f.delete(&key("b"), b).await.unwrap();
+    let deleted = WatchEvent::Delete {
+        key: key("b"),
+        revision: gone,
     };
-    assert_eq!(gone, key("b"));
+    assert_eq!(next(&mut changes).await, deleted);
     // Only deletions are left.
-    let mut changes = f.watch_all().await;
-    assert_eq!(next(&mut changes).await, WatchEvent::Current);
+    assert_eq!(listing(&mut f.watch_all().await).await, BTreeMap::new());
 }
 
 pub(super) async fn only_the_prefix_is_watched(f: Fixture) {
@@ -100,8 +123,10 @@ pub(super) async fn only_the_prefix_is_watched(f: Fixture) {
     f.create(&theirs, "x").await.unwrap();
     let first = f.create(&ours, "1").await.unwrap();
     let mut changes = f.watch(&KeyPrefix::owners_of("tenant").unwrap()).await;
-    assert_eq!(next(&mut changes).await, put(ours.clone(), "1", first));
-    assert_eq!(next(&mut changes).await, WatchEvent::Current);
+    assert_eq!(
+        listing(&mut changes).await,
+        [(ours.clone(), entry("1", first))].into()
+    );
     f.create(&Key::owner("tenant3", "a").unwrap(), "x")
         .await
         .unwrap();

@@ -17,6 +17,10 @@ use crate::{BoxError, Limits, clock};
 
 /// JetStream publishes of this process that wait for their acknowledgement; more wait for a place.
 const PUBLISH_IN_FLIGHT_MAX: usize = 4096;
+/// The compare-and-set. Source: NATS ADR-8.
+pub(super) const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
+/// The first pause before a compare-and-set that was refused without a reason is tried again.
+const SWAP_PAUSE: Duration = Duration::from_millis(1);
 /// The first pause between attempts while a cluster elects its leaders.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// The longest such pause.
@@ -36,7 +40,11 @@ pub(super) mod code {
     pub(in crate::nats) const STREAM_MISMATCH: u64 = 10060;
     pub(in crate::nats) const SUBJECTS_OVERLAP: u64 = 10065;
     pub(in crate::nats) const WRONG_LAST_SEQUENCE: u64 = 10071;
-    /// The same without the number, from 2.11 on while another write is under way.
+    /// From 2.11 on, while another append with the same id is under way, or its end is being noted.
+    pub(in crate::nats) const SAME_ID_IN_PROCESS: u64 = 10158;
+    /// From 2.11 on, while a new leader still applies what it has.
+    pub(in crate::nats) const EXPECTED_NOT_READY: u64 = 10163;
+    /// From 2.11 on, while another write to the subject is under way, or its end is being noted.
     pub(in crate::nats) const WRONG_LAST_SEQUENCE_CONSTANT: u64 = 10164;
 }
 
@@ -69,7 +77,11 @@ pub(super) enum Failure {
     Disconnected,
     /// Nobody answers to the subject: no leader yet, or nothing of that name; no effect.
     Nobody,
-    /// The server's answer is an error.
+    /// A message of the same id is under way; whether it will be stored is not known yet.
+    SameId,
+    /// A compare-and-set found this sequence instead of the expected one (0: none), or did not say which; no effect.
+    Lost(Option<u64>),
+    /// The server's answer is another error.
     Api(ApiError),
     /// The answer cannot be read, or the client library gave up; the effect is unknown.
     Other(BoxError),
@@ -87,15 +99,17 @@ pub(super) struct ApiError {
 }
 
 impl ApiError {
-    /// True if the write lost a compare-and-set; with the sequence that stands, if the server told.
-    pub(super) fn wrong_last(&self) -> Option<Option<u64>> {
+    /// Turns the errors of a compare-and-set into [`Failure::Lost`].
+    fn of_publish(self) -> Failure {
         match self.err_code {
-            code::WRONG_LAST_SEQUENCE | code::WRONG_LAST_SEQUENCE_CONSTANT => {
-                // "wrong last sequence: 7"; 0 stands for none.
-                let text = self.description.rsplit(": ").next().unwrap_or_default();
-                Some(text.parse().ok().filter(|sequence| *sequence != 0))
+            // "wrong last sequence: 7"
+            code::WRONG_LAST_SEQUENCE => {
+                let found = self.description.rsplit(": ").next().unwrap_or_default();
+                Failure::Lost(found.parse().ok())
             }
-            _ => None,
+            code::WRONG_LAST_SEQUENCE_CONSTANT | code::EXPECTED_NOT_READY => Failure::Lost(None),
+            code::SAME_ID_IN_PROCESS => Failure::SameId,
+            _ => Failure::Api(self),
         }
     }
 
@@ -127,6 +141,17 @@ fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Failure> {
 enum Answer<T> {
     Failed { error: ApiError },
     Done(T),
+}
+
+/// A stored message, as far as its place is concerned.
+#[derive(Deserialize)]
+struct Stored {
+    message: Place,
+}
+
+#[derive(Deserialize)]
+struct Place {
+    seq: u64,
 }
 
 /// The acknowledgement of a publish.
@@ -205,7 +230,7 @@ impl Connection {
         }
     }
 
-    /// Waits until the cluster's meta leader knows a stream that was just made: until then it may deny it to the
+    /// Waits until the cluster's meta leader knows a stream that may just have been made: until then it may deny it to the
     /// next question, or allow another stream on the same subjects.
     pub(super) async fn settle(&self, stream: &str) -> Result<(), Failure> {
         // The meta leader answers for a consumer that does not exist. An id of ours never is this name.
@@ -242,9 +267,58 @@ impl Connection {
         let publish = async {
             // Never closed.
             let _permit = self.publishes.acquire().await;
-            read(&self.send(subject.to_owned(), request).await?)
+            match read(&self.send(subject.to_owned(), request).await?) {
+                Err(Failure::Api(error)) => Err(error.of_publish()),
+                outcome => outcome,
+            }
         };
         self.in_time(publish).await
+    }
+
+    /// Publishes where the subject's last sequence is `expected`, else `Lost`. The stream must exist.
+    ///
+    /// A cluster refuses for a moment after an acknowledged write too, so a refusal that does not name the sequence
+    /// that stands is tried again as long as the expected one does stand.
+    pub(super) async fn swap(
+        &self,
+        stream: &str,
+        subject: &str,
+        mut headers: HeaderMap,
+        payload: Bytes,
+        expected: u64,
+    ) -> Result<Ack, Failure> {
+        headers.insert(EXPECTED_LAST, expected.to_string());
+        let until = clock::monotonic() + self.limits.operation_deadline;
+        let mut pause = SWAP_PAUSE;
+        loop {
+            let outcome = self
+                .publish_to_known(subject, headers.clone(), payload.clone())
+                .await;
+            let Err(Failure::Lost(None)) = outcome else {
+                return outcome;
+            };
+            let found = self.last_sequence(stream, subject).await?;
+            let next = clock::monotonic() + pause;
+            if found != expected || next >= until {
+                return Err(Failure::Lost(Some(found)));
+            }
+            tokio::time::sleep_until(next).await;
+            pause = (pause * 2).min(RETRY_PAUSE);
+        }
+    }
+
+    /// The sequence of the last stored message that matches `filter`, as the stream's leader knows it; 0 if there is
+    /// none.
+    pub(super) async fn last_sequence(&self, stream: &str, filter: &str) -> Result<u64, Failure> {
+        let body = serde_json::json!({ "last_by_subj": filter }).to_string();
+        match self
+            .api::<Stored>(&format!("STREAM.MSG.GET.{stream}"), body.into())
+            .await
+        {
+            Ok(stored) => Ok(stored.message.seq),
+            Err(Failure::Api(error)) if error.err_code == code::NO_MESSAGE => Ok(0),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// The same for a stream that is known to exist: if nobody takes it, it is tried again for a while.
@@ -267,7 +341,8 @@ impl Connection {
     }
 
     /// Repeats `work` while nobody answers, until the operation deadline: a stream or consumer whose leader is being
-    /// elected, or that other servers have not heard of yet. Nothing was executed, so nothing is done twice.
+    /// elected, or that other servers have not heard of yet. Nothing was executed, so nothing is done twice. Also while
+    /// the same id is under way: it will be a duplicate, or free again.
     async fn insist<T, F: Future<Output = Result<T, Failure>>>(
         &self,
         mut work: impl FnMut() -> F,
@@ -277,7 +352,8 @@ impl Connection {
         loop {
             let outcome = work().await;
             let next = clock::monotonic() + pause;
-            if !matches!(outcome, Err(Failure::Nobody)) || next >= until {
+            let again = matches!(outcome, Err(Failure::Nobody | Failure::SameId));
+            if !again || next >= until {
                 return outcome;
             }
             tokio::time::sleep_until(next).await;

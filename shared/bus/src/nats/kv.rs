@@ -22,8 +22,6 @@ use crate::{Bucket, Key, KeyPrefix};
 /// Marks a message that is no value. Source: NATS ADR-8.
 pub(super) const OPERATION: &str = "KV-Operation";
 const DELETE: &str = "DEL";
-/// The compare-and-set. Source: NATS ADR-8.
-pub(super) const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
 
 /// [`Kv`] over JetStream.
 #[derive(Debug)]
@@ -72,28 +70,26 @@ impl NatsKv {
         let connection = &self.buckets.connection;
         self.buckets.ensure(op, bucket).await?;
         let mut headers = HeaderMap::new();
-        headers.insert(EXPECTED_LAST, expected.to_string());
         if value.is_none() {
             headers.insert(OPERATION, DELETE);
         }
-        let subject = kv_subject(bucket, key);
+        let (stream, subject) = (kv_stream(bucket), kv_subject(bucket, key));
+        let value = value.unwrap_or_default();
         match connection
-            .publish_to_known(&subject, headers, value.unwrap_or_default())
+            .swap(&stream, &subject, headers, value, expected)
             .await
         {
             Ok(ack) => Ok(ack.seq),
-            Err(Failure::Api(error)) => Err(match error.wrong_last() {
-                Some(current) => {
-                    let (bucket, key) = (bucket.clone(), key.clone());
-                    KvError::WrongRevision {
-                        op,
-                        bucket,
-                        key,
-                        current,
-                    }
-                }
-                None => self.buckets.failed(op, bucket, Failure::Api(error)),
-            }),
+            Err(Failure::Lost(current)) => {
+                let current = current.filter(|current| *current != NO_REVISION);
+                let (bucket, key) = (bucket.clone(), key.clone());
+                Err(KvError::WrongRevision {
+                    op,
+                    bucket,
+                    key,
+                    current,
+                })
+            }
             Err(failure) => Err(self.buckets.failed(op, bucket, failure)),
         }
     }
@@ -235,21 +231,6 @@ fn never_zero(
 }
 
 impl Buckets {
-    /// The last change of the keys that match `filter`, deletions included, as the bucket's leader knows it.
-    pub(super) async fn last_change(
-        &self,
-        bucket: &Bucket,
-        filter: &str,
-    ) -> Result<Revision, Failure> {
-        let subject = format!("STREAM.MSG.GET.{}", kv_stream(bucket));
-        let body = serde_json::json!({ "last_by_subj": filter }).to_string();
-        match self.connection.api::<Stored>(&subject, body.into()).await {
-            Ok(stored) => Ok(stored.message.sequence),
-            Err(Failure::Api(error)) if error.err_code == code::NO_MESSAGE => Ok(NO_REVISION),
-            Err(failure) => Err(failure),
-        }
-    }
-
     /// Makes the bucket unless it is known to exist.
     async fn ensure(&self, op: &'static str, bucket: &Bucket) -> Result<(), KvError> {
         if self
@@ -260,7 +241,7 @@ impl Buckets {
         {
             return Ok(());
         }
-        match self.make(bucket).await {
+        match self.find_or_make(bucket).await {
             Ok(()) => {}
             Err(failure) => return Err(self.failed(op, bucket, failure)),
         }
@@ -271,12 +252,18 @@ impl Buckets {
         Ok(())
     }
 
-    async fn make(&self, bucket: &Bucket) -> Result<(), Failure> {
+    async fn find_or_make(&self, bucket: &Bucket) -> Result<(), Failure> {
         let name = kv_stream(bucket);
         match self.find(&name).await {
-            Err(Failure::Api(error)) if error.err_code == code::STREAM_NOT_FOUND => {}
-            other => return other,
+            Err(Failure::Api(error)) if error.err_code == code::STREAM_NOT_FOUND => {
+                self.make(bucket, &name).await?;
+            }
+            other => other?,
         }
+        self.connection.settle(&name).await
+    }
+
+    async fn make(&self, bucket: &Bucket, name: &str) -> Result<(), Failure> {
         let config = Config {
             subjects: vec![kv_filter(bucket, &KeyPrefix::all())],
             max_messages_per_subject: 1,
@@ -288,15 +275,15 @@ impl Buckets {
             allow_rollup: true,
             deny_delete: true,
             allow_direct: true,
-            name: name.clone(),
+            name: name.to_owned(),
             ..Config::default()
         };
         let create = format!("STREAM.CREATE.{name}");
         match self.connection.setup::<Info>(&create, json(&config)?).await {
-            Ok(_) => self.connection.settle(&name).await,
+            Ok(_) => Ok(()),
             // Another process was faster.
             Err(Failure::Api(error)) if error.err_code == code::STREAM_NAME_IN_USE => {
-                self.find(&name).await
+                self.find(name).await
             }
             Err(failure) => Err(failure),
         }
@@ -330,6 +317,11 @@ impl Buckets {
                     bucket,
                     source: error.into(),
                 }
+            }
+            Failure::Lost(_) | Failure::SameId => {
+                // Only a write is refused so, and it looks for it itself; none carries an id.
+                let source = "unexpected refusal of a write".into();
+                KvError::Failed { op, bucket, source }
             }
             Failure::Other(source) => KvError::Failed { op, bucket, source },
         }

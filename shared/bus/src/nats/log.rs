@@ -13,9 +13,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::connection::{Connection, Failure, code, json};
+use super::connection::{Connection, EXPECTED_LAST, Failure, code, json};
 use super::consumer::NatsConsumer;
-use super::kv::EXPECTED_LAST;
 use crate::event_log::{
     Appended, Consumer, ConsumerSpec, EventLog, EventLogError, StreamSpec, check_event,
 };
@@ -78,6 +77,15 @@ pub(super) fn failed(op: &'static str, stream: &StreamName, failure: Failure) ->
                 source: error.into(),
             },
         },
+        Failure::Lost(_) => {
+            // Only an append is refused so, and it looks for it itself.
+            let source = "unexpected refusal of a write".into();
+            EventLogError::Failed { op, stream, source }
+        }
+        Failure::SameId => {
+            let source = "an append with the same id is still under way".into();
+            EventLogError::Failed { op, stream, source }
+        }
         Failure::Other(source) => EventLogError::Failed { op, stream, source },
     }
 }
@@ -151,7 +159,7 @@ impl NatsLog {
             }),
             _ => Err(EventLogError::WrongSequence {
                 subject: subject.clone(),
-                current: current.or(seq),
+                current: current.filter(|current| *current != 0).or(seq),
             }),
         }
     }
@@ -195,10 +203,7 @@ impl EventLog for NatsLog {
                     )
                     .await
                 {
-                    Ok(info) => {
-                        connection.settle(name.as_str()).await.map_err(fail)?;
-                        info
-                    }
+                    Ok(info) => info,
                     // Another process was faster; what it made is judged below.
                     Err(Failure::Api(error)) if error.err_code == code::STREAM_NAME_IN_USE => {
                         connection
@@ -214,6 +219,7 @@ impl EventLog for NatsLog {
         connection
             .check_copies(name.as_str(), found.config.num_replicas)
             .map_err(fail)?;
+        connection.settle(name.as_str()).await.map_err(fail)?;
         // Copies are the operator's business once the stream exists.
         let wanted = config(spec, found.config.num_replicas);
         if found.config.subjects != wanted.subjects {
@@ -255,28 +261,31 @@ impl EventLog for NatsLog {
         let mut headers = HeaderMap::new();
         headers.insert(MESSAGE_ID, id);
         headers.insert(EXPECTED_STREAM, stream.as_str());
+        let (text, connection) = (subject.as_str(), &self.connection);
+        let mut first = headers.clone();
         if let Some(expected) = expected_last {
-            headers.insert(EXPECTED_LAST, expected.to_string());
+            first.insert(EXPECTED_LAST, expected.to_string());
         }
-        let (subject_text, connection) = (subject.as_str(), &self.connection);
-        let mut outcome = connection
-            .publish(subject_text, headers.clone(), payload.clone())
-            .await;
+        let mut outcome = connection.publish(text, first, payload.clone()).await;
         if let Err(Failure::Nobody) = outcome {
             self.check_takes(stream, subject).await?;
-            outcome = connection
-                .publish_to_known(subject_text, headers, payload)
-                .await;
+        }
+        if let Err(Failure::Nobody | Failure::SameId | Failure::Lost(None)) = outcome {
+            outcome = match expected_last {
+                Some(last) => {
+                    connection
+                        .swap(stream.as_str(), text, headers, payload, last)
+                        .await
+                }
+                None => connection.publish_to_known(text, headers, payload).await,
+            };
         }
         match outcome {
             Ok(ack) => Ok(Appended {
                 seq: ack.seq,
                 duplicate: ack.duplicate,
             }),
-            Err(Failure::Api(error)) => match error.wrong_last() {
-                Some(current) => self.lost(stream, subject, id, current).await,
-                None => Err(failed("append", stream, Failure::Api(error))),
-            },
+            Err(Failure::Lost(current)) => self.lost(stream, subject, id, current).await,
             Err(failure) => Err(failed("append", stream, failure)),
         }
     }

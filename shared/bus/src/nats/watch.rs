@@ -1,6 +1,6 @@
 //! A watch of a bucket: an ordered consumer, the `Current` mark, and the check that the store did not go back.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use async_nats::jetstream;
@@ -28,6 +28,8 @@ struct Watcher {
     created: String,
     /// The last change of the watched keys when the watch began; `None` once all up to it has been delivered.
     current_at: Option<Revision>,
+    /// The keys listed so far, until all are: a consumer at a server that is behind lists keys that are deleted.
+    listed: HashSet<Key>,
     seen: Revision,
     ready: VecDeque<WatchEvent>,
 }
@@ -55,7 +57,8 @@ pub(super) async fn watch(
     let created = info(&buckets, &bucket).await.map_err(failed)?.created;
     // The leader's word on what exists: the consumer may sit at a server that is behind.
     let last = buckets
-        .last_change(&bucket, &filter)
+        .connection
+        .last_sequence(&kv_stream(&bucket), &filter)
         .await
         .map_err(failed)?;
     let changes = consume(&buckets, &bucket, filter).await?;
@@ -64,6 +67,7 @@ pub(super) async fn watch(
         connects,
         created,
         current_at: Some(last),
+        listed: HashSet::new(),
         seen: 0,
         ready: VecDeque::new(),
         buckets,
@@ -206,19 +210,23 @@ impl Watcher {
         let headers = message.headers.as_ref();
         let deleted = headers.is_some_and(|headers| headers.get(OPERATION).is_some());
         if !deleted {
+            if existed {
+                self.listed.insert(key.clone());
+            }
             let entry = Entry {
                 value: message.payload.clone(),
                 revision,
             };
             self.ready.push_back(WatchEvent::Put { key, entry });
-        } else if !existed {
-            // What was deleted before the watch began never existed for it.
+        } else if !existed || self.listed.contains(&key) {
+            // What was deleted before the watch began, and not listed, never existed for it.
             self.ready.push_back(WatchEvent::Delete { key, revision });
         }
     }
 
     fn mark_current(&mut self) {
         if self.current_at.take().is_some() {
+            self.listed = HashSet::new();
             self.ready.push_back(WatchEvent::Current);
         }
     }
