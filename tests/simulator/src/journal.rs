@@ -107,6 +107,8 @@ pub struct DeviceReport {
     pub sockets_open_max: u32,
     /// How often an older socket was sent `conflict replaced`.
     pub conflicts_sent: u32,
+    /// Stanzas that it has not acknowledged, now.
+    pub queued: usize,
     /// Stanzas that fell out of a full queue.
     pub queue_overflows: u32,
     /// Stanzas that a fault swallowed.
@@ -216,9 +218,13 @@ impl Journal {
         });
     }
 
-    /// Everything so far; `name` spells a device for the reader.
+    /// Everything so far; `name` spells a device for the reader, `queued` says what waits for it.
     #[must_use]
-    pub fn report(&self, name: impl Fn(DeviceId) -> String) -> Report {
+    pub fn report(
+        &self,
+        name: impl Fn(DeviceId) -> String,
+        queued: impl Fn(DeviceId) -> usize,
+    ) -> Report {
         let mut ids: Vec<_> = self.devices.iter().collect();
         ids.sort_by_key(|(id, _)| **id);
         let devices = ids
@@ -229,6 +235,7 @@ impl Journal {
                 sockets_open: log.open,
                 sockets_open_max: log.open_max,
                 conflicts_sent: log.conflicts,
+                queued: id.map_or(0, &queued),
                 queue_overflows: log.lost,
                 faults_dropped: log.dropped,
                 inbound: self.counts(&log.inbound),
@@ -301,7 +308,7 @@ mod tests {
         journal.closed(3, Some(device));
         journal.stanza(4, Some(device), Direction::In, "message");
         journal.stanza(6, Some(device), Direction::In, "message");
-        let report = journal.report(|d| format!("x:{}", d.device));
+        let report = journal.report(|d| format!("x:{}", d.device), |_| 0);
         let device = report.device("x:1").unwrap();
         assert_eq!((device.connects, device.sockets_open), (2, 1));
         assert_eq!((device.sockets_open_max, device.conflicts_sent), (2, 1));

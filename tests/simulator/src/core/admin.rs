@@ -107,7 +107,8 @@ impl Server {
     /// The journal so far.
     #[must_use]
     pub fn journal_report(&self) -> Report {
-        self.journal.report(|id| self.device_name(id))
+        let queued = |id| self.device(id).map_or(0, |d| d.queue.len());
+        self.journal.report(|id| self.device_name(id), queued)
     }
 
     /// The user takes a companion off the account, on the phone. Returns whether there was one.

@@ -21,6 +21,10 @@ const PRIMER: u64 = 5;
 /// A client that has not asked again after this long gets everything. `whatsapp-rust` asks 100 ms
 /// after the last batch began to arrive; Baileys never asks twice.
 const ASK_AGAIN_WITHIN: Duration = Duration::from_millis(400);
+/// A login that finds an older socket of its device waits this long before it replaces it: a client
+/// that closed one connection and opened the next is no conflict, even if the news of the close are
+/// read later than the login.
+const CLOSING_GRACE: Duration = Duration::from_millis(50);
 /// The failure of a login whose key does not belong to the device. Source: protocol notes, section 3.
 const LOGGED_OUT: u16 = 401;
 
@@ -95,6 +99,28 @@ impl Server {
             self.refuse(conn, noise_key, refusal);
             return;
         }
+        let older = self.device(id).and_then(|d| d.conn);
+        if older.is_some_and(|older| self.conns.contains_key(&older)) {
+            self.entering.insert(conn, (id, noise_key));
+            self.effect(Effect::Wait(CLOSING_GRACE, Timer::Enter(conn)));
+        } else {
+            self.enter(conn, id, noise_key);
+        }
+    }
+
+    /// The older socket of a device had its time to turn out to be closed.
+    pub(crate) fn enter_late(&mut self, conn: ConnId) {
+        let Some((id, noise_key)) = self.entering.remove(&conn) else {
+            return;
+        };
+        if self.device(id).is_some_and(|d| d.noise_key == noise_key) {
+            self.enter(conn, id, noise_key);
+        } else {
+            self.refuse(conn, noise_key, Refusal::Failure(LOGGED_OUT));
+        }
+    }
+
+    fn enter(&mut self, conn: ConnId, id: DeviceId, noise_key: [u8; 32]) {
         let phase = Phase::Login {
             device: id,
             stage: Stage::Passive,
@@ -116,7 +142,7 @@ impl Server {
             .attr("status", "active")
             .attr("creation", FOUNDED_S)
             .attr("location", "sim")
-            .attr("lid", account.device_jid(Addressing::Lid, device))
+            .attr("lid", account.device_jid(Addressing::Lid, id.device))
             .build();
         self.emit(conn, &success);
     }

@@ -41,6 +41,8 @@ pub struct Pairing {
     pub hint: Option<u64>,
     /// The link that waits for the client's signature.
     pub pending: Option<PendingLink>,
+    /// Whether it is paired and only waits for its restart.
+    pub done: bool,
 }
 
 /// A link that the phone has signed and the client has not.
@@ -118,6 +120,7 @@ impl Server {
                 .map(Into::into),
             hint: payload.username.filter(|n| *n >= HINT_FROM),
             pending: None,
+            done: false,
         };
         self.attach(conn, noise_key, Phase::Pairing(Box::new(pairing)));
         let offer = self.server_iq([NodeBuilder::new("pair-device").children(nodes).build()]);
@@ -192,7 +195,7 @@ impl Server {
         let now_s = self.now_s();
         let lid_migrated = self.options.lid_migrated;
         match self.conns.get(&conn).map(|c| &c.phase) {
-            Some(Phase::Pairing(p)) if p.pending.is_none() => {}
+            Some(Phase::Pairing(p)) if p.pending.is_none() && !p.done => {}
             Some(_) => return Err(Error::Used),
             None => return Err(Error::UnknownCode),
         }
@@ -318,6 +321,7 @@ impl Server {
         }
         if let Some(Phase::Pairing(p)) = self.conns.get_mut(&conn).map(|c| &mut c.phase) {
             p.pending = None;
+            p.done = true;
         }
         self.journal
             .event(self.clock.now_ms(), Some(pending.device), "paired");

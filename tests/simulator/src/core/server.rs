@@ -59,6 +59,8 @@ pub enum Timer {
     DrainRest(ConnId, u32),
     /// Ask a pairing-code client again whether its phone got anywhere.
     CodeExpired(ConnId),
+    /// Complete a login that found an older socket of its device.
+    Enter(ConnId),
 }
 
 /// What the behaviour depends on besides the seed.
@@ -87,6 +89,8 @@ pub struct Server {
     pub(crate) by_lid: HashMap<u64, AccountId>,
     pub(crate) by_name: HashMap<Box<str>, AccountId>,
     pub(crate) conns: HashMap<ConnId, Conn>,
+    /// Logins that wait for an older socket to close.
+    pub(crate) entering: HashMap<ConnId, (DeviceId, [u8; 32])>,
     pub(crate) refs: HashMap<String, ConnId>,
     pub(crate) codes: CodeFlows,
     pub(crate) groups: Groups,
@@ -114,6 +118,7 @@ impl Server {
             by_lid: HashMap::new(),
             by_name: HashMap::new(),
             conns: HashMap::new(),
+            entering: HashMap::new(),
             refs: HashMap::new(),
             codes: CodeFlows::default(),
             groups: Groups::default(),
@@ -360,6 +365,7 @@ impl Server {
 
     /// A connection is gone, whoever ended it. Safe to call again.
     pub fn closed(&mut self, conn: ConnId) {
+        self.entering.remove(&conn);
         let Some(gone) = self.conns.remove(&conn) else {
             return;
         };
@@ -396,6 +402,7 @@ impl Server {
             Timer::Restart(conn) => self.restart(conn),
             Timer::DrainRest(conn, round) => self.drain_rest(conn, round),
             Timer::CodeExpired(conn) => self.codes.forget(conn),
+            Timer::Enter(conn) => self.enter_late(conn),
         }
     }
 }

@@ -302,9 +302,37 @@ fn what_is_not_acknowledged_comes_again() {
         .build();
     double.say(bob, &nack);
     let again = double.login(BOB, 1);
+    assert!(double.closed.is_empty() && double.take(again).is_empty());
+    let timer = double.timers.pop().unwrap();
+    double.server.fire(timer);
+    double.settle();
     assert_eq!(double.closed, [bob]);
+    assert_eq!(tags(&double.take(bob)).last().unwrap(), "stream:error");
     double.say(again, &active());
     assert_eq!(ids(&double.take(again)), ["m2"]);
+}
+
+#[test]
+fn a_socket_that_closes_in_time_is_no_conflict() {
+    let mut double = Double::new();
+    let device = double.companion(ALICE);
+    let first = double.active(ALICE, 1);
+    let second = double.login(ALICE, 1);
+    let third = double.login(ALICE, 1);
+    double.server.closed(first);
+    double.server.closed(third);
+    for timer in std::mem::take(&mut double.timers) {
+        double.server.fire(timer);
+    }
+    double.settle();
+    assert_eq!(tags(&double.take(second)), ["success"]);
+    assert!(double.take(third).is_empty() && double.closed.is_empty());
+    assert_eq!(double.server.device(device).unwrap().conn, Some(second));
+    let report = double.server.journal_report();
+    assert_eq!(
+        report.device(&format!("{ALICE}:1")).unwrap().conflicts_sent,
+        0
+    );
 }
 
 #[test]

@@ -200,6 +200,8 @@ struct Connection {
     /// Frames that a fault holds back, and until when.
     held: VecDeque<BytesMut>,
     held_until: Option<Instant>,
+    /// Whether sending failed.
+    unheard: bool,
     /// A stanza that a fault holds back; it holds back all behind it.
     waiting: Option<(Instant, Bytes)>,
 }
@@ -214,6 +216,7 @@ impl Connection {
             pattern: session.pattern,
             held: VecDeque::new(),
             held_until: None,
+            unheard: false,
             waiting: None,
         }
     }
@@ -251,7 +254,7 @@ impl Connection {
                     if let Some((_, bytes)) = self.waiting.take() {
                         let mut batch = BytesMut::new();
                         self.seal(&write, &bytes, &mut batch)?;
-                        self.frames.send(batch.freeze()).await?;
+                        self.post(batch.freeze()).await?;
                     }
                 }
                 out = registered.outbox.recv(), if self.waiting.is_none() => {
@@ -261,6 +264,22 @@ impl Connection {
                     }
                 }
             }
+        }
+    }
+
+    /// Sends, and after a failure only pretends to: a client that closes while something is on its
+    /// way to it has often sent more before, and that is still to be read.
+    async fn post(&mut self, data: Bytes) -> Result<(), Error> {
+        if self.unheard {
+            return Ok(());
+        }
+        match self.frames.send(data).await {
+            Err(Error::Socket(e)) => {
+                tracing::debug!(error = %e, "client does not listen any more");
+                self.unheard = true;
+                Ok(())
+            }
+            other => other,
         }
     }
 
@@ -323,7 +342,7 @@ impl Connection {
             };
         }
         if !batch.is_empty() {
-            self.frames.send(batch.freeze()).await?;
+            self.post(batch.freeze()).await?;
         }
         Ok(close)
     }

@@ -175,7 +175,16 @@ async fn an_offline_backlog_arrives_complete_in_order_and_once() {
         .await;
     assert_eq!(count, i32::try_from(COUNT).unwrap());
 
-    // Everything was acknowledged: the next login finds nothing.
+    // Everything is acknowledged, a little later: the next login finds nothing.
+    until("the receipts", || {
+        simulator
+            .journal()
+            .device(&format!("{BOB}:1"))
+            .unwrap()
+            .queued
+            == 0
+    })
+    .await;
     let backend = bob.stop().await;
     let bob = TestClient::with_backend(&simulator, backend).await;
     bob.start().await;

@@ -15,6 +15,12 @@ async fn qr_pairing_connects_and_logs_in_again_from_the_store() {
     let linked = client.pair(&simulator, NUMBER).await;
     assert_eq!(linked.jid, format!("{NUMBER}:1@s.whatsapp.net"));
 
+    until("the receipt for the key share", || {
+        let report = simulator.journal();
+        let device = report.device(&format!("{NUMBER}:1")).unwrap();
+        device.queued == 0 && device.inbound.contains_key("receipt:peer_msg")
+    })
+    .await;
     let backend = client.stop().await;
     let again = TestClient::with_backend(&simulator, backend).await;
     again.start().await;
