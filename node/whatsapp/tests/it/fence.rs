@@ -28,7 +28,7 @@ async fn nothing_is_connected_behind_a_closed_fence() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_leaves_once_the_fence_is_closed() {
     let world = World::new().await;
-    let relay = Relay::start(world.simulator.address()).await;
+    let mut relay = Relay::start(world.simulator.address()).await;
     let connector = Connector::new(config(
         &world.simulator,
         format!("ws://{}/ws/chat", relay.address),
@@ -49,7 +49,9 @@ async fn nothing_leaves_once_the_fence_is_closed() {
     let result = anna.send("A2", BERT, "no longer ours").await;
     assert!(matches!(result, Err(Error::NotConnected)), "{result:?}");
     assert_eq!(anna.end().await, End::Fenced);
-    let sent = relay.sent();
+    // Pairing and login: the socket is gone, and with it everything that had left before.
+    relay.until_ended(2).await;
+    let before = (relay.accepted(), relay.sent());
     assert_eq!(anna.account.run().await, End::Fenced);
     assert!(
         anna.account.shutdown(crate::bench::DEADLINE).await.is_err(),
@@ -59,7 +61,7 @@ async fn nothing_leaves_once_the_fence_is_closed() {
         anna.account.logout().await.is_err(),
         "the keys belong to somebody else"
     );
-    assert_eq!(relay.sent(), sent, "no goodbye, no receipt, no key");
+    assert_eq!((relay.accepted(), relay.sent()), before, "nothing more");
     // The next owner finds the session as it was and misses nothing.
     bert.send("B2", ANNA, "for the next owner").await.unwrap();
     let mut next = world.open("anna", 2).await;

@@ -178,21 +178,24 @@ async fn a_killed_session_goes_on_reading_and_writing() {
     let mut bert = world.open("bert", 2).await;
     bert.start();
     bert.connected().await;
-    let mut seen = Vec::new();
-    while seen.last().map(String::as_str) != Some("A8") {
+    // What was taken but not acknowledged comes again, in any place: at least once, and the log removes the double.
+    let unseen = async |bert: &mut Session| loop {
         let got = bert.incoming().await.message;
         assert!(
             matches!(got.body, Body::Text(_)),
             "{:?} could be read",
             got.body
         );
-        seen.push(got.id.to_string());
-    }
+        if !["A0", "A1", "A2"].contains(&got.id.as_str()) {
+            return got;
+        }
+    };
+    assert_eq!(words(&unseen(&mut bert).await.body), "while away");
     bert.send("B9", ANNA, "after").await.unwrap();
     let got = anna.incoming().await.message;
     assert_eq!((got.id.as_str(), words(&got.body)), ("B9", "after"));
     anna.send("A9", BERT, "still there").await.unwrap();
-    assert_eq!(words(&bert.incoming().await.message.body), "still there");
+    assert_eq!(words(&unseen(&mut bert).await.body), "still there");
     anna.stop().await;
     bert.stop().await;
 }
