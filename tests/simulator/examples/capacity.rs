@@ -62,7 +62,8 @@ async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let (mut child, host) = start(&args.bin).await?;
     let pid = child.id().context("simulator is running")?;
-    let info: serde_json::Value = serde_json::from_str(&http(&host, "GET", "/admin/info", "").await?)?;
+    let info: serde_json::Value =
+        serde_json::from_str(&http(&host, "GET", "/admin/info", "").await?)?;
     let key = hex::decode(info["server_key"].as_str().context("server_key")?)?;
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
     let identity = KeyPair::generate(&mut rng);
@@ -110,14 +111,26 @@ async fn start(bin: &str) -> anyhow::Result<(Child, String)> {
     let out = child.stdout.take().context("simulator has an output")?;
     let mut line = String::new();
     BufReader::new(out).read_line(&mut line).await?;
-    let host = line.trim().rsplit('/').next().context("address")?.to_owned();
+    let host = line
+        .trim()
+        .rsplit('/')
+        .next()
+        .context("address")?
+        .to_owned();
     Ok((child, host))
 }
 
 fn resident_kb(pid: u32) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|l| l.starts_with("VmRSS:")).context("VmRSS")?;
-    line.split_whitespace().nth(1).context("VmRSS value")?.parse().context("VmRSS number")
+    let line = status
+        .lines()
+        .find(|l| l.starts_with("VmRSS:"))
+        .context("VmRSS")?;
+    line.split_whitespace()
+        .nth(1)
+        .context("VmRSS value")?
+        .parse()
+        .context("VmRSS number")
 }
 
 async fn http(host: &str, method: &str, path: &str, body: &str) -> anyhow::Result<String> {
@@ -141,7 +154,9 @@ async fn connect(common: &Common, number: u64) -> anyhow::Result<Link> {
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
     let noise = KeyPair::generate(&mut rng);
     let mut link = Link::open(common, &noise, 1, 0).await?;
-    let offer = link.wait(|n| n.get_optional_child("pair-device").is_some()).await?;
+    let offer = link
+        .wait(|n| n.get_optional_child("pair-device").is_some())
+        .await?;
     let reference = offer
         .get_optional_child_by_tag(&["pair-device", "ref"])
         .and_then(Node::content_as_string)
@@ -153,18 +168,32 @@ async fn connect(common: &Common, number: u64) -> anyhow::Result<Link> {
         STANDARD.encode(common.identity.public_key.public_key_bytes()),
         STANDARD.encode(adv_secret),
     );
-    http(&common.host, "POST", &format!("/admin/mock-phone/scan-qr?number={number}"), &qr).await?;
-    let success = link.wait(|n| n.get_optional_child("pair-success").is_some()).await?;
-    let node = success.get_optional_child("pair-success").context("pair-success")?;
+    http(
+        &common.host,
+        "POST",
+        &format!("/admin/mock-phone/scan-qr?number={number}"),
+        &qr,
+    )
+    .await?;
+    let success = link
+        .wait(|n| n.get_optional_child("pair-success").is_some())
+        .await?;
+    let node = success
+        .get_optional_child("pair-success")
+        .context("pair-success")?;
     let container = PairUtils::extract_device_identity_bytes(&node.as_node_ref())
         .context("device identity")?
         .to_vec();
-    let state =
-        DeviceState { identity_key: common.identity.clone(), noise_key: noise.clone(), adv_secret_key: adv_secret };
+    let state = DeviceState {
+        identity_key: common.identity.clone(),
+        noise_key: noise.clone(),
+        adv_secret_key: adv_secret,
+    };
     let (signed, index) =
         PairUtils::do_pair_crypto(&state, &container).map_err(|e| anyhow::anyhow!("{e}"))?;
     let id = xml_id(&success)?;
-    link.send(&PairUtils::build_pair_success_response(&id, signed, index)).await?;
+    link.send(&PairUtils::build_pair_success_response(&id, signed, index))
+        .await?;
     link.wait(|n| n.tag == "stream:error").await?;
 
     let mut link = Link::open(common, &noise, number, 1).await?;
@@ -173,7 +202,8 @@ async fn connect(common: &Common, number: u64) -> anyhow::Result<Link> {
     link.wait(|n| n.tag == "iq").await?;
     let active = [NodeBuilder::new("active").build()];
     link.send(&iq("passive", active.into())).await?;
-    link.wait(|n| n.get_optional_child("offline").is_some()).await?;
+    link.wait(|n| n.get_optional_child("offline").is_some())
+        .await?;
     Ok(link)
 }
 
@@ -192,12 +222,15 @@ fn iq(xmlns: &'static str, children: Vec<Node>) -> Node {
 }
 
 fn upload(common: &Common, rng: &mut rand::rngs::StdRng) -> Node {
-    let leaf = |tag: &'static str, bytes: &[u8]| NodeBuilder::new(tag).bytes(bytes.to_vec()).build();
+    let leaf =
+        |tag: &'static str, bytes: &[u8]| NodeBuilder::new(tag).bytes(bytes.to_vec()).build();
     let keys = (1..=PREKEYS).map(|n| {
         let [_, a, b, c] = n.to_be_bytes();
         // The server does not look at the keys, only other clients would.
         let value: [u8; 32] = rng.random();
-        NodeBuilder::new("key").children([leaf("id", &[a, b, c]), leaf("value", &value)]).build()
+        NodeBuilder::new("key")
+            .children([leaf("id", &[a, b, c]), leaf("value", &value)])
+            .build()
     });
     let list = NodeBuilder::new("list").children(keys).build();
     let (signed, signature) = &common.signed;
@@ -226,7 +259,12 @@ struct Link {
 }
 
 impl Link {
-    async fn open(common: &Common, noise: &KeyPair, number: u64, device: u32) -> anyhow::Result<Self> {
+    async fn open(
+        common: &Common,
+        noise: &KeyPair,
+        number: u64,
+        device: u32,
+    ) -> anyhow::Result<Self> {
         let uri = format!("ws://{}/ws/chat", common.host).parse()?;
         let (mut ws, _) = ClientBuilder::from_uri(uri).connect().await?;
         let payload = wa::ClientPayload {
@@ -247,7 +285,13 @@ impl Link {
         let IkServerHelloOutcome::Continue(ciphers) = ik.read_server_hello(&frame)? else {
             bail!("the simulator does not know its own key");
         };
-        Ok(Self { ws, decoder, ciphers, sent: 0, received: 0 })
+        Ok(Self {
+            ws,
+            decoder,
+            ciphers,
+            sent: 0,
+            received: 0,
+        })
     }
 
     async fn send(&mut self, node: &Node) -> anyhow::Result<()> {
@@ -256,14 +300,18 @@ impl Link {
             .write_cipher
             .encrypt_with_counter(self.sent, &wacore_binary::marshal(node)?)?;
         self.sent += 1;
-        self.ws.send(Message::binary(encode_frame(&sealed, None)?)).await?;
+        self.ws
+            .send(Message::binary(encode_frame(&sealed, None)?))
+            .await?;
         Ok(())
     }
 
     async fn wait(&mut self, wanted: impl Fn(&Node) -> bool) -> anyhow::Result<Node> {
         loop {
             let mut frame = next_frame(&mut self.ws, &mut self.decoder).await?;
-            self.ciphers.read_cipher.decrypt_in_place_with_counter(self.received, &mut frame)?;
+            self.ciphers
+                .read_cipher
+                .decrypt_in_place_with_counter(self.received, &mut frame)?;
             self.received += 1;
             let node = xml::decode(&frame)?;
             if wanted(&node) {
