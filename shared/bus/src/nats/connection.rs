@@ -127,6 +127,10 @@ pub(super) fn json(body: &impl Serialize) -> Result<Bytes, Failure> {
     Ok(body.into())
 }
 
+fn nobody(failure: &Failure) -> bool {
+    matches!(failure, Failure::Nobody)
+}
+
 fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Failure> {
     match serde_json::from_slice(answer) {
         Ok(Answer::Done(answer)) => Ok(answer),
@@ -201,7 +205,7 @@ impl Connection {
         let request = || Request::new().payload(body.clone());
         read(
             &self
-                .insist(|| self.send(subject.clone(), request()))
+                .insist(nobody, || self.send(subject.clone(), request()))
                 .await?,
         )
     }
@@ -291,10 +295,10 @@ impl Connection {
         let until = clock::monotonic() + self.limits.operation_deadline;
         let mut pause = SWAP_PAUSE;
         loop {
-            let outcome = self
-                .publish_to_known(subject, headers.clone(), payload.clone())
-                .await;
-            let Err(Failure::Lost(None)) = outcome else {
+            let publish = || self.publish(subject, headers.clone(), payload.clone());
+            let outcome = self.insist(nobody, publish).await;
+            // From 2.11 on a refused message's id may be held for "under way" for long.
+            let Err(Failure::Lost(None) | Failure::SameId) = outcome else {
                 return outcome;
             };
             let found = self.last_sequence(stream, subject).await?;
@@ -321,30 +325,35 @@ impl Connection {
         }
     }
 
-    /// The same for a stream that is known to exist: if nobody takes it, it is tried again for a while.
+    /// The same for a stream that is known to exist: if nobody takes it, or a message of the same id is under way
+    /// (it will be a duplicate, or free again), it is tried again for a while.
     pub(super) async fn publish_to_known(
         &self,
         subject: &str,
         headers: HeaderMap,
         payload: Bytes,
     ) -> Result<Ack, Failure> {
-        self.insist(|| self.publish(subject, headers.clone(), payload.clone()))
-            .await
+        let passes = |failure: &Failure| matches!(failure, Failure::Nobody | Failure::SameId);
+        self.insist(passes, || {
+            self.publish(subject, headers.clone(), payload.clone())
+        })
+        .await
     }
 
     /// Sends `payload` to a subject that a server answers with anything.
     pub(super) async fn confirm(&self, subject: &str, payload: Bytes) -> Result<(), Failure> {
         let request = || Request::new().payload(payload.clone());
-        self.insist(|| self.send(subject.to_owned(), request()))
+        self.insist(nobody, || self.send(subject.to_owned(), request()))
             .await
             .map(drop)
     }
 
-    /// Repeats `work` while nobody answers, until the operation deadline: a stream or consumer whose leader is being
-    /// elected, or that other servers have not heard of yet. Nothing was executed, so nothing is done twice. Also while
-    /// the same id is under way: it will be a duplicate, or free again.
+    /// Repeats `work` while it fails with what passes, until the operation deadline. Nobody answers while the leader
+    /// of a stream or consumer is being elected, or other servers have not heard of it yet; nothing was executed
+    /// then, so nothing is done twice.
     async fn insist<T, F: Future<Output = Result<T, Failure>>>(
         &self,
+        again: impl Fn(&Failure) -> bool,
         mut work: impl FnMut() -> F,
     ) -> Result<T, Failure> {
         let until = clock::monotonic() + self.limits.operation_deadline;
@@ -352,8 +361,7 @@ impl Connection {
         loop {
             let outcome = work().await;
             let next = clock::monotonic() + pause;
-            let again = matches!(outcome, Err(Failure::Nobody | Failure::SameId));
-            if !again || next >= until {
+            if !outcome.as_ref().is_err_and(&again) || next >= until {
                 return outcome;
             }
             tokio::time::sleep_until(next).await;
