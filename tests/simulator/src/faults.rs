@@ -34,6 +34,7 @@ pub enum Error {
 pub enum Fault {
     /// New connections are refused: HTTP 503 at the upgrade, or, for a named device, a closed
     /// socket instead of `<success>`.
+    #[serde(alias = "refuse_connects")]
     Refuse,
     /// New connections are told to come later: HTTP 429 at the upgrade, or, for a named device,
     /// `<stream:error code="429">` instead of `<success>`.
@@ -53,12 +54,33 @@ pub enum Fault {
     /// Stanzas are sent, or taken, twice.
     Duplicate,
     /// Open sockets are closed at once, without a word.
+    #[serde(alias = "disconnect_all")]
     Disconnect,
     /// Open connections get a stream error and are closed.
     StreamError {
         /// The code, such as 503 or 515.
         code: u16,
     },
+    /// No fault: all rules are deleted.
+    Clear,
+}
+
+impl Fault {
+    /// How often a rule acts that does not say it; 0 is until the rules are deleted. Whoever refuses
+    /// connections means a service that is away.
+    const fn usual_count(self) -> u32 {
+        match self {
+            Self::Refuse => 0,
+            Self::TooManyRequests
+            | Self::Failure { .. }
+            | Self::Drop
+            | Self::Delay { .. }
+            | Self::Duplicate
+            | Self::Disconnect
+            | Self::StreamError { .. }
+            | Self::Clear => 1,
+        }
+    }
 }
 
 /// A request for faults, as the admin API takes it.
@@ -79,17 +101,14 @@ pub struct Request {
     /// Only stanzas of this kind, as the journal spells it; a bare tag takes all of its kinds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stanza: Option<String>,
-    /// How many times; 0 means until the rules are deleted.
-    #[serde(default = "once")]
-    pub count: u32,
-}
-
-const fn once() -> u32 {
-    1
+    /// How many times; 0 means until the rules are deleted. Without it once, except that
+    /// [`Fault::Refuse`] lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
 }
 
 impl Request {
-    /// `fault` for everyone, once.
+    /// `fault` for everyone, as often as usual.
     #[must_use]
     pub const fn new(fault: Fault) -> Self {
         Self {
@@ -98,7 +117,7 @@ impl Request {
             device: None,
             direction: None,
             stanza: None,
-            count: 1,
+            count: None,
         }
     }
 }
@@ -187,7 +206,8 @@ impl Plan {
         {
             return Err(Error::Delay(ms));
         }
-        let left = (request.count > 0).then_some(request.count);
+        let count = request.count.unwrap_or_else(|| request.fault.usual_count());
+        let left = (count > 0).then_some(count);
         self.rules.push(Rule {
             request,
             target,
@@ -202,7 +222,7 @@ impl Plan {
         self.rules
             .iter()
             .map(|r| Request {
-                count: r.left.unwrap_or(0),
+                count: Some(r.left.unwrap_or(0)),
                 ..r.request.clone()
             })
             .collect()
@@ -241,7 +261,8 @@ impl Plan {
                 | Fault::Delay { .. }
                 | Fault::Duplicate
                 | Fault::Disconnect
-                | Fault::StreamError { .. } => None,
+                | Fault::StreamError { .. }
+                | Fault::Clear => None,
             };
             refusal.is_some()
         });
@@ -266,7 +287,8 @@ impl Plan {
                 | Fault::TooManyRequests
                 | Fault::Failure { .. }
                 | Fault::Disconnect
-                | Fault::StreamError { .. } => return false,
+                | Fault::StreamError { .. }
+                | Fault::Clear => return false,
             }
             true
         });
@@ -310,7 +332,7 @@ mod tests {
         let request = Request {
             stanza: Some("receipt".to_owned()),
             direction: Some(Direction::Out),
-            count: 2,
+            count: Some(2),
             ..Request::new(Fault::Drop)
         };
         plan.add(request, Target::Device(A)).unwrap();
@@ -327,8 +349,11 @@ mod tests {
     #[test]
     fn a_named_refusal_acts_at_login_and_a_general_one_at_the_upgrade() {
         let mut plan = Plan::default();
-        plan.add(Request::new(Fault::Refuse), Target::Account(A.account))
-            .unwrap();
+        let once = Request {
+            count: Some(1),
+            ..Request::new(Fault::Refuse)
+        };
+        plan.add(once, Target::Account(A.account)).unwrap();
         plan.add(Request::new(Fault::TooManyRequests), Target::Anyone)
             .unwrap();
         assert_eq!(plan.login(Some(B)), None);
@@ -339,13 +364,25 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_lasts_unless_it_is_counted() {
+        let mut plan = Plan::default();
+        plan.add(Request::new(Fault::Refuse), Target::Anyone)
+            .unwrap();
+        for _ in 0..3 {
+            assert_eq!(plan.upgrade(), Some(Refusal::Refuse));
+        }
+        plan.clear();
+        assert_eq!(plan.upgrade(), None);
+    }
+
+    #[test]
     fn wire_format() {
         let json = r#"{"kind":"stream_error","code":503,"number":"4917"}"#;
         let request: Request = serde_json::from_str(json).unwrap();
         assert_eq!(request.fault, Fault::StreamError { code: 503 });
         assert_eq!(
             (request.number.as_deref(), request.count),
-            (Some("4917"), 1)
+            (Some("4917"), None)
         );
         assert!(serde_json::from_str::<Request>(r#"{"kind":"explode"}"#).is_err());
     }

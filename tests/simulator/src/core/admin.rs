@@ -73,6 +73,10 @@ impl Server {
                 }
                 Ok(hit.len())
             }
+            Fault::Clear => {
+                self.faults.clear();
+                Ok(0)
+            }
             Fault::Refuse
             | Fault::TooManyRequests
             | Fault::Failure { .. }
