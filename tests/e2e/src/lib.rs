@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use switchboard_bus::test_server::TestServer;
 use switchboard_harness::drivers::{self, Driver};
 use switchboard_harness::simulator::Simulator;
-use switchboard_harness::stack::Stack;
+use switchboard_harness::stack::{Extra, Stack};
 use switchboard_harness::webhook::Receiver;
 use switchboard_vocab::SessionRef;
 use switchboard_vocab::placement::{Member, Members};
@@ -33,8 +33,16 @@ impl World {
     /// # Errors
     /// When a process does not start.
     pub async fn start(seed: u64, wwebjs_hook: &str) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
         let nats = TestServer::start().await.context("start nats-server")?;
+        Self::start_on(nats, seed, wwebjs_hook, Extra::default()).await
+    }
+
+    /// The same on that nats-server and with further settings.
+    ///
+    /// # Errors
+    /// When a process does not start.
+    pub async fn start_on(nats: TestServer, seed: u64, wwebjs_hook: &str, extra: Extra) -> Result<Self> {
+        let folder = tempfile::tempdir()?;
         let simulator = Simulator::start(folder.path(), seed).await?;
         let receiver = Receiver::start().await?;
         let stack = Stack::cluster(

@@ -25,6 +25,7 @@ async fn nothing_is_lost_and_nothing_is_paired_again() -> Result<()> {
     let id = id_on("node-1", "victim")?;
     let mut world = World::start(11, "unused").await?;
     let driver = world.paired("whapi", &id, OWN).await?;
+    world.simulator.add_phone(PEER).await?;
     let mut sent = BTreeSet::new();
     for round in 0..rounds {
         let result = one_round(&mut world, driver.as_ref(), round, &mut sent).await;

@@ -16,11 +16,11 @@ async fn sessions_wait_and_come_back() -> Result<()> {
     let result = async {
         world
             .simulator
-            .fault(&json!({"kind": "refuse_connects"}))
+            .fault(&json!({"kind": "refuse"}))
             .await?;
         world
             .simulator
-            .fault(&json!({"kind": "disconnect_all"}))
+            .fault(&json!({"kind": "disconnect"}))
             .await?;
         let waiting = wait::until("the waiting state", async || {
             let session = world
@@ -45,7 +45,7 @@ async fn sessions_wait_and_come_back() -> Result<()> {
         );
         let refused = driver.send_text("15550115002", "nobody").await;
         ensure!(refused.is_err(), "a send without a connection said success");
-        world.simulator.fault(&json!({"kind": "clear"})).await?;
+        world.simulator.clear_faults().await?;
         connected(driver.as_ref()).await
     };
     world.explain(result.await).context("away and back")

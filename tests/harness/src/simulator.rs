@@ -36,6 +36,11 @@ struct EnterCode<'a> {
 }
 
 #[derive(Debug, Serialize)]
+struct NewPhone<'a> {
+    number: &'a str,
+}
+
+#[derive(Debug, Serialize)]
 struct PhoneText<'a> {
     to: &'a str,
     text: &'a str,
@@ -152,6 +157,23 @@ impl Simulator {
             self.http.get(format!("{}/admin/journal", self.url)),
         )
         .await
+    }
+
+    /// A phone that nobody has linked yet, so that it can write.
+    ///
+    /// # Errors
+    /// When the simulator refuses it.
+    pub async fn add_phone(&self, number: &str) -> Result<()> {
+        let url = format!("{}/admin/phones", self.url);
+        expect_ok("add a phone", self.http.post(url).json(&NewPhone { number })).await.map(drop)
+    }
+
+    /// Ends every fault.
+    ///
+    /// # Errors
+    /// When the simulator does not answer.
+    pub async fn clear_faults(&self) -> Result<()> {
+        expect_ok("clear faults", self.http.delete(format!("{}/admin/faults", self.url))).await.map(drop)
     }
 
     /// Sets a fault; the body is the simulator's own.

@@ -41,6 +41,15 @@ pub struct Stack {
     http: reqwest::Client,
 }
 
+/// Environment beside the usual one; it wins over that.
+#[derive(Debug, Clone, Default)]
+pub struct Extra {
+    /// Of every process.
+    pub everywhere: Vec<(String, String)>,
+    /// Of the router alone, over both.
+    pub router: Vec<(String, String)>,
+}
+
 /// What a stack is started with; kept so that its processes can be started again.
 #[derive(Debug, Clone)]
 struct Settings {
@@ -50,6 +59,7 @@ struct Settings {
     nodes: Vec<String>,
     wwebjs_webhook: Option<String>,
     listen: String,
+    extra: Extra,
 }
 
 #[derive(Debug, Serialize)]
@@ -93,6 +103,20 @@ impl Stack {
         nats_url: &str,
         nodes: &[&str],
         wwebjs_webhook: Option<String>,
+    ) -> Result<Self> {
+        Self::cluster_with(simulator, nats_url, nodes, wwebjs_webhook, Extra::default()).await
+    }
+
+    /// The same with further settings.
+    ///
+    /// # Errors
+    /// When a process does not start.
+    pub async fn cluster_with(
+        simulator: &Simulator,
+        nats_url: &str,
+        nodes: &[&str],
+        wwebjs_webhook: Option<String>,
+        extra: Extra,
     ) -> Result<Self> {
         let names: Vec<String> = nodes.iter().map(|&name| name.to_owned()).collect();
         let settings = Settings::new(
@@ -276,6 +300,7 @@ impl Settings {
             nodes,
             wwebjs_webhook,
             listen: free.to_string(),
+            extra: Extra::default(),
         })
     }
 
@@ -299,6 +324,10 @@ impl Settings {
             command.env("SWITCHBOARD_CLUSTER__NODES", self.nodes.join(","));
             command.env("SWITCHBOARD_ADMIN_KEY", ADMIN_KEY);
             command.env("SWITCHBOARD_MASTER_KEY", MASTER_KEY);
+        }
+        command.envs(self.extra.everywhere.iter().cloned());
+        if role == "router" {
+            command.envs(self.extra.router.iter().cloned());
         }
         Ok(command)
     }

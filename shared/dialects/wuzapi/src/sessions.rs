@@ -120,13 +120,14 @@ struct Status {
 }
 
 impl Status {
-    /// `Connected` = there is a connection to WhatsApp; `LoggedIn` = it has a login.
+    /// `Connected` = there is a connection to WhatsApp; `LoggedIn` = it has a login and can be written to. While what
+    /// waited is still drained, a session says not yet: its keys may not be on WhatsApp's server.
     const fn of(status: &SessionStatus) -> Self {
-        let logged_in = matches!(
+        let logged_in = matches!(status.state, SessionState::Connected);
+        let connected = matches!(
             status.state,
-            SessionState::Connected | SessionState::Syncing
+            SessionState::Pairing | SessionState::Syncing | SessionState::Connected
         );
-        let connected = logged_in || matches!(status.state, SessionState::Pairing);
         Self {
             connected,
             logged_in,
