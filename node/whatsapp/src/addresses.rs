@@ -132,7 +132,7 @@ mod tests {
             alt: Some(lid.clone()),
         };
         assert_eq!(Person::from_two(lid.clone(), Some(phone.clone())), both);
-        assert_eq!(Person::from_two(phone.clone(), Some(lid.clone())), both);
+        assert_eq!(Person::from_two(phone, Some(lid.clone())), both);
         assert_eq!(
             Person::from_two(lid.clone(), Some(lid.clone())),
             Person {

@@ -100,11 +100,8 @@ impl MediaKeys {
     }
 
     fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        let body = match bytes.split_first() {
-            Some((&SCHEMA, body)) => body,
-            Some(_) | None => {
-                return Err(Error::Media("the keys are not of this release".to_owned()));
-            }
+        let Some((&SCHEMA, body)) = bytes.split_first() else {
+            return Err(Error::Media("the keys are not of this release".to_owned()));
         };
         bincode::serde::decode_from_slice(body, bincode::config::standard())
             .map(|(keys, _)| keys)

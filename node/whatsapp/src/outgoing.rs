@@ -122,10 +122,9 @@ async fn build(
     client: &Client,
     outgoing: &Outgoing,
 ) -> Result<(wa::Message, Option<MediaKeys>), Error> {
-    let context = match &outgoing.quoted {
-        Some((quoted, original)) => Some(quote_context(quoted, original.as_ref(), &outgoing.to)),
-        None => None,
-    };
+    let quoted = outgoing.quoted.as_ref();
+    let context =
+        quoted.map(|(quoted, original)| quote_context(quoted, original.as_ref(), &outgoing.to));
     match &outgoing.content {
         OutgoingContent::Text { body, mentions } => {
             let mentions = mention_texts(client, &outgoing.to, mentions).await;

@@ -56,34 +56,23 @@ impl Versions {
         if state.fetch_again_at.is_some_and(|at| now < at) {
             return state.version;
         }
-        let pause =
-            match tokio::time::timeout(FETCH_TIMEOUT, fetch_latest_app_version(&self.http)).await {
-                Ok(Ok(version)) if version > BUILT_IN => {
-                    state.version = version;
-                    FRESH
-                }
-                // The page's parser answers with revision zero for a page it does not know.
-                Ok(Ok(version)) => {
-                    tracing::warn!(
-                        ?version,
-                        "the version page names an older whatsapp web than this release knows"
-                    );
-                    FRESH
-                }
-                Ok(Err(error)) => {
-                    tracing::warn!(
-                        error = format!("{error:#}"),
-                        "fetching the whatsapp web version failed"
-                    );
-                    RETRY
-                }
-                Err(_) => {
-                    tracing::warn!("fetching the whatsapp web version took too long");
-                    RETRY
-                }
-            };
+        let fetched = self.fetch().await;
+        let pause = if fetched.is_some() { FRESH } else { RETRY };
+        // An older version, or the zero that the page's parser gives for a page it does not know, is no news.
+        state.version = fetched.unwrap_or(BUILT_IN).max(state.version);
         state.fetch_again_at = Some(now + pause);
         state.version
+    }
+
+    async fn fetch(&self) -> Option<Version> {
+        let fetching = fetch_latest_app_version(&self.http);
+        let error = match tokio::time::timeout(FETCH_TIMEOUT, fetching).await {
+            Ok(Ok(version)) => return Some(version),
+            Ok(Err(error)) => format!("{error:#}"),
+            Err(_) => format!("no answer within {FETCH_TIMEOUT:?}"),
+        };
+        tracing::warn!(error, "fetching the whatsapp web version failed");
+        None
     }
 }
 

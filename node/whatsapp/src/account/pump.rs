@@ -28,6 +28,10 @@ impl Session {
     }
 
     /// Tells the node one event. State changes wait for it, hints do not.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the library's enum grows, and what is new means nothing to us"
+    )]
     pub(super) async fn tell(&self, live: &Arc<Live>, event: &Event) {
         let client = &live.client;
         match event {
@@ -86,6 +90,10 @@ impl Session {
     }
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library's enum grows, and what is new means nothing to us"
+)]
 fn pairing(event: &Event) -> Option<Signal> {
     let expires_at = |after| clock::now().plus(after);
     Some(match event {
@@ -123,7 +131,7 @@ async fn chat_of(client: &Client, source: &MessageSource) -> Option<ChatId> {
             let person = addresses::person(client, &source.chat, None).await?;
             Some(ChatId::User(person.main))
         }
-        chat => Some(chat),
+        chat @ (ChatId::Group(_) | ChatId::Newsletter(_) | ChatId::Broadcast(_)) => Some(chat),
     }
 }
 
@@ -144,6 +152,10 @@ async fn acked(client: &Client, ack: &ServerAck) -> Option<Signal> {
     })
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the library's enum grows, and what is new means nothing to us"
+)]
 async fn read_receipt(client: &Client, receipt: &wacore::types::events::Receipt) -> Option<Signal> {
     let kind = match receipt.r#type {
         ReceiptType::Delivered | ReceiptType::Inactive => ReceiptKind::Delivered,

@@ -40,6 +40,10 @@ impl DeviceStore for Backend {
         Ok(())
     }
 
+    #[expect(
+        clippy::field_reassign_with_default,
+        reason = "the library allows no other way to make the report"
+    )]
     async fn resource_report(&self) -> wacore::stats::StorageResourceReport {
         // The engine's cache belongs to the node, not to the session.
         let mut report = wacore::stats::StorageResourceReport::default();

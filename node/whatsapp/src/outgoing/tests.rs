@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use switchboard_vocab::MessageId;
-use switchboard_vocab::content::{Body, MediaKind, Text};
+use switchboard_vocab::content::{Body, MediaBody, MediaKind, Text};
 use switchboard_vocab::messages::DeliveryStatus;
 use switchboard_vocab::{MediaId, Timestamp};
 use whatsapp_rust::anyhow::anyhow;
@@ -118,42 +118,35 @@ fn a_quoted_file_is_shown_as_one() {
     assert_eq!(quote::body(None).conversation.as_deref(), Some(""));
 }
 
-use switchboard_vocab::content::MediaBody;
+fn from_server(code: u16) -> SendError {
+    SendError::Iq(IqError::ServerError {
+        code,
+        text: "no".to_owned(),
+        error_type: None,
+        backoff: None,
+    })
+}
 
 #[test]
 fn refusals_keep_what_whatsapp_said() {
-    let server = |code| {
-        SendError::Iq(IqError::ServerError {
-            code,
-            text: "no".to_owned(),
-            error_type: None,
-            backoff: None,
-        })
+    assert!(matches!(refused(&from_server(429)), Error::RateLimited(_)));
+    let Error::Refused { code, text } = refused(&from_server(403)) else {
+        panic!("whatsapp refused it");
     };
-    assert!(matches!(refused(&server(429)), Error::RateLimited(_)));
-    assert!(matches!(
-        refused(&server(403)),
-        Error::Refused {
-            code: Some(403),
-            ..
-        }
-    ));
-    assert!(matches!(
-        refused(&SendError::Iq(IqError::Timeout)),
-        Error::NotConnected
-    ));
-    assert!(matches!(
-        refused(&SendError::Client(ClientError::NotConnected)),
-        Error::NotConnected
-    ));
-    assert!(matches!(
-        refused(&SendError::NotLoggedIn),
-        Error::NotConnected
-    ));
-    assert!(matches!(
-        refused(&SendError::InvalidRequest("x".to_owned())),
-        Error::Refused { code: None, .. }
-    ));
+    assert_eq!((code, text.as_str()), (Some(403), "no"));
+    let invalid = refused(&SendError::InvalidRequest("x".to_owned()));
+    assert!(matches!(invalid, Error::Refused { code: None, .. }));
+}
+
+#[test]
+fn what_never_left_is_not_interrupted() {
+    for error in [
+        SendError::Iq(IqError::Timeout),
+        SendError::Client(ClientError::NotConnected),
+        SendError::NotLoggedIn,
+    ] {
+        assert!(matches!(refused(&error), Error::NotConnected), "{error}");
+    }
     let store = wacore::store::error::StoreError::Validation("v".to_owned());
     assert!(matches!(
         refused(&SendError::Internal(anyhow!(store))),

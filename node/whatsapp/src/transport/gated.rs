@@ -84,7 +84,8 @@ impl AsyncWrite for Gated {
                 self.is_broken.store(true, Ordering::Release);
                 Poll::Ready(Ok(bytes.len()))
             }
-            other => other,
+            Poll::Ready(Ok(length)) => Poll::Ready(Ok(length)),
+            Poll::Pending => Poll::Pending,
         }
     }
 
