@@ -124,6 +124,10 @@ pub(crate) async fn pair(target: &Target, number: u64) -> Result<(BareClient, Du
     drop(tokio::task::spawn(async move { running.run().await }));
     let mut scanned = None;
     loop {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the library has many events; two matter here"
+        )]
         match &*events.recv().await.context("the client ended")? {
             Event::PairingQrCode(qr) if scanned.is_none() => {
                 scanned = Some(Instant::now());

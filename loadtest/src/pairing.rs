@@ -38,9 +38,9 @@ pub(crate) async fn run(rounds: usize) -> Result<()> {
 
 fn print(name: &str, times: &mut [Duration]) {
     times.sort_unstable();
-    let at = |share: f64| {
-        let index = ((times.len() as f64 - 1.0) * share).round();
-        times.get(index as usize).map_or(0, Duration::as_millis)
+    let at = |percent: usize| {
+        let index = times.len().saturating_sub(1) * percent / 100;
+        times.get(index).map_or(0, Duration::as_millis)
     };
-    println!("{name:<28}{:>10}{:>10}{:>10}", at(0.5), at(0.9), at(1.0));
+    println!("{name:<28}{:>10}{:>10}{:>10}", at(50), at(90), at(100));
 }

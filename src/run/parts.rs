@@ -90,7 +90,6 @@ impl Parts {
 }
 
 /// Errors of the node's edge show their inner text here: whoever starts a node is its operator.
-#[expect(clippy::needless_pass_by_value, reason = "the shape of map_err")]
 fn spoken(error: switchboard_vocab::OpError) -> anyhow::Error {
     anyhow::anyhow!(error.internal.unwrap_or(error.public))
 }

@@ -190,7 +190,7 @@ mod tests {
                 },
             )]);
             let events = webhooks(&book).remove(0).subscription.events;
-            events.map(|classes| Vec::from_iter(classes))
+            events.map(Vec::from_iter)
         };
         let (sent, received) = (EventClass::Sent, EventClass::Received);
         assert_eq!(effective(None, None), None);

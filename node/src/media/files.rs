@@ -158,11 +158,13 @@ pub(super) async fn blocking<T: Send + 'static>(
 ) -> Result<T, OpError> {
     let done = tokio::task::spawn_blocking(work).await;
     let result = done.map_err(|e| OpError::internal(format!("{what}: {e}")))?;
-    result.map_err(|e| match e.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+    result.map_err(|e| {
+        let is_full = matches!(e.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded);
+        if is_full {
             OpError::new(ErrorCode::StorageFull, "the gateway's disk is full")
                 .with_internal(format!("{what}: {e}"))
+        } else {
+            OpError::internal(format!("{what}: {e}"))
         }
-        _ => OpError::internal(format!("{what}: {e}")),
     })
 }

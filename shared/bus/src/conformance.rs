@@ -7,7 +7,6 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::cognitive_complexity,
     clippy::needless_pass_by_value,
     reason = "test code that other crates can call"
 )]

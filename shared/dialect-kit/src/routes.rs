@@ -246,9 +246,15 @@ impl<T: FromInput, O: Operation> Endpoint for Each<T, O> {
     }
 }
 
+/// Request to two operations.
+pub type DecodeBoth<T, A, B> = fn(T, &Cx) -> Result<(A, B), Reject>;
+/// Two outputs to a response.
+pub type EncodeBoth<A, B> =
+    fn(<A as Operation>::Output, <B as Operation>::Output, &Cx) -> Result<Reply, OpError>;
+
 struct Both<T, A: Operation, B: Operation> {
-    decode: fn(T, &Cx) -> Result<(A, B), Reject>,
-    encode: fn(A::Output, B::Output, &Cx) -> Result<Reply, OpError>,
+    decode: DecodeBoth<T, A, B>,
+    encode: EncodeBoth<A, B>,
     input: PhantomData<fn(T)>,
 }
 
@@ -322,10 +328,7 @@ where
 /// Two operations that do not need each other's result, for one request: `B` names the row. They may run at the same
 /// time; the error of the first one that failed is the row's.
 #[must_use]
-pub fn both<T, A, B>(
-    decode: fn(T, &Cx) -> Result<(A, B), Reject>,
-    encode: fn(A::Output, B::Output, &Cx) -> Result<Reply, OpError>,
-) -> Box<dyn Endpoint>
+pub fn both<T, A, B>(decode: DecodeBoth<T, A, B>, encode: EncodeBoth<A, B>) -> Box<dyn Endpoint>
 where
     T: FromInput + 'static,
     A: Operation,

@@ -13,6 +13,10 @@ use crate::webhooks::EventClass;
 /// One event: the area, then the kind.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "area", content = "event", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every event is a message, so a box would cost more than it saves"
+)]
 pub enum Event {
     /// Something about messages.
     Messages(messages::Event),

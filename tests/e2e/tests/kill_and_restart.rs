@@ -1,6 +1,11 @@
 //! A node is killed with SIGKILL while messages stream in, again and again: none is lost, none is logged twice, and nobody has
 //! to scan a code again.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "test code: a wrong index should stop the test"
+)]
+
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};

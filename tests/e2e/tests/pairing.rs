@@ -1,5 +1,10 @@
 //! Ways into a session: codes typed on the phone, and the QR code that the operator's terminal draws.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "test code: a wrong index should stop the test"
+)]
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};

@@ -14,10 +14,7 @@ async fn sessions_wait_and_come_back() -> Result<()> {
     let world = World::start(19, "unused").await?;
     let driver = world.paired("wuzapi", &id, OWN).await?;
     let result = async {
-        world
-            .simulator
-            .fault(&json!({"kind": "refuse"}))
-            .await?;
+        world.simulator.fault(&json!({"kind": "refuse"})).await?;
         world
             .simulator
             .fault(&json!({"kind": "disconnect"}))

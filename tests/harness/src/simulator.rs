@@ -165,7 +165,12 @@ impl Simulator {
     /// When the simulator refuses it.
     pub async fn add_phone(&self, number: &str) -> Result<()> {
         let url = format!("{}/admin/phones", self.url);
-        expect_ok("add a phone", self.http.post(url).json(&NewPhone { number })).await.map(drop)
+        expect_ok(
+            "add a phone",
+            self.http.post(url).json(&NewPhone { number }),
+        )
+        .await
+        .map(drop)
     }
 
     /// Ends every fault.
@@ -173,7 +178,12 @@ impl Simulator {
     /// # Errors
     /// When the simulator does not answer.
     pub async fn clear_faults(&self) -> Result<()> {
-        expect_ok("clear faults", self.http.delete(format!("{}/admin/faults", self.url))).await.map(drop)
+        expect_ok(
+            "clear faults",
+            self.http.delete(format!("{}/admin/faults", self.url)),
+        )
+        .await
+        .map(drop)
     }
 
     /// Sets a fault; the body is the simulator's own.

@@ -119,12 +119,13 @@ impl Stack {
         extra: Extra,
     ) -> Result<Self> {
         let names: Vec<String> = nodes.iter().map(|&name| name.to_owned()).collect();
-        let settings = Settings::new(
+        let mut settings = Settings::new(
             simulator,
             Some(nats_url.to_owned()),
             names.clone(),
             wwebjs_webhook,
         )?;
+        settings.extra = extra;
         let folder = tempfile::tempdir()?;
         let mut running = Vec::new();
         for name in names {

@@ -100,6 +100,7 @@ async fn pieces_of_files_pass_the_node_as_blobs() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story, step by step")]
 async fn webhooks_are_kept_and_checked() {
     use switchboard_vocab::DialectName::{Wapi, Whapi};
     use switchboard_vocab::webhooks::{

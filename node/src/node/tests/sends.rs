@@ -3,6 +3,7 @@
 use super::*;
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one story, step by step")]
 async fn a_session_pairs_sends_receives_and_lists() {
     let script = Script::new(|stage: Stage| async move {
         match stage.run {

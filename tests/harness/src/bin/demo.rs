@@ -53,7 +53,13 @@ async fn run(once: bool) -> Result<()> {
     drivers::pair(bob.as_ref(), &simulator, BOB).await?;
     println!("paired           bob    +{BOB}  by wwebjs");
 
-    let result = talk(&simulator, &receiver, alice.as_ref(), bob.as_ref()).await;
+    let scene = Scene {
+        simulator: &simulator,
+        receiver: &receiver,
+        alice: alice.as_ref(),
+        bob: bob.as_ref(),
+    };
+    let result = talk(&scene).await;
     result.with_context(|| {
         format!(
             "the processes said:\n{}{}",
@@ -70,53 +76,83 @@ async fn run(once: bool) -> Result<()> {
     Ok(())
 }
 
-async fn talk(
-    simulator: &Simulator,
-    receiver: &Receiver,
-    alice: &dyn Driver,
-    bob: &dyn Driver,
-) -> Result<()> {
-    let picture = sample_picture()?;
+/// Who takes part.
+struct Scene<'a> {
+    simulator: &'a Simulator,
+    receiver: &'a Receiver,
+    alice: &'a dyn Driver,
+    bob: &'a dyn Driver,
+}
 
+async fn talk(scene: &Scene<'_>) -> Result<()> {
+    texts(scene).await?;
+    let picture = sample_picture()?;
+    picture_out(scene, &picture).await?;
+    picture_back(scene, &picture).await?;
+    deliveries(scene).await?;
+    lists(scene).await
+}
+
+async fn texts(scene: &Scene<'_>) -> Result<()> {
+    let Scene {
+        simulator,
+        receiver,
+        alice,
+        bob,
+    } = *scene;
     alice.send_text(BOB, "hello bob").await?;
     let call = hears(receiver, bob, "bob", ALICE, "hello bob").await?;
     show("alice -> bob text", &call);
+    let on_the_phone = |item: &serde_json::Value| item["text"] == "hello bob";
     simulator
-        .inbox_has(BOB, "the text on bob's phone", |item| {
-            item["text"] == "hello bob"
-        })
+        .inbox_has(BOB, "the text on bob's phone", on_the_phone)
         .await?;
-
     bob.send_text(ALICE, "hello alice").await?;
     let call = hears(receiver, alice, "alice", BOB, "hello alice").await?;
     show("bob -> alice text", &call);
+    Ok(())
+}
 
-    let sent = alice
-        .send_picture(BOB, Picture::Base64(picture.clone()), "from alice")
-        .await?;
+async fn picture_out(scene: &Scene<'_>, picture: &[u8]) -> Result<()> {
+    let Scene {
+        receiver,
+        alice,
+        bob,
+        ..
+    } = *scene;
+    let form = Picture::Base64(picture.to_owned());
+    let sent = alice.send_picture(BOB, form, "from alice").await?;
     ensure!(sent, "whapi takes pictures as base64");
+    let with_file = |call: &Call| {
+        bob.heard(call)
+            .iter()
+            .any(|h| h.has_file && h.from == ALICE)
+    };
     let call = receiver
-        .got("bob", "the picture with its bytes", |call| {
-            bob.heard(call)
-                .iter()
-                .any(|h| h.has_file && h.from == ALICE)
-        })
+        .got("bob", "the picture with its bytes", with_file)
         .await?;
     show("alice -> bob picture", &call);
+    Ok(())
+}
 
-    let link = receiver.serve_file("sample.png", picture.clone().into());
-    ensure!(
-        bob.send_picture(ALICE, Picture::Url(link), "from bob")
-            .await?,
-        "wwebjs takes pictures by address"
-    );
+async fn picture_back(scene: &Scene<'_>, picture: &[u8]) -> Result<()> {
+    let Scene {
+        receiver,
+        alice,
+        bob,
+        ..
+    } = *scene;
+    let form = Picture::Url(receiver.serve_file("sample.png", picture.to_owned().into()));
+    let sent = bob.send_picture(ALICE, form, "from bob").await?;
+    ensure!(sent, "wwebjs takes pictures by address");
+    let with_link = |call: &Call| {
+        alice
+            .heard(call)
+            .iter()
+            .any(|h| h.link.is_some() && h.from == BOB)
+    };
     let call = receiver
-        .got("alice", "the picture with its link", |call| {
-            alice
-                .heard(call)
-                .iter()
-                .any(|h| h.link.is_some() && h.from == BOB)
-        })
+        .got("alice", "the picture with its link", with_link)
         .await?;
     show("bob -> alice picture", &call);
     let link = alice
@@ -124,24 +160,28 @@ async fn talk(
         .into_iter()
         .find_map(|h| h.link)
         .context("no link")?;
-    let fetched = switchboard_harness::http::client()
+    let answer = switchboard_harness::http::client()
         .get(&link)
         .send()
         .await?
-        .error_for_status()?
-        .bytes()
-        .await?;
+        .error_for_status()?;
+    let fetched = answer.bytes().await?;
+    let (got, want) = (fetched.len(), picture.len());
     ensure!(
         fetched == picture,
-        "the picture changed on its way: {} of {} bytes",
-        fetched.len(),
-        picture.len()
+        "the picture changed on its way: {got} of {want} bytes"
     );
-    println!(
-        "fetched          {} bytes from the link in alice's webhook, unchanged",
-        fetched.len()
-    );
+    println!("fetched          {got} bytes from the link in alice's webhook, unchanged");
+    Ok(())
+}
 
+async fn deliveries(scene: &Scene<'_>) -> Result<()> {
+    let Scene {
+        receiver,
+        alice,
+        bob,
+        ..
+    } = *scene;
     receiver
         .got("alice", "a delivery", |call| alice.tells_delivery(call))
         .await?;
@@ -149,17 +189,18 @@ async fn talk(
         .got("bob", "a delivery", |call| bob.tells_delivery(call))
         .await?;
     println!("deliveries       told at both webhooks");
+    Ok(())
+}
 
-    for (driver, name, other) in [(alice, "alice", BOB), (bob, "bob", ALICE)] {
+async fn lists(scene: &Scene<'_>) -> Result<()> {
+    for (driver, name, other) in [(scene.alice, "alice", BOB), (scene.bob, "bob", ALICE)] {
         let texts = driver
             .list(other)
             .await?
             .context("that system lists messages")?;
         for text in ["hello bob", "hello alice"] {
-            ensure!(
-                texts.iter().any(|t| t == text),
-                "{text:?} is not in {name}'s list: {texts:?}"
-            );
+            let there = texts.iter().any(|t| t == text);
+            ensure!(there, "{text:?} is not in {name}'s list: {texts:?}");
         }
         println!("listed           {name} sees {texts:?}");
     }

@@ -42,6 +42,7 @@ fn files() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn bad_requests_say_what_that_system_says() {
     let check = |path: &str, body: &str, message: &str| {
         check_refused(post(&format!("/chat/send/{path}"), body), 400, message);
