@@ -7,7 +7,6 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
-    clippy::cognitive_complexity,
     clippy::wildcard_enum_match_arm,
     reason = "a test fails by panicking, and tells its story in one piece"
 )]
