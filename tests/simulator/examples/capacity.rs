@@ -64,7 +64,11 @@ async fn main() -> anyhow::Result<()> {
     let pid = child.id().context("simulator is running")?;
     let info: serde_json::Value =
         serde_json::from_str(&http(&host, "GET", "/admin/info", "").await?)?;
-    let key = hex::decode(info["server_key"].as_str().context("server_key")?)?;
+    let key = hex::decode(
+        info.get("server_key")
+            .and_then(|k| k.as_str())
+            .context("server_key")?,
+    )?;
     let mut rng = rand::make_rng::<rand::rngs::StdRng>();
     let identity = KeyPair::generate(&mut rng);
     let signed = KeyPair::generate(&mut rng);

@@ -42,7 +42,7 @@ pub(crate) async fn simulator_with(config: Config) -> Handle {
 pub(crate) struct TestClient {
     pub(crate) client: Arc<Client>,
     pub(crate) backend: Arc<InMemoryBackend>,
-    events: async_channel::Receiver<Arc<Event>>,
+    events: whatsapp_rust::async_channel::Receiver<Arc<Event>>,
     /// Events that nobody asked for yet.
     seen: Mutex<Vec<Arc<Event>>>,
     _subscription: Subscription,

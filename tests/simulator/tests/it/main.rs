@@ -5,7 +5,6 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
-    clippy::cognitive_complexity,
     clippy::cast_possible_truncation,
     reason = "tests fail by panicking"
 )]
