@@ -123,7 +123,7 @@ impl Backend {
             .await
     }
 
-    /// How many commits and reads failed since the session was opened.
+    /// How many commits and reads failed since this object was made, refusals after its end included.
     pub(crate) fn failures(&self) -> u64 {
         self.failures.load(Ordering::Acquire)
     }
@@ -141,6 +141,7 @@ impl Backend {
         let _under_way = self.writes.read().await;
         for batch in batches(ops) {
             if self.superseded.load(Ordering::Acquire) || self.closed.load(Ordering::Acquire) {
+                self.failures.fetch_add(1, Ordering::AcqRel);
                 return Err(StoreError::Validation(format!(
                     "write to {}: this owner gave the session up",
                     self.namespace

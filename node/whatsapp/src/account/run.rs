@@ -89,7 +89,7 @@ impl Session {
                 live.factory.take_failure(),
             )
         };
-        self.let_go(live, &end);
+        self.let_go(live, &end).await;
         end
     }
 
@@ -152,15 +152,30 @@ impl Session {
         state.identity = identity::of_device(&device, platform);
     }
 
-    /// Drops a client that must not run again.
-    fn let_go(&self, live: &Live, end: &End) {
+    /// Drops a client that must not run again. Whoever stopped it drops it himself, after its flush.
+    async fn let_go(&self, live: &Live, end: &End) {
         // On a simulator a client that failed its first handshake would ask for a certificate next time.
         let is_spoilt = self.shared.simulator_key().is_some() && !live.events.heard();
-        let is_over = matches!(end, End::Fenced) || !live.may_run();
-        if is_spoilt || is_over {
-            live.drop_now();
-            self.state().live = None;
+        match end {
+            End::Stopped => return,
+            End::Fenced => {}
+            End::Restart
+            | End::Closed(_)
+            | End::Throttled(_)
+            | End::PairingExpired
+            | End::LoggedOut(_)
+            | End::Banned { .. }
+            | End::Replaced
+            | End::Outdated(_) => {
+                if live.may_run() && !is_spoilt {
+                    return;
+                }
+                // The library may be disconnecting by itself: this waits for it.
+                Box::pin(live.client.disconnect()).await;
+            }
         }
+        live.drop_now();
+        self.state().live = None;
     }
 }
 
