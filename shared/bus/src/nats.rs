@@ -25,7 +25,8 @@ use connection::Connection;
 /// How to reach NATS.
 #[derive(Clone)]
 pub struct NatsConfig {
-    /// Server URLs (`nats://host:port`, `tls://host:port`). One is enough, more help when it is away.
+    /// Server URLs (`nats://host:port`, `tls://host:port`). One is enough, more help when it is away. They may carry
+    /// `user:password@` or `token@`, the same in each that does; [`NatsConfig::auth`] wins.
     pub servers: Vec<String>,
     /// The name of this process in the server's connection list.
     pub name: String,
@@ -137,6 +138,14 @@ pub enum Error {
         /// What is wrong with it.
         #[source]
         source: BoxError,
+    },
+    /// The server URLs do not say who we are in one voice.
+    #[error("connect to nats: server {index} of the list: {reason}")]
+    Login {
+        /// Its place in the list, from 0.
+        index: usize,
+        /// What is wrong.
+        reason: &'static str,
     },
     /// The name of the inbox cannot be one.
     #[error("connect to nats")]

@@ -84,18 +84,18 @@ impl TestServer {
         Ok(Self { process })
     }
 
-    /// The same with a settings file of somebody else, unchanged, and the environment variables it names. Only where
-    /// it listens and keeps its streams is set on top, and only on loopback.
+    /// The same with a settings file of somebody else, unchanged, and the environment variables it names, which are made
+    /// from the folder for its streams. Only where it listens is set on top, and only on loopback.
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn start_file(file: &Path, variables: &[(&str, &str)]) -> Result<Self, Error> {
-        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let settings = Settings::File {
-            path: file.to_owned(),
-            variables: variables.iter().map(own).collect(),
-        };
-        let mut process = Process::new(find()?, None, settings)?;
+    pub async fn start_file(
+        file: &Path,
+        variables: impl FnOnce(&Path) -> Vec<(String, String)>,
+    ) -> Result<Self, Error> {
+        let mut process = Process::new(find()?, None, Settings::default())?;
+        let variables = variables(&process.store_dir());
+        process.read(file.to_owned(), variables);
         process.start().await?;
         Ok(Self { process })
     }

@@ -1,5 +1,6 @@
 //! One connection to NATS and the two kinds of JetStream exchange over it: API requests and publishing.
 
+mod login;
 mod setup;
 
 use std::fmt;

@@ -102,6 +102,11 @@ impl Process {
         })
     }
 
+    /// Takes its settings from a file from now on.
+    pub(super) fn read(&mut self, path: PathBuf, variables: Vec<(String, String)>) {
+        self.settings = Settings::File { path, variables };
+    }
+
     pub(super) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.client_port.unwrap_or_default())
     }
@@ -151,7 +156,6 @@ impl Process {
                 command.arg("--config").arg(path);
                 command.args(["--addr", "127.0.0.1", "--port", &port.to_string()]);
                 command.args(["--http_port", "-1"]);
-                command.arg("--store_dir").arg(self.store_dir());
                 command.arg("--ports_file_dir").arg(self.ports_dir());
                 command.envs(variables.iter().map(|(name, value)| (name, value)));
             }

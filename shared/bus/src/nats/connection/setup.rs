@@ -8,7 +8,7 @@ use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use secrecy::ExposeSecret;
 use tokio::sync::{Semaphore, watch};
 
-use super::{Connection, PUBLISH_IN_FLIGHT_MAX, RETRY_PAUSE, RETRY_PAUSE_MAX};
+use super::{Connection, PUBLISH_IN_FLIGHT_MAX, RETRY_PAUSE, RETRY_PAUSE_MAX, login};
 use crate::Health;
 use crate::nats::{Auth, Error, NatsConfig};
 
@@ -122,7 +122,7 @@ async fn connect(
     let attempts = async {
         let mut pause = RETRY_PAUSE;
         loop {
-            let options = options(config, status).await?;
+            let options = options(config, servers, status).await?;
             match options.connect(servers).await {
                 Ok(client) => return Ok(client),
                 Err(error) => last = error.into(),
@@ -141,7 +141,11 @@ async fn connect(
     }
 }
 
-async fn options(config: &NatsConfig, status: &Arc<Status>) -> Result<ConnectOptions, Error> {
+async fn options(
+    config: &NatsConfig,
+    servers: &[ServerAddr],
+    status: &Arc<Status>,
+) -> Result<ConnectOptions, Error> {
     let status = Arc::clone(status);
     let mut options = ConnectOptions::new()
         .name(&config.name)
@@ -168,7 +172,7 @@ async fn options(config: &NatsConfig, status: &Arc<Status>) -> Result<ConnectOpt
         options = options.custom_inbox_prefix(inbox);
     }
     match &config.auth {
-        Auth::None => Ok(options),
+        Auth::None => login::from_urls(servers, options),
         Auth::UserPassword { user, password } => {
             Ok(options.user_and_password(user.clone(), password.expose_secret().to_owned()))
         }
