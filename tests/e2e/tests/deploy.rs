@@ -1,13 +1,14 @@
 //! The files of `deploy/` as they stand: a cluster whose processes have only the rights on NATS that `nats.conf` gives them,
 //! and what those rights keep each of them from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use switchboard_bus::test_server::TestServer;
 use switchboard_e2e::{World, id_on};
+use switchboard_harness::http::client;
 use switchboard_harness::stack::Extra;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -25,10 +26,17 @@ const LINE_WAIT_MAX: Duration = Duration::from_secs(30);
 /// A nats-server on `deploy/nats.conf`.
 async fn server() -> Result<TestServer> {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../deploy/nats.conf");
-    let quoted = |password: &str| format!("\"{password}\"");
-    let (node, router) = (quoted(NODE_PASSWORD), quoted(ROUTER_PASSWORD));
-    let passwords = [("NATS_NODE_PASSWORD", node.as_str()), ("NATS_ROUTER_PASSWORD", router.as_str())];
-    TestServer::start_file(&file, &passwords).await.context("start nats-server on deploy/nats.conf")
+    let variables = |store: &Path| {
+        let quoted = |name: &str, value: &str| (name.to_owned(), format!("\"{value}\""));
+        vec![
+            quoted("NATS_STORE_DIR", &store.to_string_lossy()),
+            quoted("NATS_NODE_PASSWORD", NODE_PASSWORD),
+            quoted("NATS_ROUTER_PASSWORD", ROUTER_PASSWORD),
+        ]
+    };
+    TestServer::start_file(&file, variables)
+        .await
+        .context("start nats-server on deploy/nats.conf")
 }
 
 /// `host:port` of a server.
@@ -41,36 +49,70 @@ async fn a_cluster_works_with_the_least_rights() -> Result<()> {
     let nats = server().await?;
     let at = address(&nats);
     let url = |user: &str, password: &str| {
-        vec![("SWITCHBOARD_NATS__URL".to_owned(), format!("nats://{user}:{password}@{at}"))]
+        vec![(
+            "SWITCHBOARD_NATS__URL".to_owned(),
+            format!("nats://{user}:{password}@{at}"),
+        )]
     };
-    let extra = Extra { everywhere: url("node", NODE_PASSWORD), router: url("router", ROUTER_PASSWORD) };
+    let extra = Extra {
+        everywhere: url("node", NODE_PASSWORD),
+        router: url("router", ROUTER_PASSWORD),
+    };
     let world = World::start_on(nats, 23, "unused", extra).await?;
     let result = talk(&world).await;
     world.explain(result)
 }
 
 async fn talk(world: &World) -> Result<()> {
+    world.simulator.add_phone(PEER).await?;
     for node in ["node-1", "node-2"] {
         let id = id_on(node, "rights")?;
         let own = world.paired("whapi", &id, OWN).await?;
         world.simulator.phone_sends(PEER, OWN, "in").await?;
-        let heard = |call: &_| own.heard(call).iter().any(|heard| heard.text.as_deref() == Some("in"));
+        let heard = |call: &_| {
+            own.heard(call)
+                .iter()
+                .any(|heard| heard.text.as_deref() == Some("in"))
+        };
         world.receiver.got(&id, "the text", heard).await?;
         own.send_text(PEER, node).await?;
-        world.simulator.inbox_has(PEER, "the text on the phone", |m| m["text"] == node).await?;
+        world
+            .simulator
+            .inbox_has(PEER, "the text on the phone", |m| m["text"] == node)
+            .await?;
         own.logout().await?;
     }
     // The calls that change the directory.
-    world.stack.admin_post("tenants", &json!({"id": "second"})).await?;
-    world.stack.admin_post("tenants/second/key", &json!({})).await?;
-    let created = world.stack.admin_post("sessions", &json!({"tenant": "second"})).await?;
+    world
+        .stack
+        .admin_post("tenants", &json!({"id": "second"}))
+        .await?;
+    world
+        .stack
+        .admin_post("tenants/second/key", &json!({}))
+        .await?;
+    let created = world
+        .stack
+        .admin_post("sessions", &json!({"tenant": "second"}))
+        .await?;
     let id = created["id"].as_str().context("no id")?;
-    world.stack.admin_post(&format!("sessions/{id}/token"), &json!({})).await?;
+    world
+        .stack
+        .admin_post(&format!("sessions/{id}/token"), &json!({}))
+        .await?;
     let url = format!("{}/admin/v1/sessions/{id}", world.stack.url);
-    reqwest::Client::new().delete(url).bearer_auth(world.stack.admin_key()).send().await?.error_for_status()?;
+    client()
+        .delete(url)
+        .bearer_auth(world.stack.admin_key())
+        .send()
+        .await?
+        .error_for_status()?;
     // What NATS refuses and nobody notices is still a missing right.
     let said = world.stack.output().to_lowercase();
-    ensure!(!said.contains("permissions violation"), "a right is missing");
+    ensure!(
+        !said.contains("permissions violation"),
+        "a right is missing"
+    );
     Ok(())
 }
 
@@ -82,12 +124,19 @@ impl Wire {
         let mut wire = Self(BufReader::new(TcpStream::connect(address(nats)).await?));
         let info = wire.line().await?;
         ensure!(info.starts_with("INFO "), "not a nats-server: {info}");
-        wire.send(&format!("CONNECT {{\"verbose\":false,\"pedantic\":false{login}}}\r\n")).await?;
+        wire.send(&format!(
+            "CONNECT {{\"verbose\":false,\"pedantic\":false{login}}}\r\n"
+        ))
+        .await?;
         Ok(wire)
     }
 
     async fn login(nats: &TestServer, user: &str, password: &str) -> Result<Self> {
-        Self::connect(nats, &format!(",\"user\":\"{user}\",\"pass\":\"{password}\"")).await
+        Self::connect(
+            nats,
+            &format!(",\"user\":\"{user}\",\"pass\":\"{password}\""),
+        )
+        .await
     }
 
     async fn send(&mut self, text: &str) -> Result<()> {
@@ -96,7 +145,9 @@ impl Wire {
 
     async fn line(&mut self) -> Result<String> {
         let mut line = String::new();
-        tokio::time::timeout(LINE_WAIT_MAX, self.0.read_line(&mut line)).await.context("no answer")??;
+        tokio::time::timeout(LINE_WAIT_MAX, self.0.read_line(&mut line))
+            .await
+            .context("no answer")??;
         ensure!(!line.is_empty(), "the server hung up");
         Ok(line.trim_end().to_owned())
     }
@@ -116,7 +167,9 @@ impl Wire {
     }
 
     async fn may_subscribe(&mut self, subject: &str) -> Result<bool> {
-        let complaint = self.complaint(&format!("SUB {subject} 1\r\nUNSUB 1\r\n")).await?;
+        let complaint = self
+            .complaint(&format!("SUB {subject} 1\r\nUNSUB 1\r\n"))
+            .await?;
         Self::judge(complaint, "Permissions Violation for Subscription")
     }
 
@@ -135,8 +188,16 @@ impl Wire {
 }
 
 /// What both users may not: touch what exists, see everything, be the system.
-const NOBODY_READS: [&str; 8] =
-    [">", "$KV.>", "$JS.>", "$SYS.>", "_INBOX.>", "wa.>", "wa.default.a.events.message", "sb.switchboard.>"];
+const NOBODY_READS: [&str; 8] = [
+    ">",
+    "$KV.>",
+    "$JS.>",
+    "$SYS.>",
+    "_INBOX.>",
+    "wa.>",
+    "wa.default.a.events.message",
+    "sb.switchboard.>",
+];
 const NOBODY_WRITES: [&str; 12] = [
     "wa.default.a.events.message",
     "sb.other.node.node-1.rpc",
@@ -154,10 +215,16 @@ const NOBODY_WRITES: [&str; 12] = [
 
 async fn refused(wire: &mut Wire, reads: &[&str], writes: &[&str]) -> Result<()> {
     for subject in NOBODY_READS.iter().chain(reads) {
-        ensure!(!wire.may_subscribe(subject).await?, "it may subscribe to {subject}");
+        ensure!(
+            !wire.may_subscribe(subject).await?,
+            "it may subscribe to {subject}"
+        );
     }
     for subject in NOBODY_WRITES.iter().chain(writes) {
-        ensure!(!wire.may_publish(subject).await?, "it may publish to {subject}");
+        ensure!(
+            !wire.may_publish(subject).await?,
+            "it may publish to {subject}"
+        );
     }
     Ok(())
 }
@@ -167,18 +234,41 @@ async fn a_router_reads_no_calls_no_events_and_nobody_elses_answers() -> Result<
     let nats = server().await?;
     let mut wire = Wire::login(&nats, "router", ROUTER_PASSWORD).await?;
     // The client is understood at all, and the rights in use are there.
-    ensure!(wire.may_subscribe("_INBOX.router.abc.*").await?, "not its own inbox");
-    ensure!(wire.may_publish("sb.switchboard.node.node-1.rpc").await?, "not the calls to nodes");
-    let reads = ["sb.switchboard.node.node-1.rpc", "sb.switchboard.node.*.rpc", "_INBOX.node.>", "_INBOX.node.abc.*"];
-    refused(&mut wire, &reads, &["_INBOX.node.abc.def", "_INBOX.router.abc.def"]).await.context("the user router")
+    ensure!(
+        wire.may_subscribe("_INBOX.router.abc.*").await?,
+        "not its own inbox"
+    );
+    ensure!(
+        wire.may_publish("sb.switchboard.node.node-1.rpc").await?,
+        "not the calls to nodes"
+    );
+    let reads = [
+        "sb.switchboard.node.node-1.rpc",
+        "sb.switchboard.node.*.rpc",
+        "_INBOX.node.>",
+        "_INBOX.node.abc.*",
+    ];
+    refused(
+        &mut wire,
+        &reads,
+        &["_INBOX.node.abc.def", "_INBOX.router.abc.def"],
+    )
+    .await
+    .context("the user router")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_changes_no_record_and_calls_nobody() -> Result<()> {
     let nats = server().await?;
     let mut wire = Wire::login(&nats, "node", NODE_PASSWORD).await?;
-    ensure!(wire.may_subscribe("sb.switchboard.node.node-1.rpc").await?, "not its calls");
-    ensure!(wire.may_publish("_INBOX.router.abc.def").await?, "not the answers to routers");
+    ensure!(
+        wire.may_subscribe("sb.switchboard.node.node-1.rpc").await?,
+        "not its calls"
+    );
+    ensure!(
+        wire.may_publish("_INBOX.router.abc.def").await?,
+        "not the answers to routers"
+    );
     let writes = [
         "sb.switchboard.node.node-1.rpc",
         "$KV.switchboard_sessions.default.a",
@@ -186,7 +276,13 @@ async fn a_node_changes_no_record_and_calls_nobody() -> Result<()> {
         "$JS.API.STREAM.MSG.GET.KV_switchboard_tenants",
         "$JS.API.CONSUMER.CREATE.KV_switchboard_tenants",
     ];
-    refused(&mut wire, &["_INBOX.router.>", "_INBOX.router.abc.*"], &writes).await.context("the user node")
+    refused(
+        &mut wire,
+        &["_INBOX.router.>", "_INBOX.router.abc.*"],
+        &writes,
+    )
+    .await
+    .context("the user node")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,7 +296,10 @@ async fn nobody_else_gets_in() -> Result<()> {
     for mut wire in strangers {
         wire.send("PING\r\n").await?;
         let answer = wire.line().await?;
-        ensure!(answer.contains("Authorization Violation"), "it got in: {answer}");
+        ensure!(
+            answer.contains("Authorization Violation"),
+            "it got in: {answer}"
+        );
     }
     Ok(())
 }
