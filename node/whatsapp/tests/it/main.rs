@@ -14,6 +14,7 @@
 mod bench;
 mod ends;
 mod fence;
+mod groups;
 mod messages;
 mod pairing;
 mod relay;

@@ -212,3 +212,47 @@ async fn nobody_is_no_recipient() {
     let result = anna.send("A2", BERT, "too late").await;
     assert!(matches!(result, Err(Error::NotConnected)), "{result:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn phones_write_and_read_too() {
+    const CARL: &str = "15550003";
+    let world = World::new().await;
+    let mut anna = world.linked("anna", ANNA).await;
+    world.simulator.add_phone(CARL, "Carl").unwrap();
+    world
+        .simulator
+        .phone_text(CARL, ANNA, "from a phone")
+        .unwrap();
+    let got = anna.incoming().await.message;
+    assert_eq!((words(&got.body), got.from_me), ("from a phone", false));
+    assert_eq!(
+        (got.chat_phone(), got.sender_phone()),
+        (Some(CARL), Some(CARL))
+    );
+    // What the account's own phone writes is the account's, in the partner's chat.
+    world
+        .simulator
+        .phone_text(ANNA, CARL, "from my phone")
+        .unwrap();
+    let got = anna.incoming().await.message;
+    assert_eq!((words(&got.body), got.from_me), ("from my phone", true));
+    assert_eq!(
+        (got.chat_phone(), got.sender_phone()),
+        (Some(CARL), Some(ANNA))
+    );
+    anna.send("A1", CARL, "to a phone").await.unwrap();
+    let read = async {
+        loop {
+            let inbox = world.simulator.phone_inbox(CARL, 0).unwrap();
+            if let Some(text) = inbox.into_iter().find(|record| record.id == "A1") {
+                return text.text;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let text = tokio::time::timeout(crate::bench::DEADLINE, read)
+        .await
+        .unwrap();
+    assert_eq!(text.as_deref(), Some("to a phone"));
+    anna.stop().await;
+}
