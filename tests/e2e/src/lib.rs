@@ -41,17 +41,17 @@ impl World {
     ///
     /// # Errors
     /// When a process does not start.
-    pub async fn start_on(nats: TestServer, seed: u64, wwebjs_hook: &str, extra: Extra) -> Result<Self> {
+    pub async fn start_on(
+        nats: TestServer,
+        seed: u64,
+        wwebjs_hook: &str,
+        extra: Extra,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let simulator = Simulator::start(folder.path(), seed).await?;
         let receiver = Receiver::start().await?;
-        let stack = Stack::cluster(
-            &simulator,
-            &nats.url(),
-            &NODES,
-            Some(receiver.hook(wwebjs_hook)),
-        )
-        .await?;
+        let hook = Some(receiver.hook(wwebjs_hook));
+        let stack = Stack::cluster_with(&simulator, &nats.url(), &NODES, hook, extra).await?;
         Ok(Self {
             simulator,
             receiver,
