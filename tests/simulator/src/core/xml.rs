@@ -75,7 +75,7 @@ pub(crate) fn encode(node: &Node) -> Option<Vec<u8>> {
     wacore_binary::marshal(node).ok()
 }
 
-/// Decodes what [`encode`] made, or what came from a client.
+/// Decodes what `encode` made, or what came from a client.
 ///
 /// # Errors
 /// When the bytes are not one complete stanza.
