@@ -70,6 +70,7 @@ async fn receive(
     import.finish().await
 }
 
+#[expect(clippy::cognitive_complexity, reason = "one journey, step by step")]
 async fn trees_travel(place: Place) {
     let ns = session("a");
     let (source, target) = (filled(&place, &ns).await, target().await);
