@@ -23,6 +23,9 @@ const PEER: &str = "15550116002";
 /// Passwords that nats-server would read as broken numbers without the quotes that `compose.yaml` adds.
 const NODE_PASSWORD: &str = "12e4ab00";
 const ROUTER_PASSWORD: &str = "5e4cd111";
+/// Records that make the directory long, and the bytes of each. Together more than a server sends ahead.
+const FILLERS: usize = 64;
+const FILLER_LEN: usize = 512 * 1024;
 /// Lines a server may say before its answer.
 const LINES_MAX: usize = 16;
 /// How long a server may take for a line.
@@ -63,61 +66,83 @@ async fn a_cluster_works_with_the_least_rights() -> Result<()> {
         everywhere: url("node", NODE_PASSWORD),
         router: url("router", ROUTER_PASSWORD),
     };
-    let world = World::start_on(nats, 23, "unused", extra).await?;
-    let result = talk(&world).await;
+    let mut world = World::start_on(nats, 23, "unused", extra).await?;
+    let result = everything(&mut world).await;
     world.explain(result)
 }
 
-async fn talk(world: &World) -> Result<()> {
+async fn everything(world: &mut World) -> Result<()> {
     world.simulator.add_phone(PEER).await?;
-    for node in ["node-1", "node-2"] {
-        let id = id_on(node, "rights")?;
-        let own = world.paired("whapi", &id, OWN).await?;
-        world.simulator.phone_sends(PEER, OWN, "in").await?;
-        let heard = |call: &_| {
-            own.heard(call)
-                .iter()
-                .any(|heard| heard.text.as_deref() == Some("in"))
-        };
-        world.receiver.got(&id, "the text", heard).await?;
-        own.send_text(PEER, node).await?;
-        world
-            .simulator
-            .inbox_has(PEER, "the text on the phone", |m| m["text"] == node)
-            .await?;
-        own.logout().await?;
-    }
-    // The calls that change the directory.
-    world
-        .stack
-        .admin_post("tenants", &json!({"id": "second"}))
-        .await?;
-    world
-        .stack
-        .admin_post("tenants/second/key", &json!({}))
-        .await?;
-    let created = world
-        .stack
-        .admin_post("sessions", &json!({"tenant": "second"}))
-        .await?;
-    let id = created["id"].as_str().context("no id")?;
-    world
-        .stack
-        .admin_post(&format!("sessions/{id}/token"), &json!({}))
-        .await?;
-    let url = format!("{}/admin/v1/sessions/{id}", world.stack.url);
-    client()
-        .delete(url)
-        .bearer_auth(world.stack.admin_key())
-        .send()
-        .await?
-        .error_for_status()?;
+    talk(world, "node-1").await?;
+    change_the_directory(world).await?;
+    // A watch of a long directory is held back by the server, and one that breaks off begins anew: both take rights.
+    lengthen_the_directory(world).await?;
+    world.nats.restart().await?;
+    world.stack.ready().await?;
+    talk(world, "node-2").await?;
     // What NATS refuses and nobody notices is still a missing right.
     let said = world.stack.output().to_lowercase();
     ensure!(
         !said.contains("permissions violation"),
         "a right is missing"
     );
+    Ok(())
+}
+
+/// A session on that node is paired, hears and speaks.
+async fn talk(world: &World, node: &str) -> Result<()> {
+    let id = id_on(node, "rights")?;
+    let own = world.paired("whapi", &id, OWN).await?;
+    world.simulator.phone_sends(PEER, OWN, "in").await?;
+    let heard = |call: &_| {
+        own.heard(call)
+            .iter()
+            .any(|h| h.text.as_deref() == Some("in"))
+    };
+    world.receiver.got(&id, "the text", heard).await?;
+    own.send_text(PEER, node).await?;
+    let arrived = world
+        .simulator
+        .inbox_has(PEER, "the text on the phone", |m| m["text"] == node);
+    arrived.await?;
+    own.logout().await
+}
+
+/// Every call that writes records.
+async fn change_the_directory(world: &World) -> Result<()> {
+    let stack = &world.stack;
+    stack
+        .admin_post("tenants", &json!({"id": "second"}))
+        .await?;
+    stack.admin_post("tenants/second/key", &json!({})).await?;
+    let created = stack
+        .admin_post("sessions", &json!({"tenant": "second"}))
+        .await?;
+    let id = created["id"].as_str().context("no id")?;
+    stack
+        .admin_post(&format!("sessions/{id}/token"), &json!({}))
+        .await?;
+    let url = format!("{}/admin/v1/sessions/{id}", stack.url);
+    let removed = client()
+        .delete(url)
+        .bearer_auth(stack.admin_key())
+        .send()
+        .await?;
+    removed.error_for_status()?;
+    Ok(())
+}
+
+/// Puts so much under names that are no sessions that no watch gets it at once.
+async fn lengthen_the_directory(world: &World) -> Result<()> {
+    let mut wire = Wire::login(&world.nats, "router", ROUTER_PASSWORD).await?;
+    let filler = "x".repeat(FILLER_LEN);
+    for at in 0..FILLERS {
+        let put = format!("PUB $KV.switchboard_sessions.filler.{at} {FILLER_LEN}\r\n{filler}\r\n");
+        ensure!(
+            wire.complaint(&put).await?.is_none(),
+            "a record was refused"
+        );
+    }
     Ok(())
 }
 
