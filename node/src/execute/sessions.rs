@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use switchboard_vocab::OpError;
 use switchboard_vocab::sessions::{
     Erase, GetStatus, Logout, Removed, Restart, START_WAIT_MAX, SessionState, SessionStatus, Start,
     Stop,
 };
+use switchboard_vocab::{ErrorCode, OpError};
 
 use super::Execute;
 use crate::session::context::SessionCx;
@@ -63,6 +63,13 @@ impl Execute for Logout {
     }
 
     async fn execute(self, cx: SessionCx) -> Result<SessionStatus, OpError> {
+        // A login that cannot be read is an error of `forget_login`, in its words.
+        if let Ok(opened) = cx.session.account.open().await
+            && opened.account.identity().is_none()
+        {
+            let text = "the session is not linked to an account";
+            return Err(OpError::new(ErrorCode::NotPaired, text));
+        }
         forget_login(&cx).await?;
         Ok(rested(&cx).await)
     }

@@ -191,7 +191,8 @@ crate::operation!(Stop => SessionStatus, "sessions.stop", Effect::Write);
 pub struct Restart {}
 crate::operation!(Restart => SessionStatus, "sessions.restart", Effect::Write);
 
-/// Unlinks the device from its account and forgets its keys. The session stays and can be paired again.
+/// Unlinks the device from its account and forgets its keys. The session stays and can be paired again. One that is not
+/// linked is refused with [`crate::ErrorCode::NotPaired`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logout {}
 crate::operation!(Logout => SessionStatus, "sessions.logout", Effect::Write);

@@ -141,6 +141,9 @@ async fn logging_out_forgets_the_login_and_lets_the_session_pair_again() {
         (SessionState::LoggedOut, None)
     );
     assert_eq!(world.script.running(), 0);
+    let again = world.call("a", Logout {}).await.unwrap_err();
+    assert_eq!(again.code, ErrorCode::NotPaired);
+    assert_eq!(world.status("a").await.state, SessionState::LoggedOut);
     world.connected("a").await;
     assert!(node.shutdown(WAIT).await);
 }
