@@ -26,7 +26,13 @@ pub(crate) struct Case {
 impl Case {
     /// A call and the status it must get.
     pub(crate) fn new(what: &str, request: RequestBuilder, status: u16) -> Self {
-        Self { what: what.to_owned(), request, status, words: Vec::new(), shape: None }
+        Self {
+            what: what.to_owned(),
+            request,
+            status,
+            words: Vec::new(),
+            shape: None,
+        }
     }
 
     /// The error must contain these words, in any case of letters.
@@ -56,10 +62,17 @@ pub(crate) async fn judge(system: &str, shape: Shape, cases: Vec<Case>) -> Resul
         let answer = case.request.send().await.with_context(|| what.clone())?;
         let status = answer.status().as_u16();
         let content_type = answer.headers().get("content-type");
-        let content_type = content_type.and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+        let content_type = content_type
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
         let text = answer.text().await.with_context(|| what.clone())?;
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        let answer = Answer { status, content_type, body };
+        let answer = Answer {
+            status,
+            content_type,
+            body,
+        };
         let problem = if status != case.status {
             Some(format!("status {status} instead of {}", case.status))
         } else {
@@ -85,11 +98,17 @@ pub(crate) fn text_at(answer: &Answer, pointer: &str) -> Result<String, String> 
         return Err("it is not application/json".to_owned());
     }
     let found = answer.body.pointer(pointer).and_then(Value::as_str);
-    found.map(str::to_owned).ok_or_else(|| format!("no text at {pointer}"))
+    found
+        .map(str::to_owned)
+        .ok_or_else(|| format!("no text at {pointer}"))
 }
 
 /// Whether the value at a pointer is this one.
-pub(crate) fn must_be(answer: &Answer, pointer: &str, value: impl Into<Value>) -> Result<(), String> {
+pub(crate) fn must_be(
+    answer: &Answer,
+    pointer: &str,
+    value: impl Into<Value>,
+) -> Result<(), String> {
     let value = value.into();
     match answer.body.pointer(pointer) {
         Some(found) if *found == value => Ok(()),

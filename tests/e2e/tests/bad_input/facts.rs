@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use switchboard_e2e::World;
-use switchboard_harness::drivers;
+use switchboard_harness::http::client;
 use switchboard_harness::stack::NewSession;
 use switchboard_harness::wait;
 
@@ -18,14 +18,10 @@ pub(crate) const PEER: &str = "15550117002";
 pub(crate) const BODY_BYTES_MAX: usize = 256 * 1024;
 /// One more character than a message may have. Source: what WhatsApp's clients let people type.
 pub(crate) const TEXT_LEN_TOO_LONG: usize = 65_537;
+/// How long a start may wait for a QR code.
+const START_WAIT_SECS: u64 = 20;
 /// A file that is no picture.
 const WORDS: &[u8] = b"only words, whatever they are called";
-
-/// How a session is opened in every system.
-pub(crate) struct Keys {
-    pub(crate) id: String,
-    pub(crate) token: String,
-}
 
 /// What the cases use.
 pub(crate) struct Facts {
@@ -57,7 +53,7 @@ pub(crate) struct Effects {
     /// Texts in the log of the paired session.
     messages: Vec<Value>,
     /// Messages that each device has sent, as WhatsApp saw it.
-    sent: BTreeMap<String, u64>,
+    pub(crate) sent: BTreeMap<String, u64>,
     /// Webhooks of the sessions.
     webhooks: Vec<Value>,
 }
@@ -73,7 +69,7 @@ impl Facts {
         // A port that was free a moment ago and that nobody listens on now.
         let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let facts = Self {
-            http: Client::new(),
+            http: client(),
             url: stack.url.clone(),
             paired,
             fresh,
@@ -85,66 +81,92 @@ impl Facts {
             dead: format!("http://{free}/a.png"),
         };
         let gone = facts.call(Method::DELETE, "/admin/v1/sessions/gone");
-        gone.bearer_auth(&facts.admin_key).send().await?.error_for_status()?;
+        gone.bearer_auth(&facts.admin_key)
+            .send()
+            .await?
+            .error_for_status()?;
+        world.simulator.add_phone(PEER).await?;
         facts.link(world, "paired", OWN).await?;
-        stack.admin_post("sessions/fresh/start", &json!({"wait": 20})).await?;
+        stack
+            .admin_post("sessions/fresh/start", &json!({"wait": START_WAIT_SECS}))
+            .await?;
         Ok(facts)
     }
 
     /// Links a session to the phone of that number.
-    async fn link(&self, world: &World, id: &str, number: &str) -> Result<()> {
-        let status = world.stack.admin_post(&format!("sessions/{id}/start"), &json!({"wait": 20})).await?;
+    pub(crate) async fn link(&self, world: &World, id: &str, number: &str) -> Result<()> {
+        let start = json!({"wait": START_WAIT_SECS});
+        let status = world
+            .stack
+            .admin_post(&format!("sessions/{id}/start"), &start)
+            .await?;
         let code = status.pointer("/challenge/text").and_then(Value::as_str);
-        world.simulator.scan(code.with_context(|| format!("no code: {status}"))?, number).await?;
-        self.reaches(world, "connected").await
+        world
+            .simulator
+            .scan(code.with_context(|| format!("no code: {status}"))?, number)
+            .await?;
+        self.reaches(world, id, "connected").await
     }
 
-    /// Waits until the paired session is in that state.
-    pub(crate) async fn reaches(&self, world: &World, state: &str) -> Result<()> {
+    /// Waits until a session is in that state.
+    pub(crate) async fn reaches(&self, world: &World, id: &str, state: &str) -> Result<()> {
         wait::until(state, async || {
-            let session = world.stack.session(&self.paired.id).await.map_err(|e| format!("{e:#}"))?;
-            if session["state"] == state { Ok(()) } else { Err(session.to_string()) }
+            let session = world
+                .stack
+                .session(id)
+                .await
+                .map_err(|e| format!("{e:#}"))?;
+            if session["state"] == state {
+                Ok(())
+            } else {
+                Err(session.to_string())
+            }
         })
         .await
-    }
-
-    /// Fresh keys of a session that another system created.
-    pub(crate) async fn keys_of(&self, world: &World, id: &str) -> Result<Keys> {
-        let issued = world.stack.admin_post(&format!("sessions/{id}/token"), &json!({})).await?;
-        let token = issued["token"].as_str().context("no token")?.to_owned();
-        Ok(Keys { id: id.to_owned(), token })
     }
 
     /// What there is now.
     pub(crate) async fn effects(&self, world: &World) -> Result<Effects> {
         let names = |answer: Value, list: &str| {
             let all = answer[list].as_array().cloned().unwrap_or_default();
-            all.iter().map(|item| item["id"].to_string()).collect::<Vec<_>>()
+            all.iter()
+                .map(|item| item["id"].to_string())
+                .collect::<Vec<_>>()
         };
         let journal = world.simulator.journal().await?;
-        let devices = journal["devices"].as_array().context("no devices in the journal")?;
+        let devices = journal["devices"]
+            .as_array()
+            .context("no devices in the journal")?;
         let sent = devices.iter().map(|device| {
             let count = device.pointer("/in/message/count").and_then(Value::as_u64);
             (device["device"].to_string(), count.unwrap_or(0))
         });
         let mut webhooks = Vec::new();
         for id in [&self.paired.id, &self.fresh.id] {
-            webhooks.push(world.stack.admin_get(&format!("sessions/{id}/webhooks")).await?);
+            webhooks.push(
+                world
+                    .stack
+                    .admin_get(&format!("sessions/{id}/webhooks"))
+                    .await?,
+            );
         }
         Ok(Effects {
             sessions: names(world.stack.admin_get("sessions").await?, "sessions"),
             tenants: names(world.stack.admin_get("tenants").await?, "tenants"),
-            messages: self.listed(world).await?,
+            messages: self.listed().await?,
             sent: sent.filter(|(_, count)| *count > 0).collect(),
             webhooks,
         })
     }
 
     /// The log of the paired session.
-    pub(crate) async fn listed(&self, _: &World) -> Result<Vec<Value>> {
+    pub(crate) async fn listed(&self) -> Result<Vec<Value>> {
         let request = self.get("/messages/list").bearer_auth(&self.paired.token);
         let answer: Value = request.send().await?.error_for_status()?.json().await?;
-        answer["messages"].as_array().cloned().context("no messages in the answer")
+        answer["messages"]
+            .as_array()
+            .cloned()
+            .context("no messages in the answer")
     }
 
     pub(crate) fn call(&self, method: Method, path: &str) -> RequestBuilder {
@@ -180,5 +202,7 @@ pub(crate) const BAD_PHONES: [&str; 4] = ["abc", "12", "49151123456789012345", "
 
 /// A body that is no JSON.
 pub(crate) fn broken(request: RequestBuilder) -> RequestBuilder {
-    request.header("content-type", "application/json").body("{\"to\": \"1555")
+    request
+        .header("content-type", "application/json")
+        .body("{\"to\": \"1555")
 }

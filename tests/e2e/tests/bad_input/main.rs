@@ -12,12 +12,12 @@ mod whapi;
 mod wuzapi;
 mod wwebjs;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use reqwest::RequestBuilder;
 use serde_json::json;
 use switchboard_bus::test_server::TestServer;
 use switchboard_e2e::World;
-use switchboard_harness::drivers;
-use switchboard_harness::stack::Extra;
+use switchboard_harness::stack::{Extra, NewSession};
 use switchboard_harness::wait;
 
 use crate::case::{Case, Shape, judge};
@@ -31,12 +31,19 @@ pub(crate) struct System {
     always: fn(&Facts) -> Vec<Case>,
     /// While WhatsApp cannot be reached.
     away: fn(&Facts) -> Vec<Case>,
-    /// A second log-out, by the session that was logged out with this system's driver.
-    logged_out: fn(&Facts, &facts::Keys) -> Vec<Case>,
+    /// Logs a session out.
+    logout: fn(&Facts, &NewSession) -> RequestBuilder,
+    /// Judges a second log-out.
+    logout_again: fn(&'static str, RequestBuilder) -> Case,
 }
 
-const SYSTEMS: [System; 5] =
-    [whapi::SYSTEM, wapi::SYSTEM, chatapi::SYSTEM, wuzapi::SYSTEM, wwebjs::SYSTEM];
+const SYSTEMS: [System; 5] = [
+    whapi::SYSTEM,
+    wapi::SYSTEM,
+    chatapi::SYSTEM,
+    wuzapi::SYSTEM,
+    wwebjs::SYSTEM,
+];
 
 /// Runs the cases of every system, and returns what was not as expected.
 async fn run_all(cases: impl Fn(&System) -> Vec<Case>) -> Result<Vec<String>> {
@@ -48,9 +55,17 @@ async fn run_all(cases: impl Fn(&System) -> Vec<Case>) -> Result<Vec<String>> {
 }
 
 fn settings(more: &[(&str, &str)]) -> Extra {
-    let body = ("SWITCHBOARD_LIMITS__BODY_BYTES".to_owned(), BODY_BYTES_MAX.to_string());
-    let more = more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    Extra { everywhere: std::iter::once(body).chain(more).collect(), ..Extra::default() }
+    let body = (
+        "SWITCHBOARD_LIMITS__BODY_BYTES".to_owned(),
+        BODY_BYTES_MAX.to_string(),
+    );
+    let more = more
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    Extra {
+        everywhere: std::iter::once(body).chain(more).collect(),
+        ..Extra::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,35 +83,53 @@ async fn everything(world: &World) -> Result<()> {
     wrong.extend(judge("admin", admin::SHAPE, admin::cases(&facts)).await?);
     let after = facts.effects(world).await?;
     if after != before {
-        wrong.push(format!("something was left behind: {before:?} became {after:?}"));
+        wrong.push(format!(
+            "something was left behind: {before:?} became {after:?}"
+        ));
     }
     wrong.extend(away(world, &facts).await?);
     wrong.extend(logged_out(world, &facts).await?);
-    ensure!(wrong.is_empty(), "{} answers are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    ensure!(
+        wrong.is_empty(),
+        "{} answers are wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     still_works(world, &facts).await
 }
 
 /// Sends while WhatsApp is away.
 async fn away(world: &World, facts: &Facts) -> Result<Vec<String>> {
-    world.simulator.fault(&json!({"kind": "refuse_connects"})).await?;
-    world.simulator.fault(&json!({"kind": "disconnect_all"})).await?;
-    facts.reaches(world, "waiting").await?;
+    world.simulator.fault(&json!({"kind": "refuse"})).await?;
+    world
+        .simulator
+        .fault(&json!({"kind": "disconnect"}))
+        .await?;
+    facts.reaches(world, &facts.paired.id, "waiting").await?;
     let wrong = run_all(|system| (system.away)(facts)).await?;
-    world.simulator.fault(&json!({"kind": "clear"})).await?;
-    facts.reaches(world, "connected").await?;
+    world.simulator.clear_faults().await?;
+    facts.reaches(world, &facts.paired.id, "connected").await?;
     Ok(wrong)
 }
 
-/// A second log-out, in every system by a session of its own.
+/// Two log-outs, in every system of a session of its own.
 async fn logged_out(world: &World, facts: &Facts) -> Result<Vec<String>> {
     let mut wrong = Vec::new();
     for (at, system) in SYSTEMS.iter().enumerate() {
-        let id = format!("{}-out", system.name);
-        let driver = drivers::create(system.name, &world.stack, &id).await?;
-        drivers::pair(driver.as_ref(), &world.simulator, &format!("1555011710{at}")).await?;
-        let keys = facts.keys_of(world, &id).await?;
-        driver.logout().await?;
-        wrong.extend(judge(system.name, system.shape, (system.logged_out)(facts, &keys)).await?);
+        let session = world
+            .stack
+            .create_session(&format!("{}-out", system.name))
+            .await?;
+        facts
+            .link(world, &session.id, &format!("1555011710{at}"))
+            .await?;
+        let first = (system.logout)(facts, &session).send().await?;
+        first
+            .error_for_status()
+            .with_context(|| format!("{}: log out", system.name))?;
+        let again = (system.logout)(facts, &session);
+        let again = (system.logout_again)("log out twice", again);
+        wrong.extend(judge(system.name, system.shape, vec![again]).await?);
     }
     Ok(wrong)
 }
@@ -105,14 +138,32 @@ async fn logged_out(world: &World, facts: &Facts) -> Result<Vec<String>> {
 async fn still_works(world: &World, facts: &Facts) -> Result<()> {
     world.simulator.phone_sends(PEER, OWN, "first").await?;
     let listed = async |count| {
-        let listed = facts.listed(world).await.map_err(|e| format!("{e:#}"))?;
-        if listed.len() == count { Ok(()) } else { Err(format!("{listed:?}")) }
+        let listed = facts.listed().await.map_err(|e| format!("{e:#}"))?;
+        if listed.len() == count {
+            Ok(())
+        } else {
+            Err(format!("{listed:?}"))
+        }
     };
     wait::until("the message that came", async || listed(1).await).await?;
-    let request = facts.post("/messages/text").bearer_auth(&facts.paired.token);
-    let sent = request.json(&json!({"to": PEER, "body": "second"})).send().await?;
-    ensure!(sent.status().is_success(), "a good send failed: {}", sent.text().await?);
-    world.simulator.inbox_has(PEER, "the good send", |m| m["text"] == "second").await?;
+    let request = facts
+        .post("/messages/text")
+        .bearer_auth(&facts.paired.token);
+    let sent = request
+        .json(&json!({"to": PEER, "body": "second"}))
+        .send()
+        .await?;
+    ensure!(
+        sent.status().is_success(),
+        "a good send failed: {}",
+        sent.text().await?
+    );
+    world
+        .simulator
+        .inbox_has(PEER, "the good send", |m| m["text"] == "second")
+        .await?;
+    let counted: u64 = facts.effects(world).await?.sent.values().sum();
+    ensure!(counted > 0, "the journal counts no sends, so it would not have shown a bad one");
     wait::until("both messages in the list", async || listed(2).await).await
 }
 
@@ -125,13 +176,26 @@ async fn private_links_are_refused_unless_they_are_allowed() -> Result<()> {
         let facts = Facts::collect(&world).await?;
         let before = facts.effects(&world).await?;
         let mut wrong = Vec::new();
-        for link in [facts.words.as_str(), "http://169.254.169.254/a.png", "http://[::1]:8080/a.png"] {
+        let receiver = world.receiver.hook("private.png");
+        for link in [
+            receiver.as_str(),
+            "http://169.254.169.254/a.png",
+            "http://[::1]:8080/a.png",
+        ] {
             wrong.extend(run_all(|system| private(&facts, system.name, link)).await?);
         }
-        let fetched = world.receiver.fetches();
-        ensure!(fetched == 0, "{fetched} private links were fetched");
-        ensure!(facts.effects(&world).await? == before, "something was left behind");
-        ensure!(wrong.is_empty(), "{} answers are wrong:\n{}", wrong.len(), wrong.join("\n"));
+        let fetched = world.receiver.calls("private").len();
+        ensure!(fetched == 0, "private links were fetched {fetched} times");
+        ensure!(
+            facts.effects(&world).await? == before,
+            "something was left behind"
+        );
+        ensure!(
+            wrong.is_empty(),
+            "{} answers are wrong:\n{}",
+            wrong.len(),
+            wrong.join("\n")
+        );
         Ok(())
     };
     world.explain(result.await)
