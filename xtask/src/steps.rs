@@ -40,12 +40,8 @@ const STEPS: &[Step] = &[
         run: coverage::check,
     },
     Step {
-        name: "unit",
-        run: unit,
-    },
-    Step {
-        name: "e2e",
-        run: e2e,
+        name: "test",
+        run: tests,
     },
     Step {
         name: "doc",
@@ -112,21 +108,8 @@ fn build() -> Result<()> {
     cargo(&["build", "--workspace", "--bins", "--locked"])
 }
 
-fn unit() -> Result<()> {
-    run_tests(&["--workspace", "--exclude", "switchboard-e2e"])?;
-    // nextest runs no documentation tests, and `cargo test` has run them already.
-    if has_nextest() {
-        cargo(&["test", "--workspace", "--doc", "--locked"])
-    } else {
-        Ok(())
-    }
-}
-
-fn e2e() -> Result<()> {
-    run_tests(&["--package", "switchboard-e2e"])
-}
-
-fn run_tests(what: &[&str]) -> Result<()> {
+/// Every test of the workspace in one selection: a smaller one would resolve other features and compile everything again.
+fn tests() -> Result<()> {
     let nats = nats::server().context("find or install nats-server")?;
     let mut command = Command::new("cargo");
     command.env("SWITCHBOARD_NATS_SERVER", nats);
@@ -135,7 +118,13 @@ fn run_tests(what: &[&str]) -> Result<()> {
     } else {
         command.args(["test", "--locked", "--no-fail-fast"]);
     }
-    check(command.args(what).current_dir(root()))
+    check(command.arg("--workspace").current_dir(root()))?;
+    // nextest runs no documentation tests, and `cargo test` has run them already.
+    if has_nextest() {
+        cargo(&["test", "--workspace", "--doc", "--locked"])
+    } else {
+        Ok(())
+    }
 }
 
 fn doc() -> Result<()> {
