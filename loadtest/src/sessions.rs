@@ -1,6 +1,6 @@
 //! Sessions of the product, made through its admin API.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use futures::StreamExt;
@@ -15,12 +15,12 @@ const FIRST_NUMBER: u64 = 15_551_000_000;
 /// Questions about one pairing before it counts as failed.
 const QUESTIONS_MAX: usize = 200;
 
-/// Pairs one session; returns the time from the scan to the connected state.
+/// Pairs one session; returns the time from the scan to the connected state, by the state's own time: asking polls.
 pub(crate) async fn pair(stack: &Stack, simulator: &Simulator, at: usize) -> Result<Duration> {
     let id = format!("load-{at}");
     stack.admin_post("sessions", &json!({"id": id})).await?;
     let mut shown = String::new();
-    let mut scanned: Option<Instant> = None;
+    let mut scanned: Option<Duration> = None;
     for _ in 0..QUESTIONS_MAX {
         let question = if shown.is_empty() {
             String::new()
@@ -32,11 +32,13 @@ pub(crate) async fn pair(stack: &Stack, simulator: &Simulator, at: usize) -> Res
             .await?;
         let status = &answer["status"];
         if status["state"] == "connected" {
-            return Ok(scanned.context("connected without a scan")?.elapsed());
+            let scanned = scanned.context("connected without a scan")?;
+            let since = status["since"].as_u64().context("the state has no time")?;
+            return Ok(Duration::from_millis(since).saturating_sub(scanned));
         }
         if let (None, Some(qr)) = (scanned, status["challenge"]["text"].as_str()) {
             shown = qr.to_owned();
-            scanned = Some(Instant::now());
+            scanned = Some(SystemTime::now().duration_since(UNIX_EPOCH)?);
             simulator
                 .scan(qr, &(FIRST_NUMBER + at as u64).to_string())
                 .await?;
