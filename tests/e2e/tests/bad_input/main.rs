@@ -163,7 +163,10 @@ async fn still_works(world: &World, facts: &Facts) -> Result<()> {
         .inbox_has(PEER, "the good send", |m| m["text"] == "second")
         .await?;
     let counted: u64 = facts.effects(world).await?.sent.values().sum();
-    ensure!(counted > 0, "the journal counts no sends, so it would not have shown a bad one");
+    ensure!(
+        counted > 0,
+        "the journal counts no sends, so it would not have shown a bad one"
+    );
     wait::until("both messages in the list", async || listed(2).await).await
 }
 
