@@ -79,6 +79,32 @@ impl Names {
         ))
     }
 
+    /// Where a node takes operators' orders from routers: `sb.<cluster>.node.<node>.admin`.
+    ///
+    /// # Errors
+    /// `TooLong`.
+    pub fn node_admin(&self, node: &str) -> Result<Subject, Error> {
+        Ok(Subject(
+            format!("sb.{}.node.{}.admin", self.cluster, one("node", node)?).into(),
+        ))
+    }
+
+    /// Where a node takes sessions from other nodes; routers may not publish here: `sb.<cluster>.node.<node>.peer`.
+    ///
+    /// # Errors
+    /// `TooLong`.
+    pub fn node_peer(&self, node: &str) -> Result<Subject, Error> {
+        Ok(Subject(
+            format!("sb.{}.node.{}.peer", self.cluster, one("node", node)?).into(),
+        ))
+    }
+
+    /// The one record of the cluster itself, keyed by [`Key::cluster`].
+    #[must_use]
+    pub fn cluster_records(&self) -> Bucket {
+        self.bucket("cluster")
+    }
+
     /// One record per node, keyed by [`Key::node`].
     #[must_use]
     pub fn nodes(&self) -> Bucket {
@@ -294,6 +320,12 @@ impl Bucket {
 pub struct Key(Arc<str>);
 
 impl Key {
+    /// The key of the cluster's own record.
+    #[must_use]
+    pub fn cluster() -> Self {
+        Self("self".into())
+    }
+
     /// The key of a node's record.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! the edge. There is no I/O here and no clock: a [`Timestamp`] is always handed in.
 
 pub mod catalog;
+pub mod cluster;
 pub mod codec;
 pub mod content;
 pub mod directory;
