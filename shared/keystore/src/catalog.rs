@@ -187,6 +187,16 @@ impl Catalog {
         Ok(())
     }
 
+    /// The store's id as text.
+    pub(crate) fn store_id(&self) -> String {
+        use std::fmt::Write as _;
+        self.store.iter().fold(String::new(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _written = write!(text, "{byte:02x}");
+            text
+        })
+    }
+
     /// Number of the last group.
     pub(crate) fn group(&self) -> u64 {
         self.group

@@ -340,6 +340,7 @@ fn start(
         .map(|live| Witness::open(&Witness::path(&live)))
         .transpose()
         .map_err(|error| machine("open the witness", error.to_string()))?;
+    let id = loaded.catalog.store_id();
     let committer = Committer::new(
         Arc::clone(&engine),
         Arc::clone(&state),
@@ -361,6 +362,7 @@ fn start(
         state,
         engine: RwLock::new(Some(engine)),
         engine_name,
+        id,
         queue,
         room: Arc::new(Semaphore::new(QUEUE_KIB_MAX)),
         closed: AtomicBool::new(false),

@@ -248,6 +248,10 @@ impl KeyStore for Running {
         self.0.control(Control::Rotate(new)).await.map(|_done| ())
     }
 
+    fn id(&self) -> &str {
+        &self.0.id
+    }
+
     fn stats(&self) -> Stats {
         let inner = &self.0;
         let (namespaces, staged) = {

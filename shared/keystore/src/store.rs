@@ -352,6 +352,10 @@ pub trait KeyStore: fmt::Debug + Send + Sync + 'static {
     /// [`Error::Poisoned`]; [`Error::BlankMasterKey`].
     async fn rotate_master(&self, new: MasterKey) -> Result<(), Error>;
 
+    /// The store's own id: random, made with the store, the same as long as its files live. Another id
+    /// in the same place means that the store was lost or replaced. No secret.
+    fn id(&self) -> &str;
+
     /// Numbers for health checks and the console.
     fn stats(&self) -> Stats;
 

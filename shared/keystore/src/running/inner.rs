@@ -28,6 +28,7 @@ pub(crate) struct Inner {
     pub(crate) state: Arc<State>,
     pub(crate) engine: RwLock<Option<Arc<dyn Engine>>>,
     pub(crate) engine_name: &'static str,
+    pub(crate) id: String,
     pub(crate) queue: mpsc::Sender<Request>,
     pub(crate) room: Arc<Semaphore>,
     pub(crate) closed: AtomicBool,
