@@ -31,6 +31,23 @@ impl Keys {
     pub(crate) fn media_links(&self) -> [u8; 32] {
         media_link_key(&self.admin)
     }
+
+    /// Tells nodes with another master key apart; says nothing about the key itself.
+    pub(crate) fn key_check(&self) -> String {
+        hex::encode(self.of_master(b"switchboard key check 1"))
+    }
+
+    /// The key that seals sessions on their way between nodes.
+    pub(crate) fn transfer(&self) -> [u8; 32] {
+        self.of_master(b"switchboard transfer 1")
+    }
+
+    fn of_master(&self, purpose: &[u8]) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.master)
+            .unwrap_or_else(|_| unreachable!("hmac takes keys of any length"));
+        mac.update(purpose);
+        mac.finalize().into_bytes().into()
+    }
 }
 
 /// Derives the key of media links from the admin key, so that routers need no master key for it.

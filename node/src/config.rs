@@ -1,8 +1,11 @@
 //! What a node is told about itself and its cluster. Reading files and flags is the binary's work.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use switchboard_bus::Names;
+use switchboard_ownership::{MoveLimits, Rules};
 use switchboard_vocab::NodeId;
 use switchboard_vocab::placement::Member;
 
@@ -17,6 +20,52 @@ pub struct NodeConfig {
     pub names: Names,
     /// Its limits.
     pub limits: Limits,
+    /// Its place in the cluster.
+    pub cluster: ClusterConfig,
+}
+
+/// How a node takes part in its cluster.
+#[derive(Clone)]
+pub struct ClusterConfig {
+    /// How long its lease lasts; the heartbeat is a quarter, the margin a tenth of it. Source: design-notes 3.7, 2 to 60 s.
+    pub lease: Duration,
+    /// Its share of the sessions; zero takes none.
+    pub weight: u32,
+    /// Keys are in the replicated log too, so that other nodes can take over.
+    pub replicated: bool,
+    /// The bus is this process's own: whoever wrote its records before is gone.
+    pub alone: bool,
+    /// The token of the parent that watches this process and may release its lease when it ends.
+    pub supervisor: Option<String>,
+    /// The release, for people.
+    pub release: String,
+    /// How fast sessions leave by plan.
+    pub moves: MoveLimits,
+    /// The safety rules in force. Programs use [`Rules::all`]; only tests switch one off.
+    pub rules: Rules,
+    /// A keyed hash of a constant under the cluster's master key: a node with another key is refused.
+    pub key_check: String,
+    /// Seals sessions on their way between nodes; the same on every node, derived from the master key.
+    pub transfer_key: [u8; 32],
+    /// How long handing sessions over may take when the node is told to stop.
+    pub leave_within: Duration,
+    /// Where to write which sessions run, moment by moment; see [`crate::cluster`]. None writes nothing.
+    pub witness: Option<PathBuf>,
+}
+
+impl fmt::Debug for ClusterConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClusterConfig")
+            .field("lease", &self.lease)
+            .field("weight", &self.weight)
+            .field("replicated", &self.replicated)
+            .field("alone", &self.alone)
+            .field("moves", &self.moves)
+            .field("rules", &self.rules)
+            .field("leave_within", &self.leave_within)
+            .field("witness", &self.witness)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The limits of a node.

@@ -19,6 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use switchboard_ownership::{MoveLimits, Rules};
 use switchboard_vocab::media::StoredMedia;
 use switchboard_vocab::pairing::Challenge;
 use switchboard_vocab::sessions::Identity;
@@ -29,11 +30,37 @@ use switchboard_whatsapp::{
 };
 use tokio::sync::{mpsc, watch};
 
+use crate::config::ClusterConfig;
 use crate::ports::{
     DeliveryPort, Downloader, Hints, KnownMedia, MediaPort, Ports, Resolved, SessionDelivery,
     SessionScope, Wanted,
 };
 use crate::session::Connect;
+
+/// A node of a cluster whose records are its own.
+pub(crate) fn cluster() -> ClusterConfig {
+    ClusterConfig {
+        lease: Duration::from_secs(10),
+        weight: 1,
+        replicated: false,
+        alone: true,
+        supervisor: None,
+        release: "test".to_owned(),
+        moves: MoveLimits {
+            concurrent_max: 4,
+            per_second_max: 100,
+            drain_per_second_max: 100,
+            settle: Duration::from_millis(200),
+            hold: Duration::from_millis(200),
+            busy_patience: Duration::from_secs(1),
+        },
+        rules: Rules::all(),
+        key_check: "a key check".to_owned(),
+        transfer_key: [7; 32],
+        leave_within: Duration::from_secs(10),
+        witness: None,
+    }
+}
 
 /// What one run of a client can use.
 #[derive(Clone)]

@@ -4,6 +4,7 @@
 //! dialect's words outside `delivery`, nor HTTP, nor how WhatsApp's protocol works.
 
 mod clock;
+pub mod cluster;
 pub mod config;
 mod directory;
 #[cfg(test)]

@@ -13,7 +13,9 @@ use switchboard_node::delivery::{Delivery, DeliveryConfig, Retry};
 use switchboard_node::egress::Guard;
 use switchboard_node::media::{MediaConfig, MediaStore};
 use switchboard_node::ports::Ports;
+use switchboard_node::config::ClusterConfig;
 use switchboard_node::{Node, NodeConfig, NodeHandle};
+use switchboard_ownership::{MoveLimits, Rules};
 use switchboard_router::{AdminKey, Limits, RouterConfig};
 use switchboard_whatsapp::{Config as WhatsappConfig, Connector, Endpoint};
 
@@ -42,7 +44,12 @@ pub(super) struct Parts {
 
 impl Parts {
     /// Starts the node.
-    pub(super) async fn node(&self, config: &Config, keys: &Keys) -> Result<NodeHandle> {
+    pub(super) async fn node(
+        &self,
+        config: &Config,
+        keys: &Keys,
+        rules: Rules,
+    ) -> Result<NodeHandle> {
         let store = self.store.clone().context("a node needs a store")?;
         let guard = Guard::new(config.egress.allow.clone());
         let media = MediaConfig {
@@ -69,6 +76,7 @@ impl Parts {
             members: config.members()?,
             names: names(config)?,
             limits,
+            cluster: cluster(config, keys, rules),
         };
         let ports = Ports {
             media,
@@ -86,6 +94,31 @@ impl Parts {
         {
             tracing::error!(%error, "close the store");
         }
+    }
+}
+
+/// The node's place in the cluster.
+fn cluster(config: &Config, keys: &Keys, rules: Rules) -> ClusterConfig {
+    ClusterConfig {
+        lease: config.cluster.lease,
+        weight: config.node.weight,
+        replicated: false,
+        alone: config.nats.url.is_empty(),
+        supervisor: None,
+        release: RELEASE.to_owned(),
+        moves: MoveLimits {
+            concurrent_max: 8,
+            per_second_max: 5,
+            drain_per_second_max: 20,
+            settle: Duration::from_secs(60),
+            hold: Duration::from_secs(300),
+            busy_patience: Duration::from_secs(30),
+        },
+        rules,
+        key_check: keys.key_check(),
+        transfer_key: keys.transfer(),
+        leave_within: Duration::from_secs(20),
+        witness: None,
     }
 }
 

@@ -91,6 +91,7 @@ impl World {
             members,
             names: names(),
             limits: self.limits.clone(),
+            cluster: crate::doubles::cluster(),
         };
         let connect = Arc::new(ScriptedConnect(Arc::clone(&self.script)));
         let (bus, store, ports) = (
