@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use switchboard_bus::in_process;
 use switchboard_node::embedded::BusStorage;
+use switchboard_ownership::Rules;
 use switchboard_router::{FixedOwners, Router, RouterHandle};
 use switchboard_vocab::placement::Members;
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,7 +23,7 @@ const CALLS_END_MAX: Duration = Duration::from_secs(15);
 const SESSIONS_END_MAX: Duration = Duration::from_secs(30);
 
 /// Router and node in one process on the in-process bus.
-pub(crate) fn up(flags: &Flags) -> Result<()> {
+pub(crate) fn up(flags: &Flags, rules: Rules) -> Result<()> {
     let mut config = config::load(flags)?;
     let keys = keys::configured_or_made(&config)?;
     parts::fix_listen(&mut config)?;
@@ -40,7 +41,7 @@ pub(crate) fn up(flags: &Flags) -> Result<()> {
             metrics,
             store: Some(store),
         };
-        let node = parts.node(&config, &keys).await?;
+        let node = parts.node(&config, &keys, rules).await?;
         let router = start_router(&config, &keys, &parts).await?;
         let failure = tokio::select! {
             told = told_to_stop() => { told?; None }
@@ -56,7 +57,7 @@ pub(crate) fn up(flags: &Flags) -> Result<()> {
 }
 
 /// A node of a cluster.
-pub(crate) fn node(flags: &Flags) -> Result<()> {
+pub(crate) fn node(flags: &Flags, rules: Rules) -> Result<()> {
     let config = config::load(flags)?;
     let keys = keys::configured(&config)?;
     refuse_stranger(&config)?;
@@ -70,7 +71,7 @@ pub(crate) fn node(flags: &Flags) -> Result<()> {
             metrics,
             store: Some(store),
         };
-        let node = parts.node(&config, &keys).await?;
+        let node = parts.node(&config, &keys, rules).await?;
         println!("running node {name}");
         let failure = tokio::select! {
             told = told_to_stop() => { told?; None }
