@@ -152,7 +152,7 @@ fn surroundings(
         store: Arc::clone(store),
         connect,
         ownership: Arc::clone(ownership),
-        limiter: Arc::new(Limiter::new(config.limits.connects_per_second_max)),
+        limiter: Limiter::new(config.limits.connects_per_second_max),
         ports: ports.clone(),
         limits: Arc::new(config.limits.clone()),
         loading: Arc::new(Semaphore::new(LOADING_MAX)),

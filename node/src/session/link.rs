@@ -16,6 +16,7 @@ use super::account::Opened;
 use super::context::Session;
 use super::journal::Acked;
 use super::lifecycle::Input;
+use crate::limiter::{Turn, Urgency};
 use crate::placement::Verdict;
 
 /// Longest graceful close of one connection. Source: design rule R-27.
@@ -37,10 +38,10 @@ pub(crate) type Tell = Arc<dyn Fn(Input) + Send + Sync>;
 
 /// Runs one connection.
 pub(crate) async fn run(session: Arc<Session>, fresh: bool, control: Control, tell: Tell) -> End {
-    tokio::select! {
-        () = session.limiter.acquire() => {}
+    let turn = tokio::select! {
+        turn = session.limiter.acquire(urgency(&session)) => Arc::new(turn),
         () = control.close.cancelled() => return End::Stopped,
-    }
+    };
     if !may_run(&session) {
         return End::Fenced;
     }
@@ -52,12 +53,52 @@ pub(crate) async fn run(session: Arc<Session>, fresh: bool, control: Control, te
     if control.close.is_cancelled() {
         return End::Stopped;
     }
+    let tell = welcoming(tell, Arc::clone(&turn));
     let end = connected(&session, &opened, &control, &tell).await;
+    report(&turn, &end);
     if end == End::Fenced {
         // A client that was cut is of no use any more.
         session.account.clear().await;
     }
     end
+}
+
+/// Who is not linked yet has somebody in front of a screen who waits for the code.
+fn urgency(session: &Session) -> Urgency {
+    if session.status.borrow().is_paired() {
+        Urgency::Usual
+    } else {
+        Urgency::Awaited
+    }
+}
+
+/// Tells the limiter what WhatsApp says of the pace, which is all of the node's business.
+fn report(turn: &Turn, end: &End) {
+    match end {
+        End::Throttled(_) => turn.throttled(),
+        End::Closed(_) => turn.closed(),
+        End::Restart
+        | End::PairingExpired
+        | End::LoggedOut(_)
+        | End::Banned { .. }
+        | End::Replaced
+        | End::Outdated(_)
+        | End::Fenced
+        | End::Stopped => {}
+    }
+}
+
+/// The first progress that WhatsApp lets a connection make says that it took it.
+fn welcoming(tell: Tell, turn: Arc<Turn>) -> Tell {
+    Arc::new(move |input| {
+        if matches!(
+            input,
+            Input::Challenged(_) | Input::Paired(_) | Input::Syncing(_) | Input::Connected(_)
+        ) {
+            turn.welcome();
+        }
+        tell(input);
+    })
 }
 
 /// Ownership is asked before every connect, whatever was true before (design rules ).
