@@ -130,7 +130,10 @@ impl Backend {
 
     fn failed(&self, error: KeyStoreError) -> StoreError {
         self.failures.fetch_add(1, Ordering::AcqRel);
-        if matches!(error, KeyStoreError::StaleEpoch { .. }) {
+        if matches!(
+            error,
+            KeyStoreError::StaleEpoch { .. } | KeyStoreError::Fenced(_)
+        ) {
             self.superseded.store(true, Ordering::Release);
         }
         StoreError::Database(Box::new(error))

@@ -17,6 +17,10 @@ pub enum Error {
         /// Highest epoch known.
         stored: Epoch,
     },
+    /// The caller's lease is over: it may not write, whatever its epoch is. Nothing was stored. No store says so by itself;
+    /// the node does, before it asks one.
+    #[error("write to {0} refused: the lease is over")]
+    Fenced(String),
     /// A limit was exceeded. Nothing was stored.
     #[error("{what} of {size} is over the limit of {limit}")]
     TooLarge {
@@ -82,6 +86,7 @@ impl Error {
     pub fn certainly_not_stored(&self) -> bool {
         match self {
             Self::StaleEpoch { .. }
+            | Self::Fenced(_)
             | Self::TooLarge { .. }
             | Self::UnknownNamespace(_)
             | Self::NotStaged(_)
