@@ -19,6 +19,7 @@ mod rpc;
 mod session;
 mod supervisor;
 mod task;
+mod transfer;
 
 pub mod delivery;
 pub mod egress;
