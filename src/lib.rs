@@ -8,6 +8,7 @@ mod cli;
 mod config;
 mod keys;
 mod run;
+mod supervise;
 
 use std::process::ExitCode;
 
@@ -15,6 +16,11 @@ use clap::Parser;
 use switchboard_ownership::Rules;
 
 use crate::cli::{Cli, Command};
+use crate::config::ConfigError;
+
+/// How a process ends whose configuration cannot be: starting it again would not help. 0 is a clean end, 1 every other failure, 2 a
+/// command line that cannot be read. Source: `EX_CONFIG` of sysexits.h, which systemd knows too.
+const EXIT_CONFIGURATION: u8 = 78;
 
 /// Runs the program that the command line asks for.
 #[must_use]
@@ -29,16 +35,24 @@ pub fn main_with(rules: Rules) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let result = match cli.command {
-        Command::Up(flags) => run::up(&flags, rules),
-        Command::Node(flags) => run::node(&flags, rules),
-        Command::Router(flags) => run::router(&flags),
-        Command::Admin(command) => admin::run(command),
+        Command::Up(flags) => run::up(&flags, rules).map(done),
+        Command::Node(node) if node.supervised => supervise::run(&node.flags, rules),
+        Command::Node(node) => run::node(&node.flags, rules).map(done),
+        Command::Router(flags) => run::router(&flags, rules).map(done),
+        Command::Admin(command) => admin::run(command).map(done),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            match error.downcast_ref::<ConfigError>() {
+                Some(_) => ExitCode::from(EXIT_CONFIGURATION),
+                None => ExitCode::FAILURE,
+            }
         }
     }
+}
+
+fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
 }

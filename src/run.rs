@@ -8,8 +8,7 @@ use anyhow::{Context, Result, bail};
 use switchboard_bus::in_process;
 use switchboard_node::embedded::BusStorage;
 use switchboard_ownership::Rules;
-use switchboard_router::{FixedOwners, Router, RouterHandle};
-use switchboard_vocab::placement::Members;
+use switchboard_router::{Router, RouterHandle};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{self, Config, ConfigError, Flags};
@@ -41,8 +40,8 @@ pub(crate) fn up(flags: &Flags, rules: Rules) -> Result<()> {
             metrics,
             store: Some(store),
         };
-        let node = parts.node(&config, &keys, rules).await?;
-        let router = start_router(&config, &keys, &parts).await?;
+        let node = parts.node(&config, &keys, rules.clone()).await?;
+        let router = start_router(&config, &keys, &parts, rules).await?;
         let failure = tokio::select! {
             told = told_to_stop() => { told?; None }
             why = node.failed() => Some(why),
@@ -86,7 +85,7 @@ pub(crate) fn node(flags: &Flags, rules: Rules) -> Result<()> {
 }
 
 /// A router of a cluster.
-pub(crate) fn router(flags: &Flags) -> Result<()> {
+pub(crate) fn router(flags: &Flags, rules: Rules) -> Result<()> {
     let mut config = config::load(flags)?;
     let keys = keys::configured(&config)?;
     if config.cluster.nodes.is_empty() {
@@ -103,7 +102,7 @@ pub(crate) fn router(flags: &Flags) -> Result<()> {
             metrics,
             store: None,
         };
-        let router = start_router(&config, &keys, &parts).await?;
+        let router = start_router(&config, &keys, &parts, rules).await?;
         told_to_stop().await?;
         stop_router(router).await;
         Ok(())
@@ -122,8 +121,13 @@ fn refuse_stranger(config: &Config) -> Result<(), ConfigError> {
     Err(ConfigError::of("cluster.nodes", &problem))
 }
 
-async fn start_router(config: &Config, keys: &Keys, parts: &Parts) -> Result<RouterHandle> {
-    let settings = parts::router_config(config, keys, parts)?;
+async fn start_router(
+    config: &Config,
+    keys: &Keys,
+    parts: &Parts,
+    rules: Rules,
+) -> Result<RouterHandle> {
+    let settings = parts::router_config(config, keys, parts, rules)?;
     let router = Router::start(
         settings,
         parts.bus.clone(),
@@ -140,11 +144,6 @@ async fn stop_router(router: RouterHandle) {
     if cut_off > 0 {
         tracing::warn!(cut_off, "some connections were cut off");
     }
-}
-
-/// The owners of sessions, as far as a fixed list says.
-fn owners(config: &Config) -> Result<FixedOwners, ConfigError> {
-    Ok(FixedOwners::new(Members::new(config.members()?)))
 }
 
 /// Ends with SIGTERM or SIGINT.

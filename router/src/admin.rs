@@ -3,7 +3,9 @@
 //! Owns its paths and documents. What it does goes through the same directory, cluster and owners that the dialects
 //! use. Must not know a dialect.
 
+mod cluster;
 mod fields;
+mod moves;
 mod nodes;
 mod pairing;
 mod sessions;
@@ -16,7 +18,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::header;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use switchboard_vocab::{ErrorCode, OpError};
 
 use crate::app::App;
@@ -40,15 +42,20 @@ pub(crate) fn surface(app: &Arc<App>) -> axum::Router {
         .route("/sessions/{id}/stop", post(sessions::stop))
         .route("/sessions/{id}/restart", post(sessions::restart))
         .route("/sessions/{id}/logout", post(sessions::logout))
-        .route("/sessions/{id}/move", post(nodes::move_session))
+        .route("/sessions/{id}/move", post(moves::move_session))
+        .route("/sessions/{id}/restore", post(moves::restore))
         .route("/sessions/{id}/pairing", get(pairing::challenge))
         .route("/sessions/{id}/pairing-code", post(pairing::code))
         .route(
             "/sessions/{id}/webhooks",
             get(webhooks::list).put(webhooks::replace),
         )
-        .route("/cluster", get(nodes::cluster))
-        .route("/nodes/{id}/drain", post(nodes::drain))
+        .route("/cluster", get(cluster::show))
+        .route(
+            "/nodes/{id}/drain",
+            post(nodes::drain).delete(nodes::end_drain),
+        )
+        .route("/nodes/{id}/weight", put(nodes::weigh))
         .method_not_allowed_fallback(|| async { Problem::method() })
         .fallback(|| async {
             Problem::from(OpError::new(

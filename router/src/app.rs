@@ -13,8 +13,11 @@ use crate::cluster::Cluster;
 use crate::config::{AdminKey, Limits, RouterConfig};
 use crate::directory::Directory;
 use crate::docs::Docs;
+use crate::follow::Waits;
 use crate::forward::{Forward, RETRY_AFTER, Ticket};
 use crate::gate::Gate;
+use crate::gauges::Gauges;
+use crate::owners::Owners;
 
 /// The shared parts of a router.
 #[derive(Debug)]
@@ -26,9 +29,11 @@ pub(crate) struct App {
     pub(crate) metrics: Option<PrometheusHandle>,
     pub(crate) cluster_id: String,
     pub(crate) directory: Arc<Directory>,
+    pub(crate) owners: Arc<Owners>,
     pub(crate) forward: Forward,
     pub(crate) cluster: Cluster,
     pub(crate) gate: Gate,
+    pub(crate) gauges: Gauges,
     pub(crate) docs: Docs,
     pub(crate) bus: Bus,
     /// Cancelled when the router begins to stop.
@@ -41,7 +46,14 @@ impl App {
         let names = config.names.clone();
         let directory = Directory::new(&bus, names.clone(), limits.sessions, limits.tenants);
         let directory = Arc::new(directory);
-        let forward = Forward::new(Arc::clone(&bus.rpc), names, Arc::clone(&config.owners));
+        let owners = Arc::new(Owners::new(&bus, names.clone()));
+        let forward = Forward {
+            rpc: Arc::clone(&bus.rpc),
+            names,
+            directory: Arc::clone(&directory),
+            owners: Arc::clone(&owners),
+            waits: Arc::new(Waits::new(&limits, &config.rules)),
+        };
         let cluster = Cluster {
             directory: Arc::clone(&directory),
             forward: forward.clone(),
@@ -55,9 +67,11 @@ impl App {
             metrics: config.metrics.clone(),
             cluster_id: config.names.cluster().to_owned(),
             directory,
+            owners,
             forward,
             cluster,
             gate: Gate::new(&limits),
+            gauges: Gauges::default(),
             limits,
             bus,
             stopping: CancellationToken::new(),
@@ -69,15 +83,16 @@ impl App {
         Ticket {
             trace,
             deadline: Deadline::after(self.limits.request_timeout),
+            waits: true,
         }
     }
 
     /// Whether calls can be answered.
     ///
     /// # Errors
-    /// `Unavailable` until the directory is known: before that every key would look unknown.
+    /// `Unavailable` until directory and owners are known: before that every key would look unknown, and every session unowned.
     pub(crate) fn check_current(&self) -> Result<(), OpError> {
-        if self.directory.is_current() {
+        if self.directory.is_current() && self.owners.is_current() {
             return Ok(());
         }
         let words = "the gateway is starting; try again";

@@ -23,6 +23,7 @@ use crate::auth::{Caller, no_session};
 use crate::clock::Deadline;
 use crate::directory::{Directory, Issued};
 use crate::forward::{Forward, Ticket};
+use crate::owners::Whom;
 
 /// Most sessions of one page.
 pub(crate) const LIST_LIMIT_MAX: u32 = 500;
@@ -30,10 +31,6 @@ pub(crate) const LIST_LIMIT_MAX: u32 = 500;
 const STATUS_PARALLEL_MAX: usize = 32;
 /// How long one status may take within a listing.
 const STATUS_WAIT_MAX: Duration = Duration::from_secs(5);
-/// How often a call is repeated for a session whose record the owner has not heard of yet.
-const NEWS_TRIES_MAX: u32 = 10;
-/// Pause before that.
-const NEWS_PAUSE: Duration = Duration::from_millis(50);
 /// How long undoing a creation that failed may take.
 const UNDO_WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -130,7 +127,8 @@ impl Cluster {
         ticket: &Ticket,
     ) -> Result<Option<SessionStatus>, OpError> {
         for subscription in create.webhooks {
-            self.run_at_new(session, &webhooks::Add { subscription }, ticket)
+            self.forward
+                .run(session, &webhooks::Add { subscription }, ticket)
                 .await?;
         }
         let Some(start) = create.start else {
@@ -140,28 +138,7 @@ impl Cluster {
             wait: start.wait,
             keep_final: false,
         };
-        self.run_at_new(session, &start, ticket).await.map(Some)
-    }
-
-    /// Runs an operation for a session so young that its owner may not have heard of its record yet.
-    async fn run_at_new<O: Operation>(
-        &self,
-        session: &SessionRef,
-        operation: &O,
-        ticket: &Ticket,
-    ) -> Result<O::Output, OpError> {
-        let mut tries = 0;
-        loop {
-            match self.forward.run(session, operation, ticket).await {
-                Err(error)
-                    if error.code == ErrorCode::SessionNotFound && tries < NEWS_TRIES_MAX =>
-                {
-                    tries += 1;
-                    tokio::time::sleep(NEWS_PAUSE).await;
-                }
-                outcome => return outcome,
-            }
-        }
+        self.forward.run(session, &start, ticket).await.map(Some)
     }
 
     /// Takes a session back whose creation failed, as far as that is possible: its record goes in any case.
@@ -169,6 +146,7 @@ impl Cluster {
         let ticket = Ticket {
             trace: Arc::clone(&ticket.trace),
             deadline: Deadline::after(UNDO_WAIT_MAX),
+            waits: true,
         };
         let session = &record.session;
         let erased = self.forward.run(session, &Erase {}, &ticket).await;
@@ -191,6 +169,11 @@ impl Cluster {
             .directory
             .session(session)
             .ok_or_else(|| no_session(session.session.as_str()))?;
+        // Nobody runs a parked session; whoever keeps data of it deletes them when the record is gone.
+        if self.forward.owners.whom(session, &record.uuid) == Whom::Parked {
+            self.directory.remove_session(&record).await?;
+            return Ok(Removed {});
+        }
         match self.forward.run(session, &Erase {}, ticket).await {
             // Erased by an earlier call that could not delete the record.
             Err(error) if error.code == ErrorCode::SessionNotFound => {}
@@ -275,6 +258,8 @@ impl Cluster {
         let ticket = Ticket {
             trace: Arc::clone(&ticket.trace),
             deadline: ticket.deadline.at_most(STATUS_WAIT_MAX),
+            // A listing shows what is so now.
+            waits: false,
         };
         self.forward.run(session, &GetStatus {}, &ticket).await
     }

@@ -2,15 +2,14 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use switchboard_bus::Names;
 use switchboard_dialect_kit::Env;
+use switchboard_ownership::Rules;
 use switchboard_vocab::DialectName;
 
-use crate::owners::Owners;
 use crate::secret::{self, SecretHash};
 
 /// Everything a router needs besides the bus and the dialects.
@@ -22,8 +21,8 @@ pub struct RouterConfig {
     pub listeners: Vec<DialectListener>,
     /// The names of this cluster on the bus.
     pub names: Names,
-    /// Who owns which session.
-    pub owners: Arc<dyn Owners>,
+    /// The rules in force; only a test has others than all.
+    pub rules: Rules,
     /// What opens the admin API; without one it answers 403 to everything.
     pub admin_key: Option<AdminKey>,
     /// Settings that dialects may show or use.
@@ -90,6 +89,11 @@ pub struct Limits {
     pub body_read_timeout: Duration,
     /// How long a call may take once its body is here.
     pub request_timeout: Duration,
+    /// How long a call may wait for its session's next owner, within its own time: longer than a take-over with the usual
+    /// lease of 10 s takes.
+    pub owner_wait: Duration,
+    /// Calls that wait for an owner at once; one more is refused with 503.
+    pub owner_waits: usize,
     /// Calls under way at once; one more is refused with 503.
     pub requests: usize,
     /// Calls under way at once for one session; one more is refused as too many.
@@ -113,6 +117,8 @@ impl Default for Limits {
             idle_timeout: Duration::from_secs(30),
             body_read_timeout: Duration::from_secs(300),
             request_timeout: Duration::from_secs(60),
+            owner_wait: Duration::from_secs(20),
+            owner_waits: 1024,
             requests: 4096,
             session_requests: 64,
             connections: 10_000,

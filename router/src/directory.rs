@@ -3,8 +3,8 @@
 //! Owns the records of the buckets `sessions` and `tenants` and how a secret finds its holder. Must not know HTTP, nor
 //! who runs a session.
 
+mod follower;
 mod mirror;
-mod watcher;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -16,9 +16,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use self::follower::Following;
 use self::mirror::Mirror;
 use crate::clock;
 use crate::secret::{self, SecretHash};
+use crate::watcher;
 
 /// Compare-and-set rounds of one change before it gives up.
 const ROUNDS_MAX: usize = 4;
@@ -150,13 +152,17 @@ impl Directory {
     pub(crate) async fn watch(&self, stop: &CancellationToken) {
         let kv = self.kv.as_ref();
         let (sessions, tenants) = (self.names.sessions(), self.names.tenants());
-        tokio::join!(
-            watcher::run(kv, &sessions, &self.sessions, stop, || {
+        let (of_sessions, of_tenants) = (
+            Following::new(&self.sessions, || {
                 self.current.send_modify(|c| c.sessions = true);
             }),
-            watcher::run(kv, &tenants, &self.tenants, stop, || {
+            Following::new(&self.tenants, || {
                 self.current.send_modify(|c| c.tenants = true);
             }),
+        );
+        tokio::join!(
+            watcher::run(kv, &sessions, &of_sessions, stop),
+            watcher::run(kv, &tenants, &of_tenants, stop),
         );
     }
 

@@ -51,10 +51,11 @@ impl<G> Reader<G> {
         let ticket = Ticket {
             trace: Arc::clone(&self.trace),
             deadline: Deadline::after(PIECE_WAIT_MAX),
+            waits: true,
         };
         let done = self
             .forward
-            .call(&self.session, &verb, &Bytes::new(), &ticket)
+            .call(&self.session, verb, Bytes::new(), &ticket)
             .await?;
         let got = u64::try_from(done.blob.len()).unwrap_or(u64::MAX);
         if got == 0 || got > u64::from(len) {

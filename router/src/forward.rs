@@ -1,7 +1,7 @@
-//! Calls to the node that owns a session.
+//! Calls to one node, and what each failure of the bus means to a caller.
 //!
-//! Owns deadlines, the one retry after "not the owner", and what each failure of the bus means to a caller. Must not
-//! know what an operation does. Nothing that may have been executed is ever sent again from here.
+//! Owns deadlines and frames. Whom to ask, and asking again, stands in [`crate::follow`]. Must not know what an operation
+//! does. Nothing that may have been executed is ever sent again from here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,8 @@ use switchboard_vocab::envelope::{AnswerHead, CallHead, Frame, Verb};
 use switchboard_vocab::{ErrorCode, NodeId, OpError, Operation, SessionRef, codec};
 
 use crate::clock::Deadline;
+use crate::directory::Directory;
+use crate::follow::{Waits, Work};
 use crate::owners::Owners;
 
 /// When trying again makes sense after a node or the bus could not be reached.
@@ -22,9 +24,11 @@ const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Sends calls to owners. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Forward {
-    rpc: Arc<dyn Rpc>,
-    names: Names,
-    owners: Arc<dyn Owners>,
+    pub(crate) rpc: Arc<dyn Rpc>,
+    pub(crate) names: Names,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) owners: Arc<Owners>,
+    pub(crate) waits: Arc<Waits>,
 }
 
 /// What identifies and bounds one request on its way through the cluster.
@@ -34,15 +38,21 @@ pub(crate) struct Ticket {
     pub(crate) trace: Arc<str>,
     /// Until when it may take.
     pub(crate) deadline: Deadline,
+    /// Whether it may wait for an owner to appear; one that does not is answered from what is known now.
+    pub(crate) waits: bool,
 }
 
-/// What a node answered.
+/// What became of asking one node.
 #[derive(Debug)]
 pub(crate) enum Asked {
     /// It did it.
     Done(Done),
-    /// It is not the owner; this one may be.
+    /// It is not the owner and did nothing; this one may be.
     NotOwner(Option<NodeId>),
+    /// It was not reached and did nothing.
+    Unreached(OpError),
+    /// It was reached and did not answer: it may have done it.
+    Lost(OpError),
 }
 
 /// The output of a call.
@@ -55,58 +65,23 @@ pub(crate) struct Done {
 }
 
 impl Forward {
-    pub(crate) fn new(rpc: Arc<dyn Rpc>, names: Names, owners: Arc<dyn Owners>) -> Self {
-        Self { rpc, names, owners }
-    }
-
-    /// The nodes of the cluster.
-    pub(crate) fn owners(&self) -> &dyn Owners {
-        self.owners.as_ref()
-    }
-
-    /// The node to ask first.
-    ///
-    /// # Errors
-    /// `Unavailable` when there is none.
-    pub(crate) fn owner(&self, session: &SessionRef) -> Result<NodeId, OpError> {
-        self.owners
-            .owner(session)
-            .ok_or_else(|| unavailable("no node of the cluster can run the session now"))
-    }
-
-    /// The error for a session whose owner nobody knows.
-    pub(crate) fn lost() -> OpError {
-        unavailable("the session is changing its node; try again")
-    }
-
-    /// Asks the owner to do `verb`, and whom it names when it is not the owner, once.
+    /// Asks the owner to do `verb`, as [`Forward::carry`] does.
     ///
     /// # Errors
     /// What the node answered, or what the failure of the bus means.
     pub(crate) async fn call(
         &self,
         session: &SessionRef,
-        verb: &Verb,
-        body: &Bytes,
+        verb: Verb,
+        body: Bytes,
         ticket: &Ticket,
     ) -> Result<Done, OpError> {
-        let owner = self.owner(session)?;
-        match self
-            .ask(&owner, session, verb, body, &Bytes::new(), ticket)
-            .await?
-        {
-            Asked::Done(done) => Ok(done),
-            Asked::NotOwner(None) => Err(Self::lost()),
-            Asked::NotOwner(Some(next)) => {
-                match self
-                    .ask(&next, session, verb, body, &Bytes::new(), ticket)
-                    .await?
-                {
-                    Asked::Done(done) => Ok(done),
-                    Asked::NotOwner(_) => Err(Self::lost()),
-                }
-            }
-        }
+        let work = Work {
+            verb,
+            body,
+            uploads: &[],
+        };
+        self.carry(session, &work, ticket).await
     }
 
     /// Runs an operation of the vocabulary at the owner.
@@ -123,14 +98,14 @@ impl Forward {
             name: O::NAME.to_owned(),
         };
         let body = codec::encode(operation)?.into();
-        let done = self.call(session, &verb, &body, ticket).await?;
+        let done = self.call(session, verb, body, ticket).await?;
         codec::decode(&done.body)
     }
 
     /// Asks one node.
     ///
     /// # Errors
-    /// What the node answered, or what the failure of the bus means.
+    /// What the node answered, or what the failure of the bus means where asking again would not help.
     pub(crate) async fn ask(
         &self,
         node: &NodeId,
@@ -149,10 +124,15 @@ impl Forward {
         let head = ticket.head(session, verb);
         let mut frame = Frame::new(head, body.clone());
         frame.blob = blob.clone();
-        let answer = self
-            .exchange(node, &frame, ticket)
-            .await?
-            .map_err(|error| meaning(&error))?;
+        let subject = self
+            .names
+            .node_rpc(node.as_str())
+            .map_err(|e| OpError::internal(format!("name the node: {e}")))?;
+        let (payload, left) = (frame.encode()?, ticket.deadline.left());
+        let answer = match self.rpc.request(&subject, payload, left).await {
+            Ok(answer) => answer,
+            Err(error) => return sort(&error),
+        };
         // What cannot be read was answered, so it may have been executed.
         let answer = Frame::<AnswerHead>::decode(answer).map_err(OpError::maybe_executed)?;
         match answer.head {
@@ -163,36 +143,9 @@ impl Forward {
             AnswerHead::Failed { error } => Err(error),
             AnswerHead::NotOwner { epoch, hint } => {
                 tracing::info!(%session, %node, %epoch, ?hint, "the node does not own the session");
-                Ok(Asked::NotOwner(
-                    self.owners.not_owner(session, node, epoch, hint),
-                ))
+                Ok(Asked::NotOwner(hint))
             }
         }
-    }
-
-    /// Whether a node serves its subject: any answer to a harmless read proves it.
-    pub(crate) async fn answers(&self, node: &NodeId, probe: &SessionRef, ticket: &Ticket) -> bool {
-        let verb = Verb::Run {
-            name: switchboard_vocab::sessions::GetStatus::NAME.to_owned(),
-        };
-        let frame = Frame::new(ticket.head(probe, &verb), &b"{}"[..]);
-        matches!(self.exchange(node, &frame, ticket).await, Ok(Ok(_)))
-    }
-
-    async fn exchange(
-        &self,
-        node: &NodeId,
-        frame: &Frame<CallHead>,
-        ticket: &Ticket,
-    ) -> Result<Result<Bytes, RpcError>, OpError> {
-        let subject = self
-            .names
-            .node_rpc(node.as_str())
-            .map_err(|e| OpError::internal(format!("name the node: {e}")))?;
-        Ok(self
-            .rpc
-            .request(&subject, frame.encode()?, ticket.deadline.left())
-            .await)
     }
 }
 
@@ -207,8 +160,20 @@ impl Ticket {
     }
 }
 
+/// What is left to do after a failure of the bus.
+fn sort(error: &RpcError) -> Result<Asked, OpError> {
+    let means = meaning(error);
+    match error {
+        RpcError::NoResponders { .. } | RpcError::Disconnected { .. } => {
+            Ok(Asked::Unreached(means))
+        }
+        RpcError::Abandoned { .. } | RpcError::Failed { .. } => Ok(Asked::Lost(means)),
+        RpcError::Timeout { .. } | RpcError::TooLarge { .. } | RpcError::Busy { .. } => Err(means),
+    }
+}
+
 /// What a failure of the bus means to a caller.
-fn meaning(error: &RpcError) -> OpError {
+pub(crate) fn meaning(error: &RpcError) -> OpError {
     let certain = error.certainly_not_executed();
     let detail = error.to_string();
     let error = match error {
@@ -242,6 +207,7 @@ fn meaning(error: &RpcError) -> OpError {
     }
 }
 
-fn unavailable(words: &str) -> OpError {
+/// An error that a later try may not meet.
+pub(crate) fn unavailable(words: &str) -> OpError {
     OpError::new(ErrorCode::Unavailable, words).retry_after(RETRY_AFTER)
 }

@@ -16,6 +16,7 @@ use crate::problem::Problem;
 struct Ready {
     ready: bool,
     directory: bool,
+    owners: bool,
     bus: bool,
     stopping: bool,
 }
@@ -25,12 +26,13 @@ pub(crate) async fn live() -> &'static str {
     "ok"
 }
 
-/// `GET /readyz`: 200 once the directory is known, the bus carries calls and nobody stops this router; else 503.
+/// `GET /readyz`: 200 once directory and owners are known, the bus carries calls and nobody stops this router; else 503.
 pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
     let directory = app.directory.is_current();
+    let owners = app.owners.is_current();
     let bus = app.bus_is_healthy();
     let stopping = app.stopping.is_cancelled();
-    let ready = directory && bus && !stopping;
+    let ready = directory && owners && bus && !stopping;
     let status = if ready {
         StatusCode::OK
     } else {
@@ -41,6 +43,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
         Json(Ready {
             ready,
             directory,
+            owners,
             bus,
             stopping,
         }),
@@ -52,6 +55,7 @@ pub(crate) async fn ready(State(app): State<Arc<App>>) -> Response {
 pub(crate) async fn metrics(State(app): State<Arc<App>>) -> Response {
     match &app.metrics {
         Some(handle) => {
+            app.gauges.set(&app.directory, &app.owners);
             let text = "text/plain; version=0.0.4; charset=utf-8";
             ([(header::CONTENT_TYPE, text)], handle.render()).into_response()
         }

@@ -67,10 +67,17 @@ impl Problem {
         })
     }
 
-    /// Something this release does not do.
-    pub(crate) fn not_offered(words: &str) -> Self {
-        let error = OpError::new(ErrorCode::Refused, words);
-        Self::new(error, |inner| inner.status = StatusCode::NOT_IMPLEMENTED)
+    /// Something that the state of the cluster does not allow now.
+    pub(crate) fn conflict(words: impl Into<String>) -> Self {
+        Self::new(OpError::new(ErrorCode::Refused, words), |inner| {
+            inner.status = StatusCode::CONFLICT;
+        })
+    }
+
+    /// The same with other words.
+    pub(crate) fn saying(mut self, words: String) -> Self {
+        self.0.error.public = words;
+        self
     }
 
     /// A path of ours that takes other methods.

@@ -63,14 +63,14 @@ pub struct RouterHandle {
     dialect_addrs: Vec<(DialectName, SocketAddr)>,
     app: Arc<App>,
     listeners: Vec<JoinHandle<usize>>,
-    directory: JoinHandle<()>,
+    mirrors: JoinHandle<()>,
     cut: CancellationToken,
     leave: CancellationToken,
     _guards: [DropGuard; 3],
 }
 
 impl Router {
-    /// Starts a router. It listens when this returns; `/readyz` tells when it knows the directory.
+    /// Starts a router. It listens when this returns; `/readyz` tells when it knows directory and owners.
     ///
     /// # Errors
     /// When an address cannot be listened on, or the tables collide.
@@ -120,8 +120,11 @@ impl Router {
             };
             listeners.push(task::start(acceptor.run()));
         }
-        let (known, stop) = (Arc::clone(&app.directory), leave.clone());
-        let directory = task::start(async move { known.watch(&stop).await });
+        let (directory, owners) = (Arc::clone(&app.directory), Arc::clone(&app.owners));
+        let stop = leave.clone();
+        let mirrors = task::start(async move {
+            tokio::join!(directory.watch(&stop), owners.watch(&stop));
+        });
         tracing::info!(addr = %local, "the router listens");
         Ok(RouterHandle {
             local_addr: local,
@@ -133,7 +136,7 @@ impl Router {
             ],
             app,
             listeners,
-            directory,
+            mirrors,
             cut,
             leave,
         })
@@ -157,6 +160,7 @@ impl RouterHandle {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.app.directory.is_current()
+            && self.app.owners.is_current()
             && self.app.bus_is_healthy()
             && !self.app.stopping.is_cancelled()
     }
@@ -172,7 +176,7 @@ impl RouterHandle {
             join_all(&mut self.listeners, &mut cut_off).await;
         }
         self.leave.cancel();
-        report("the directory", self.directory.await);
+        report("the mirrors", self.mirrors.await);
         tracing::info!(cut_off, "the router has stopped");
         cut_off
     }

@@ -1,7 +1,7 @@
 //! Operations with their media: the bytes go to the owner first, in chunks, then the call that uses them.
 //!
-//! Owns the order of the two and their retry: an upload lies on one node, so a call that has to go to another node takes
-//! its upload along. Must not know what the bytes are.
+//! Owns the order of the two: an upload lies on one node, so a call that has to go to another node takes its upload along.
+//! The bytes stay in memory until the call has ended; [`crate::Limits::bodies_bytes`] bounds them. Must not know what they are.
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -9,14 +9,33 @@ use switchboard_dialect_kit::{Prepared, Upload};
 use switchboard_vocab::envelope::{CHUNK_LEN_MAX, Verb};
 use switchboard_vocab::{NodeId, OpError, SessionRef};
 
+use crate::follow::Work;
 use crate::forward::{Asked, Done, Forward, Ticket};
 
 /// Chunks of one upload on their way at once.
 const CHUNKS_PARALLEL_MAX: usize = 4;
-/// Nodes asked for one call: the owner, and whom it names.
-const NODES_ASKED_MAX: usize = 2;
+/// Uploads the media of some work to one node, then has the node do the work. Nothing is known of what another node was
+/// given before: an upload that a former owner has is of no use to the next.
+///
+/// # Errors
+/// What the node answered, or what the failure of the bus means where asking again would not help.
+pub(crate) async fn attempt(
+    forward: &Forward,
+    node: &NodeId,
+    session: &SessionRef,
+    work: &Work<'_>,
+    ticket: &Ticket,
+) -> Result<Asked, OpError> {
+    if let Some(undone) = stage(forward, node, session, work.uploads, ticket).await? {
+        return Ok(undone);
+    }
+    let none = Bytes::new();
+    forward
+        .ask(node, session, &work.verb, &work.body, &none, ticket)
+        .await
+}
 
-/// Uploads the media of an operation to the owner of the session, then runs it there.
+/// Runs a prepared operation at the owner of the session, its media first.
 ///
 /// # Errors
 /// What the node answered, or what the failure of the bus means.
@@ -29,27 +48,16 @@ pub(crate) async fn run(
     let verb = Verb::Run {
         name: prepared.name.to_owned(),
     };
-    let body = Bytes::copy_from_slice(&prepared.body);
-    let mut node = forward.owner(session)?;
-    for _ in 0..NODES_ASKED_MAX {
-        let asked = match stage(forward, &node, session, &prepared.uploads, ticket).await? {
-            Some(moved) => moved,
-            None => {
-                forward
-                    .ask(&node, session, &verb, &body, &Bytes::new(), ticket)
-                    .await?
-            }
-        };
-        match asked {
-            Asked::Done(Done { body, .. }) => return Ok(body),
-            Asked::NotOwner(Some(next)) => node = next,
-            Asked::NotOwner(None) => return Err(Forward::lost()),
-        }
-    }
-    Err(Forward::lost())
+    let work = Work {
+        verb,
+        body: Bytes::copy_from_slice(&prepared.body),
+        uploads: &prepared.uploads,
+    };
+    let Done { body, .. } = forward.carry(session, &work, ticket).await?;
+    Ok(body)
 }
 
-/// Uploads to one node. `Some` when the node is not the owner.
+/// Uploads to one node. `Some` when the node is not the owner or cannot be reached.
 async fn stage(
     forward: &Forward,
     node: &NodeId,
@@ -66,8 +74,10 @@ async fn stage(
             })
             .buffer_unordered(CHUNKS_PARALLEL_MAX);
         while let Some(asked) = chunks.try_next().await.map_err(not_executed)? {
-            if matches!(asked, Asked::NotOwner(_)) {
-                return Ok(Some(asked));
+            match asked {
+                Asked::Done(_) => {}
+                Asked::Lost(error) => return Ok(Some(Asked::Unreached(not_executed(error)))),
+                undone @ (Asked::NotOwner(_) | Asked::Unreached(_)) => return Ok(Some(undone)),
             }
         }
     }

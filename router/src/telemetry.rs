@@ -88,3 +88,25 @@ pub(crate) fn operation(prepared: &Prepared, outcome: &Result<Bytes, OpError>) {
     )
     .increment(1);
 }
+
+/// How the waiting of a call for its owner ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OwnerWait {
+    /// There was one to ask.
+    Found,
+    /// The time, or the rounds, were over.
+    InVain,
+    /// As many calls waited as may.
+    Full,
+}
+
+/// Counts a call that waited for its owner.
+pub(crate) fn owner_wait(ended: OwnerWait, waited: Duration) {
+    let outcome = match ended {
+        OwnerWait::Found => "found",
+        OwnerWait::InVain => "in_vain",
+        OwnerWait::Full => "full",
+    };
+    metrics::counter!("switchboard_router_owner_waits_total", "outcome" => outcome).increment(1);
+    metrics::histogram!("switchboard_router_owner_wait_seconds").record(waited.as_secs_f64());
+}

@@ -181,7 +181,12 @@ pub(super) fn fix_listen(config: &mut Config) -> Result<()> {
 }
 
 /// The router's settings.
-pub(super) fn router_config(config: &Config, keys: &Keys, parts: &Parts) -> Result<RouterConfig> {
+pub(super) fn router_config(
+    config: &Config,
+    keys: &Keys,
+    parts: &Parts,
+    rules: Rules,
+) -> Result<RouterConfig> {
     let defaults = Limits::default();
     let limits = Limits {
         body_bytes: config.limits.body_bytes,
@@ -193,7 +198,7 @@ pub(super) fn router_config(config: &Config, keys: &Keys, parts: &Parts) -> Resu
         listen: config.listen,
         listeners: Vec::new(),
         names: names(config)?,
-        owners: Arc::new(super::owners(config)?),
+        rules,
         admin_key: Some(AdminKey::new(&keys.admin)),
         env: Env {
             links: links(config, keys),

@@ -8,12 +8,12 @@ use axum::extract::State;
 use axum::http::Extensions;
 use serde::Serialize;
 use switchboard_dialect_kit::phone;
-use switchboard_vocab::SessionRef;
+use switchboard_vocab::directory::SessionRecord;
 use switchboard_vocab::pairing::{Challenge, PairingCode, QR_WAIT_MAX, RequestCode};
 use switchboard_vocab::sessions::{GetStatus, SessionState, SessionStatus, Start};
 
 use super::fields::{Fields, Id, Query};
-use super::sessions::{locate, run, ticket, within};
+use super::sessions::{ask, locate, run, ticket, within};
 use crate::app::App;
 use crate::clock::Deadline;
 use crate::forward::Ticket;
@@ -37,18 +37,18 @@ pub(super) async fn challenge(
     Id(id): Id,
     query: Query,
 ) -> Result<Json<Pairing>, Problem> {
-    let session = locate(&app, &id, &query)?.session.clone();
+    let session = locate(&app, &id, &query)?;
     let wait = within("wait", query.parse("wait")?, QR_WAIT_MAX)?;
     let until = Deadline::after(wait);
     let ticket = ticket(&app, &extensions);
     let shown = query.text("shown");
-    let mut status = app.forward.run(&session, &GetStatus {}, &ticket).await?;
+    let mut status = ask(&app, &session, &GetStatus {}, &ticket).await?;
     if shown.is_none() && is_off(status.state) {
         let start = Start {
             wait,
             keep_final: false,
         };
-        status = app.forward.run(&session, &start, &ticket).await?;
+        status = ask(&app, &session, &start, &ticket).await?;
     }
     status = news(&app, &session, status, shown, until, &ticket).await?;
     Ok(Json(Pairing { status }))
@@ -70,7 +70,7 @@ pub(super) async fn code(
 
 async fn news(
     app: &App,
-    session: &SessionRef,
+    session: &SessionRecord,
     mut status: SessionStatus,
     shown: Option<&str>,
     until: Deadline,
@@ -78,7 +78,7 @@ async fn news(
 ) -> Result<SessionStatus, Problem> {
     while !is_news(&status, shown) && !until.has_passed() {
         tokio::time::sleep(POLL_PAUSE.min(until.left())).await;
-        status = app.forward.run(session, &GetStatus {}, ticket).await?;
+        status = ask(app, session, &GetStatus {}, ticket).await?;
     }
     Ok(status)
 }

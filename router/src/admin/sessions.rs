@@ -9,12 +9,13 @@ use axum::http::{Extensions, StatusCode};
 use serde::Serialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as ValueError;
+use switchboard_vocab::cluster::OwnerPhase;
 use switchboard_vocab::directory::SessionRecord;
 use switchboard_vocab::sessions::{
     Create, Logout, Restart, START_WAIT_MAX, SessionState, SessionStatus, Start, Stop,
 };
 use switchboard_vocab::{
-    ErrorCode, NodeId, OpError, Operation, SessionId, SessionRef, TenantId, Timestamp,
+    Epoch, ErrorCode, NodeId, OpError, Operation, SessionId, SessionRef, TenantId, Timestamp,
 };
 
 use super::fields::{Fields, Id, Query};
@@ -22,6 +23,7 @@ use crate::app::App;
 use crate::auth::no_session;
 use crate::cluster::LIST_LIMIT_MAX;
 use crate::forward::Ticket;
+use crate::owners::is_replicated;
 use crate::problem::Problem;
 use crate::trace::Trace;
 
@@ -46,8 +48,15 @@ pub(super) struct Session {
     tenant: TenantId,
     uuid: String,
     created_at: Timestamp,
-    /// The node that should run it.
+    /// The node that its owner record names; null while it has none.
     owner: Option<NodeId>,
+    /// The fencing number of that record.
+    epoch: Option<Epoch>,
+    /// What the owner does with it.
+    #[serde(flatten)]
+    phase: Option<OwnerPhase>,
+    /// Whether its keys are in the replicated log, so that any node can take it over.
+    replicated: bool,
     /// Its state; null when its owner did not answer.
     state: Option<SessionState>,
     /// Everything its owner told.
@@ -251,8 +260,28 @@ pub(super) async fn run<O: Operation>(
     let record = locate(app, id, query)?;
     let ticket = ticket(app, extensions);
     Ok(Json(
-        app.forward.run(&record.session, operation, &ticket).await?,
+        ask(app, &record, operation, &ticket).await?,
     ))
+}
+
+/// Runs an operation at a session's owner; of a parked session the operator learns why it is parked.
+pub(super) async fn ask<O: Operation>(
+    app: &App,
+    session: &SessionRecord,
+    operation: &O,
+    ticket: &Ticket,
+) -> Result<O::Output, Problem> {
+    let answer = app.forward.run(&session.session, operation, ticket).await;
+    answer.map_err(|error| {
+        let owner = app.owners.record(&session.session, &session.uuid);
+        match owner.as_deref().map(|owner| &owner.phase) {
+            Some(OwnerPhase::Parked { reason }) => {
+                let words = format!("the session is parked: {reason}");
+                Problem::from(error).saying(words)
+            }
+            Some(OwnerPhase::Owned | OwnerPhase::Moving { .. }) | None => error.into(),
+        }
+    })
 }
 
 /// The session that `id` and `?tenant=` name.
@@ -308,13 +337,26 @@ async fn describe(app: &App, page: Vec<Arc<SessionRecord>>, ticket: &Ticket) -> 
 
 fn session(app: &App, record: &SessionRecord, status: Option<SessionStatus>) -> Session {
     let SessionRef { tenant, session } = record.session.clone();
+    let owner = app.owners.record(&record.session, &record.uuid);
+    let owner = owner.as_deref();
+    let phase = owner.map(|owner| owner.phase.clone());
+    let state = match phase {
+        // Nobody runs it who could tell.
+        Some(OwnerPhase::Parked { .. }) => Some(SessionState::Parked),
+        Some(OwnerPhase::Owned | OwnerPhase::Moving { .. }) | None => {
+            status.as_ref().map(|status| status.state)
+        }
+    };
     Session {
         id: session,
         tenant,
         uuid: record.uuid.clone(),
         created_at: record.created_at,
-        owner: app.forward.owner(&record.session).ok(),
-        state: status.as_ref().map(|status| status.state),
+        owner: owner.map(|owner| owner.node.clone()),
+        epoch: owner.map(|owner| owner.epoch),
+        replicated: owner.is_some_and(is_replicated),
+        phase,
+        state,
         status,
     }
 }
