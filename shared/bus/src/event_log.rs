@@ -26,10 +26,10 @@ pub trait EventLog: Send + Sync + fmt::Debug {
     ///
     /// `expected_last`: the sequence that the last message of *this subject* must have (0: none), or
     /// the append is refused. Of two writers with the same expectation one wins. The id of an append that was refused
-    /// so is spent: some servers keep refusing it for the length of the window.
+    /// so, or by a full stream, is spent: some servers keep refusing it for the length of the window.
     ///
     /// # Errors
-    /// `WrongSequence`; `BadId` for an id that is empty, too long or not printable ASCII; `TooLarge`;
+    /// `WrongSequence`; `Full`; `BadId` for an id that is empty, too long or not printable ASCII; `TooLarge`;
     /// `NoStream`. After `Timeout` append again with the same id.
     async fn append(
         &self,
@@ -49,6 +49,20 @@ pub trait EventLog: Send + Sync + fmt::Debug {
         stream: &StreamName,
         subject: &Subject,
     ) -> Result<Option<u64>, EventLogError>;
+
+    /// Stored messages of one subject with a sequence above `after`, in order, without a consumer. At least one if there
+    /// is one, at most `max` (cut to [`crate::limits::FETCH_MAX`]), and no more once [`crate::limits::READ_BYTES_MAX`]
+    /// bytes have come; so ask again from the last one until nothing comes. What is removed meanwhile may be missing.
+    ///
+    /// # Errors
+    /// See [`EventLogError`].
+    async fn read(
+        &self,
+        stream: &StreamName,
+        subject: &Subject,
+        after: u64,
+        max: usize,
+    ) -> Result<Vec<LogRecord>, EventLogError>;
 
     /// Opens a durable consumer, making it at its first use. It starts at the oldest stored message
     /// and remembers what was acknowledged over restarts of everything; only acknowledgements just before a crash
@@ -104,12 +118,23 @@ pub struct StreamSpec {
     pub name: StreamName,
     /// The subjects it takes. No two streams may take the same one.
     pub subjects: SubjectFilter,
-    /// The oldest messages go when the stream is larger than this, in bytes.
+    /// The stream is not larger than this, in bytes.
     pub bytes_max: u64,
-    /// Messages older than this go.
-    pub age_max: Duration,
+    /// What happens to an append that would make it larger.
+    pub overflow: Overflow,
+    /// Messages older than this go; `None`: age does not matter.
+    pub age_max: Option<Duration>,
     /// How long an id is remembered. At least this long; after a restart it may be longer.
     pub duplicate_window: Duration,
+}
+
+/// What a full stream does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overflow {
+    /// The oldest messages go, whoever has not read them.
+    DropOldest,
+    /// Nothing goes; the append ends in [`EventLogError::Full`].
+    Refuse,
 }
 
 /// How a durable consumer reads.
@@ -153,6 +178,17 @@ pub struct Appended {
     pub seq: u64,
     /// It was there already: an append with the same id came before.
     pub duplicate: bool,
+}
+
+/// One message as [`EventLog::read`] found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRecord {
+    /// Its sequence in the stream.
+    pub seq: u64,
+    /// The id it was appended with; `None` for a message that a foreign publisher put there without one.
+    pub id: Option<String>,
+    /// Its bytes.
+    pub payload: Bytes,
 }
 
 /// One message as delivered to a consumer.
@@ -261,6 +297,12 @@ pub enum EventLogError {
         /// The limit in bytes.
         max: usize,
     },
+    /// The stream holds as much as it may, or its server's disk does. Nothing was appended.
+    #[error("append to {subject}: the stream is full")]
+    Full {
+        /// The subject.
+        subject: Subject,
+    },
     /// No answer in time. The change may have been made.
     #[error("{op} on {stream}: no answer within {deadline:?}")]
     Timeout {
@@ -302,6 +344,7 @@ impl EventLogError {
             | Self::Conflict { .. }
             | Self::BadId { .. }
             | Self::TooLarge { .. }
+            | Self::Full { .. }
             | Self::Disconnected { .. } => true,
             Self::Timeout { .. } | Self::Failed { .. } => false,
         }

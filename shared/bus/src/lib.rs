@@ -26,7 +26,8 @@ mod task;
 
 pub use bus::{Bus, Health};
 pub use event_log::{
-    Appended, Consumer, ConsumerSpec, Delivery, EventLog, EventLogError, StreamSpec,
+    Appended, Consumer, ConsumerSpec, Delivery, EventLog, EventLogError, LogRecord, Overflow,
+    StreamSpec,
 };
 pub use kv::{Entry, Kv, KvError, Revision, WatchEvent, WatchStream};
 pub use limits::Limits;

@@ -18,6 +18,8 @@ pub const OPERATION_DEADLINE: Duration = Duration::from_secs(5);
 pub const WAIT_MAX: Duration = Duration::from_secs(300);
 /// The most messages that one `Consumer::fetch` returns; a larger wish is cut to it.
 pub const FETCH_MAX: usize = 1000;
+/// One `EventLog::read` ends after the message with which it holds this many bytes.
+pub const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The longest event id in bytes.
 pub const EVENT_ID_BYTES_MAX: usize = 256;
 /// The longest escaped token in bytes.

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::event_log::{Appended, Consumer, ConsumerSpec, EventLog, EventLogError, StreamSpec};
+use crate::event_log::{
+    Appended, Consumer, ConsumerSpec, EventLog, EventLogError, LogRecord, StreamSpec,
+};
 use crate::kv::{Entry, Kv, KvError, Revision, WatchStream};
 use crate::rpc::{RequestStream, Rpc, RpcError};
 use crate::{Bucket, ConsumerName, Key, KeyPrefix, StreamName, Subject, SubjectFilter, clock};
@@ -64,6 +66,7 @@ impl Outcome for EventLogError {
             Self::Conflict { .. } => "conflict",
             Self::BadId { .. } => "bad_id",
             Self::TooLarge { .. } => "too_large",
+            Self::Full { .. } => "full",
             Self::Timeout { .. } => "timeout",
             Self::Disconnected { .. } => "disconnected",
             Self::Failed { .. } => "failed",
@@ -161,6 +164,16 @@ impl EventLog for Metered<dyn EventLog> {
         subject: &Subject,
     ) -> Result<Option<u64>, EventLogError> {
         timed("log_last", self.0.last(stream, subject)).await
+    }
+
+    async fn read(
+        &self,
+        stream: &StreamName,
+        subject: &Subject,
+        after: u64,
+        max: usize,
+    ) -> Result<Vec<LogRecord>, EventLogError> {
+        timed("log_read", self.0.read(stream, subject, after, max)).await
     }
 
     /// The handle is not wrapped: a fetch mostly waits, so its time says nothing.

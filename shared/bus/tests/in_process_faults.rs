@@ -10,7 +10,8 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use switchboard_bus::in_process::{self, MemoryStorage, Op, Storage, StorageError};
 use switchboard_bus::{
-    Bus, EventLogError, Health, Key, KeyPrefix, KvError, Limits, Names, StreamSpec, WatchEvent,
+    Bus, EventLogError, Health, Key, KeyPrefix, KvError, Limits, Names, Overflow, StreamSpec,
+    WatchEvent,
 };
 use tokio::sync::Semaphore;
 
@@ -157,7 +158,8 @@ async fn a_hanging_disk_is_a_timeout_and_not_a_hang() {
         name: names().wal_stream(),
         subjects: names().all_wal(),
         bytes_max: 1,
-        age_max: Duration::MAX,
+        overflow: Overflow::DropOldest,
+        age_max: None,
         duplicate_window: Duration::from_secs(1),
     };
     // Opening writes nothing; the append does.

@@ -12,7 +12,7 @@ use switchboard_bus::nats::{self, Auth, NatsConfig};
 use switchboard_bus::test_server::TestServer;
 use switchboard_bus::{
     Bus, ConsumerName, ConsumerSpec, Entry, EventLogError, Health, Key, KeyPrefix, KvError, Limits,
-    Names, Part, RpcError, StreamSpec, WatchEvent, WatchStream,
+    Names, Overflow, Part, RpcError, StreamSpec, WatchEvent, WatchStream,
 };
 
 const LONG: Duration = Duration::from_secs(40);
@@ -38,7 +38,8 @@ fn stream() -> StreamSpec {
         name: names().wal_stream(),
         subjects: names().all_wal(),
         bytes_max: 1024 * 1024,
-        age_max: Duration::from_secs(3600),
+        overflow: Overflow::DropOldest,
+        age_max: Some(Duration::from_secs(3600)),
         duplicate_window: Duration::from_secs(120),
     }
 }

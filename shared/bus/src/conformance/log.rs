@@ -2,6 +2,7 @@
 //! share one server; one case alone uses the event subjects of the contract.
 
 mod delivery;
+mod reading;
 mod retention;
 
 use std::time::Duration;
@@ -9,11 +10,12 @@ use std::time::Duration;
 use futures::future::join_all;
 
 pub(super) use delivery::*;
+pub(super) use reading::*;
 pub(super) use retention::*;
 
 use super::{Fixture, LONG, bytes};
 use crate::{
-    Appended, Consumer, ConsumerName, ConsumerSpec, Delivery, EventLogError, StreamName,
+    Appended, Consumer, ConsumerName, ConsumerSpec, Delivery, EventLogError, Overflow, StreamName,
     StreamSpec, Subject, SubjectFilter,
 };
 
@@ -26,8 +28,10 @@ impl Fixture {
         StreamSpec {
             name: self.stream(),
             subjects: self.names.all_wal(),
-            bytes_max: 64 * 1024 * 1024,
-            age_max: Duration::from_secs(3600),
+            // A server reserves it, for each of the cases that share one.
+            bytes_max: 32 * 1024 * 1024,
+            overflow: Overflow::DropOldest,
+            age_max: Some(Duration::from_secs(3600)),
             duplicate_window: Duration::from_secs(120),
         }
     }
@@ -211,6 +215,7 @@ pub(super) async fn last_is_per_subject(f: Fixture) {
 pub(super) async fn an_unknown_stream_is_an_error(f: Fixture) {
     assert_no_stream(f.try_append("s", "a", None).await);
     assert_no_stream(f.bus.log.last(&f.stream(), &f.subject("s")).await);
+    assert_no_stream(f.bus.log.read(&f.stream(), &f.subject("s"), 0, 1).await);
     assert_no_stream(f.bus.log.consumer(&f.stream(), &f.reader("r")).await);
     assert_no_stream(f.bus.log.purge(&f.stream(), &f.names.all_wal(), 1).await);
     f.open().await;

@@ -7,8 +7,8 @@ use futures::StreamExt;
 
 use super::{Fixture, LONG, bytes};
 use crate::{
-    Appended, Bus, ConsumerName, ConsumerSpec, Entry, Key, KeyPrefix, KvError, Names, Revision,
-    StreamSpec, WatchEvent,
+    Appended, Bus, ConsumerName, ConsumerSpec, Entry, Key, KeyPrefix, KvError, Names, Overflow,
+    Revision, StreamSpec, WatchEvent,
 };
 
 /// What [`before_restart`] did.
@@ -34,7 +34,8 @@ fn stream(names: &Names) -> StreamSpec {
         name: names.wal_stream(),
         subjects: names.all_wal(),
         bytes_max: 1024 * 1024,
-        age_max: Duration::from_secs(3600),
+        overflow: Overflow::DropOldest,
+        age_max: Some(Duration::from_secs(3600)),
         duplicate_window: Duration::from_secs(120),
     }
 }

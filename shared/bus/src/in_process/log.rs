@@ -10,8 +10,8 @@ use super::engine::{self, Engine};
 use super::log_state::{NewMessage, Now, Refused, State};
 use super::storage::Op;
 use crate::event_log::{
-    Acknowledger, Appended, Consumer, ConsumerSpec, Delivery, EventLog, EventLogError, StreamSpec,
-    check_event,
+    Acknowledger, Appended, Consumer, ConsumerSpec, Delivery, EventLog, EventLogError, LogRecord,
+    StreamSpec, check_event,
 };
 use crate::limits::{FETCH_MAX, WAIT_MAX};
 use crate::{ConsumerName, Limits, StreamName, Subject, SubjectFilter, clock};
@@ -48,12 +48,12 @@ async fn call<R: Send + 'static>(
         Ok(Ok(result)) => Ok(result),
         Ok(Err(Refused::NoStream)) => Err(EventLogError::NoStream { op, stream }),
         Ok(Err(Refused::Conflict(reason))) => Err(EventLogError::Conflict { op, stream, reason }),
-        Ok(Err(Refused::WrongSequence(_))) => {
+        Ok(Err(Refused::WrongSequence(_) | Refused::Full)) => {
             // Only an append is refused so, and it looks for it itself.
             Err(EventLogError::Failed {
                 op,
                 stream,
-                source: "unexpected wrong sequence".into(),
+                source: "unexpected refusal of a write".into(),
             })
         }
         Err(engine::Error::Timeout) => Err(EventLogError::Timeout {
@@ -110,14 +110,18 @@ impl EventLog for InProcessLog {
         let outcome = self
             .call("append", stream, move |state, name, batch| {
                 match state.append(name, message, now(), batch) {
-                    Err(Refused::WrongSequence(current)) => Ok(Err(current)),
+                    Err(Refused::WrongSequence(current)) => Ok(Err(Some(current))),
+                    Err(Refused::Full) => Ok(Err(None)),
                     other => other.map(Ok),
                 }
             })
             .await?;
-        outcome.map_err(|current| EventLogError::WrongSequence {
-            subject: subject.clone(),
-            current,
+        outcome.map_err(|refused| {
+            let subject = subject.clone();
+            match refused {
+                Some(current) => EventLogError::WrongSequence { subject, current },
+                None => EventLogError::Full { subject },
+            }
         })
     }
 
@@ -129,6 +133,20 @@ impl EventLog for InProcessLog {
         let subject = subject.clone();
         self.call("last", stream, move |state, name, batch| {
             state.last(name, &subject, now(), batch)
+        })
+        .await
+    }
+
+    async fn read(
+        &self,
+        stream: &StreamName,
+        subject: &Subject,
+        after: u64,
+        max: usize,
+    ) -> Result<Vec<LogRecord>, EventLogError> {
+        let subject = subject.clone();
+        self.call("read", stream, move |state, name, batch| {
+            state.read(name, &subject, after, max, now(), batch)
         })
         .await
     }

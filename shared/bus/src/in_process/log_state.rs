@@ -7,6 +7,7 @@ mod consumer_state;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,7 +16,8 @@ use tokio::time::Instant;
 
 use super::engine::Machine;
 use super::storage::Op;
-use crate::event_log::{Appended, ConsumerSpec, StreamSpec};
+use crate::event_log::{Appended, ConsumerSpec, LogRecord, Overflow, StreamSpec};
+use crate::limits::{FETCH_MAX, READ_BYTES_MAX};
 use crate::{ConsumerName, StreamName, Subject, SubjectFilter};
 
 pub(super) use consumer_state::Fetched;
@@ -76,6 +78,7 @@ pub(super) enum Refused {
     NoStream,
     Conflict(String),
     WrongSequence(Option<u64>),
+    Full,
 }
 
 /// An event to append.
@@ -161,11 +164,11 @@ impl State {
         batch: &mut Vec<Op>,
     ) -> Result<Appended, Refused> {
         let stream = self.opened(name)?;
-        let Some(window) = stream
+        let Some((window, room)) = stream
             .spec
             .as_ref()
             .filter(|spec| spec.subjects.matches(&message.subject))
-            .map(|spec| spec.duplicate_window)
+            .map(|spec| (spec.duplicate_window, stream.room(spec)))
         else {
             return Err(Refused::NoStream);
         };
@@ -190,10 +193,6 @@ impl State {
             ..
         } = message;
         let seq = stream.last + 1;
-        stream.duplicates.insert(id.clone(), seq);
-        stream
-            .windows
-            .push_back((Some(now.monotonic + window), id.clone()));
         let message = Message {
             seq,
             at_ms: now.unix_ms,
@@ -201,6 +200,12 @@ impl State {
             id,
             payload,
         };
+        if room.is_some_and(|room| message.size() > room) {
+            return Err(Refused::Full);
+        }
+        let (expiry, id) = (now.monotonic + window, message.id.clone());
+        stream.duplicates.insert(id.clone(), seq);
+        stream.windows.push_back((Some(expiry), id));
         batch.push(rows::put_message(name, &message));
         stream.insert(message);
         stream.retain(now, batch);
@@ -223,6 +228,36 @@ impl State {
         Ok(stream.last_of(subject))
     }
 
+    pub(super) fn read(
+        &mut self,
+        name: &StreamName,
+        subject: &Subject,
+        after: u64,
+        max: usize,
+        now: Now,
+        batch: &mut Vec<Op>,
+    ) -> Result<Vec<LogRecord>, Refused> {
+        let stream = self.opened(name)?;
+        stream.retain(now, batch);
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        let seqs = stream.by_subject.get(subject);
+        let above = (Bound::Excluded(after), Bound::Unbounded);
+        for seq in seqs.into_iter().flat_map(|seqs| seqs.range(above)) {
+            if found.len() >= max.clamp(1, FETCH_MAX) || bytes >= READ_BYTES_MAX {
+                break;
+            }
+            if let Some(message) = stream.messages.get(seq) {
+                bytes += message.payload.len();
+                found.push(LogRecord {
+                    seq: message.seq,
+                    id: Some(message.id.clone()),
+                    payload: message.payload.clone(),
+                });
+            }
+        }
+        Ok(found)
+    }
+
     pub(super) fn purge(
         &mut self,
         name: &StreamName,
@@ -231,12 +266,12 @@ impl State {
         batch: &mut Vec<Op>,
     ) -> Result<u64, Refused> {
         let stream = self.opened(name)?;
-        let matching: Vec<u64> = stream
-            .messages
-            .range(..=up_to)
-            .filter(|(_, message)| filter.matches(&message.subject))
-            .map(|(seq, _)| *seq)
+        let subjects = stream.by_subject.iter();
+        let mut matching: Vec<u64> = subjects
+            .filter(|(subject, _)| filter.matches(subject))
+            .flat_map(|(_, seqs)| seqs.range(..=up_to).copied())
             .collect();
+        matching.sort_unstable();
         if !matching.is_empty() {
             // Without their messages nothing else would remember that the sequences were used.
             batch.push(rows::put_last(name, stream.last));
@@ -350,6 +385,14 @@ impl Stream {
         self.by_subject.get(subject)?.last().copied()
     }
 
+    /// Bytes that an append may add; `None` where older messages make room for it.
+    fn room(&self, spec: &StreamSpec) -> Option<u64> {
+        match spec.overflow {
+            Overflow::DropOldest => None,
+            Overflow::Refuse => Some(spec.bytes_max.saturating_sub(self.bytes)),
+        }
+    }
+
     fn insert(&mut self, message: Message) {
         self.last = self.last.max(message.seq);
         self.bytes += message.size();
@@ -381,10 +424,13 @@ impl Stream {
     fn retain(&mut self, now: Now, batch: &mut Vec<Op>) {
         let Some(spec) = &self.spec else { return };
         let (name, bytes_max) = (spec.name.clone(), spec.bytes_max);
-        let age_max_ms = u64::try_from(spec.age_max.as_millis()).unwrap_or(u64::MAX);
-        let oldest_ms = now.unix_ms.saturating_sub(age_max_ms);
+        let drops = spec.overflow == Overflow::DropOldest;
+        let oldest_ms = spec.age_max.map_or(0, |age_max| {
+            let age_max_ms = u64::try_from(age_max.as_millis()).unwrap_or(u64::MAX);
+            now.unix_ms.saturating_sub(age_max_ms)
+        });
         while let Some((seq, message)) = self.messages.first_key_value() {
-            let too_large = self.bytes > bytes_max && self.messages.len() > 1;
+            let too_large = drops && self.bytes > bytes_max && self.messages.len() > 1;
             if !too_large && message.at_ms >= oldest_ms {
                 break;
             }

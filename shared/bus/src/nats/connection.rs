@@ -40,6 +40,10 @@ pub(super) mod code {
     /// The publish went to another stream than it named.
     pub(in crate::nats) const STREAM_MISMATCH: u64 = 10060;
     pub(in crate::nats) const SUBJECTS_OVERLAP: u64 = 10065;
+    /// A limit of the stream refuses a message; the description says which.
+    pub(in crate::nats) const STORE_FAILED: u64 = 10077;
+    /// The server's disk, or what it may use of it, is full.
+    pub(in crate::nats) const STORAGE_EXCEEDED: u64 = 10047;
     pub(in crate::nats) const WRONG_LAST_SEQUENCE: u64 = 10071;
     /// From 2.11 on, while another append with the same id is under way, or its end is being noted.
     pub(in crate::nats) const SAME_ID_IN_PROCESS: u64 = 10158;
@@ -111,6 +115,15 @@ impl ApiError {
             code::WRONG_LAST_SEQUENCE_CONSTANT | code::EXPECTED_NOT_READY => Failure::Lost(None),
             code::SAME_ID_IN_PROCESS => Failure::SameId,
             _ => Failure::Api(self),
+        }
+    }
+
+    /// True where an append was refused because the stream or its disk is full.
+    pub(super) fn is_full(&self) -> bool {
+        match self.err_code {
+            code::INSUFFICIENT_RESOURCES | code::STORAGE_EXCEEDED => true,
+            code::STORE_FAILED => self.description.contains("maximum bytes exceeded"),
+            _ => false,
         }
     }
 

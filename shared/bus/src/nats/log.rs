@@ -16,9 +16,10 @@ use serde::Deserialize;
 use super::connection::{Connection, EXPECTED_LAST, Failure, code, json};
 use super::consumer::NatsConsumer;
 use crate::event_log::{
-    Appended, Consumer, ConsumerSpec, EventLog, EventLogError, StreamSpec, check_event,
+    Appended, Consumer, ConsumerSpec, EventLog, EventLogError, LogRecord, Overflow, StreamSpec,
+    check_event,
 };
-use crate::limits::HEADER_BYTES_MAX;
+use crate::limits::{FETCH_MAX, HEADER_BYTES_MAX, READ_BYTES_MAX};
 use crate::{ConsumerName, StreamName, Subject, SubjectFilter};
 
 /// The event id, by which JetStream removes duplicates. Source: NATS documentation, JetStream headers.
@@ -102,8 +103,18 @@ impl NatsLog {
         stream: &StreamName,
         subject: &Subject,
     ) -> Result<Option<RawMessage>, EventLogError> {
+        let which = serde_json::json!({ "last_by_subj": subject.as_str() });
+        self.message(op, stream, &which).await
+    }
+
+    /// One stored message, from the stream's leader: direct gets may be answered by a copy that is behind.
+    async fn message(
+        &self,
+        op: &'static str,
+        stream: &StreamName,
+        body: &serde_json::Value,
+    ) -> Result<Option<RawMessage>, EventLogError> {
         let api = format!("STREAM.MSG.GET.{stream}");
-        let body = serde_json::json!({ "last_by_subj": subject.as_str() });
         match self
             .connection
             .api::<Stored>(&api, body.to_string().into())
@@ -148,10 +159,7 @@ impl NatsLog {
     ) -> Result<Appended, EventLogError> {
         let last = self.last_message("append", stream, subject).await?;
         let seq = last.as_ref().map(|last| last.sequence);
-        let last_id = last.and_then(|last| {
-            let message = StreamMessage::try_from(last).ok()?;
-            Some(message.headers.get(MESSAGE_ID)?.as_str().to_owned())
-        });
+        let last_id = last.and_then(|last| id_of(&StreamMessage::try_from(last).ok()?));
         match seq {
             Some(seq) if last_id.as_deref() == Some(id) => Ok(Appended {
                 seq,
@@ -165,17 +173,26 @@ impl NatsLog {
     }
 }
 
+fn id_of(message: &StreamMessage) -> Option<String> {
+    Some(message.headers.get(MESSAGE_ID)?.as_str().to_owned())
+}
+
 fn config(spec: &StreamSpec, replicas: usize) -> Config {
+    let window = spec.duplicate_window;
     Config {
         name: spec.name.as_str().to_owned(),
         subjects: vec![spec.subjects.as_str().to_owned()],
         max_bytes: i64::try_from(spec.bytes_max).unwrap_or(i64::MAX),
-        max_age: spec.age_max,
+        // Zero is without end.
+        max_age: spec.age_max.unwrap_or_default(),
         // The server refuses a window longer than the age.
-        duplicate_window: spec.duplicate_window.min(spec.age_max),
+        duplicate_window: spec.age_max.map_or(window, |age| window.min(age)),
         max_messages: -1,
         max_messages_per_subject: -1,
-        discard: DiscardPolicy::Old,
+        discard: match spec.overflow {
+            Overflow::DropOldest => DiscardPolicy::Old,
+            Overflow::Refuse => DiscardPolicy::New,
+        },
         storage: StorageType::File,
         num_replicas: replicas,
         allow_direct: true,
@@ -233,6 +250,7 @@ impl EventLog for NatsLog {
             });
         }
         let same = found.config.max_bytes == wanted.max_bytes
+            && found.config.discard == wanted.discard
             && found.config.max_age == wanted.max_age
             && found.config.duplicate_window == wanted.duplicate_window;
         if !same {
@@ -286,6 +304,9 @@ impl EventLog for NatsLog {
                 duplicate: ack.duplicate,
             }),
             Err(Failure::Lost(current)) => self.lost(stream, subject, id, current).await,
+            Err(Failure::Api(error)) if error.is_full() => Err(EventLogError::Full {
+                subject: subject.clone(),
+            }),
             Err(failure) => Err(failed("append", stream, failure)),
         }
     }
@@ -299,6 +320,38 @@ impl EventLog for NatsLog {
             .last_message("last", stream, subject)
             .await?
             .map(|last| last.sequence))
+    }
+
+    async fn read(
+        &self,
+        stream: &StreamName,
+        subject: &Subject,
+        after: u64,
+        max: usize,
+    ) -> Result<Vec<LogRecord>, EventLogError> {
+        let (mut found, mut bytes, mut after) = (Vec::new(), 0, after);
+        let last = self.last(stream, subject).await?.unwrap_or(0);
+        // Asking beyond the last one would make the server look through the rest of the stream.
+        while after < last && found.len() < max.clamp(1, FETCH_MAX) && bytes < READ_BYTES_MAX {
+            let which = serde_json::json!({ "seq": after + 1, "next_by_subj": subject.as_str() });
+            let Some(message) = self.message("read", stream, &which).await? else {
+                break;
+            };
+            after = message.sequence;
+            let message =
+                StreamMessage::try_from(message).map_err(|error| EventLogError::Failed {
+                    op: "read",
+                    stream: stream.clone(),
+                    source: error.into(),
+                })?;
+            bytes += message.payload.len();
+            found.push(LogRecord {
+                seq: after,
+                id: id_of(&message),
+                payload: message.payload,
+            });
+        }
+        Ok(found)
     }
 
     async fn consumer(

@@ -17,6 +17,12 @@ fn names_are_as_the_contract_says() {
     assert_eq!(names.owners().as_str(), "c1_owners");
     assert_eq!(names.sessions().as_str(), "c1_sessions");
     assert_eq!(names.tenants().as_str(), "c1_tenants");
+    assert_eq!(names.wal_stream().as_str(), "c1_wal");
+    assert_eq!(names.wal("t", "s.1").unwrap().as_str(), "sb.c1.wal.t.s=2E1");
+    assert_eq!(names.snapshots_stream().as_str(), "c1_snapshots");
+    let snapshots = names.snapshots("t", "s.1").unwrap();
+    assert_eq!(snapshots.as_str(), "sb.c1.snapshot.t.s=2E1");
+    assert!(names.all_snapshots().matches(&snapshots) && !names.all_wal().matches(&snapshots));
     assert_eq!(Key::owner("t", "s.1").unwrap().as_str(), "t.s=2E1");
     assert_eq!(
         Subject::events("default", "s1", "message")

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::assert_conflict;
 use crate::conformance::{Fixture, eventually};
-use crate::{Appended, StreamSpec, SubjectFilter};
+use crate::{Appended, EventLogError, Overflow, StreamSpec, SubjectFilter};
 
 /// What a consumer made now would get.
 async fn stored(f: &Fixture, round: u32) -> Vec<String> {
@@ -113,12 +113,62 @@ pub(in crate::conformance) async fn a_full_stream_drops_the_oldest(f: Fixture) {
     assert_eq!(kept, (first..30).map(|n| n.to_string()).collect::<Vec<_>>());
 }
 
+pub(in crate::conformance) async fn a_full_stream_that_keeps_refuses(f: Fixture) {
+    let spec = StreamSpec {
+        bytes_max: 20_000,
+        overflow: Overflow::Refuse,
+        age_max: None,
+        ..f.spec()
+    };
+    f.bus.log.open(&spec).await.unwrap();
+    let (stream, subject) = (f.stream(), f.subject("s"));
+    let append = |n: u8, last: u64| {
+        let (f, stream, subject) = (&f, &stream, &subject);
+        let payload = vec![n; 1000].into();
+        async move {
+            let id = n.to_string();
+            f.bus
+                .log
+                .append(stream, subject, &id, payload, Some(last))
+                .await
+        }
+    };
+    let (mut last, mut kept) = (0, 0_u8);
+    let error = loop {
+        match append(kept, last).await {
+            Ok(appended) => last = appended.seq,
+            Err(error) => break error,
+        }
+        kept += 1;
+    };
+    assert!(matches!(error, EventLogError::Full { .. }), "{error:?}");
+    assert!(error.certainly_not_executed());
+    assert!((10..20).contains(&kept), "{kept}");
+    let found = f.peer.log.read(&stream, &subject, 0, 50).await.unwrap();
+    assert_eq!(found.len(), usize::from(kept), "nothing went");
+    let first = found[0].seq;
+    let filter = SubjectFilter::from(subject.clone());
+    f.bus.log.purge(&stream, &filter, first).await.unwrap();
+    // With another id: that of what was refused may be spent.
+    let appended = eventually(|| async { append(kept + 1, last).await.ok() }).await;
+    assert!(!appended.duplicate && appended.seq > last, "{appended:?}");
+    f.bus
+        .log
+        .open(&StreamSpec {
+            bytes_max: 40_000,
+            ..spec
+        })
+        .await
+        .unwrap();
+    append(kept + 2, appended.seq).await.unwrap();
+}
+
 pub(in crate::conformance) async fn old_events_go(f: Fixture) {
     let age_max = Duration::from_millis(500);
     f.bus
         .log
         .open(&StreamSpec {
-            age_max,
+            age_max: Some(age_max),
             ..f.spec()
         })
         .await

@@ -103,7 +103,8 @@ impl World {
             name: self.stream(),
             subjects: self.names.all_wal(),
             bytes_max: 300,
-            age_max: AGE,
+            overflow: Overflow::DropOldest,
+            age_max: Some(AGE),
             duplicate_window: Duration::from_secs(100),
         };
         self.run(|state, now, batch| state.open(spec, now, batch))
