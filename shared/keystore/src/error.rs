@@ -75,6 +75,15 @@ pub enum Error {
         /// The engine's own words.
         cause: String,
     },
+    /// A store whose batches count only once they are copied elsewhere could not copy this one, or does not know whether it
+    /// did. The batch does not count; whether it will is decided when the namespace is taken over the next time.
+    #[error("batch of {namespace} is not replicated: {why}")]
+    Unreplicated {
+        /// Text form of the namespace.
+        namespace: String,
+        /// What stood in the way.
+        why: String,
+    },
     /// The store was closed.
     #[error("store is closed")]
     Closed,
@@ -95,7 +104,9 @@ impl Error {
             | Self::ChangedDuringExport(_)
             | Self::BadImport { .. }
             | Self::BlankMasterKey => true,
-            Self::Poisoned(_) | Self::Engine { .. } | Self::Closed => false,
+            Self::Poisoned(_) | Self::Engine { .. } | Self::Unreplicated { .. } | Self::Closed => {
+                false
+            }
         }
     }
 }
