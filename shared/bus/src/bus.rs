@@ -28,6 +28,7 @@ pub struct Bus {
     /// The stream of events.
     pub log: Arc<dyn EventLog>,
     health: watch::Receiver<Health>,
+    copies: usize,
 }
 
 impl Bus {
@@ -46,7 +47,21 @@ impl Bus {
             kv: Metered::<dyn Kv>::new(kv),
             log: Metered::<dyn EventLog>::new(log),
             health,
+            copies: 1,
         }
+    }
+
+    /// The same bundle, whose buckets and streams are made with that many copies on different servers.
+    #[must_use]
+    pub fn with_copies(mut self, copies: usize) -> Self {
+        self.copies = copies;
+        self
+    }
+
+    /// How many servers keep what this process makes; one in process. What exists keeps its number.
+    #[must_use]
+    pub const fn copies(&self) -> usize {
+        self.copies
     }
 
     /// The state of the connection now.

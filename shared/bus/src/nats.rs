@@ -191,10 +191,12 @@ pub enum Error {
 pub async fn connect(config: NatsConfig) -> Result<Bus, Error> {
     let (connection, health) = Connection::open(&config).await?;
     let connection = Arc::new(connection);
-    Ok(Bus::new(
+    let copies = connection.replicas;
+    let bus = Bus::new(
         Arc::new(rpc::NatsRpc::new(Arc::clone(&connection))),
         Arc::new(kv::NatsKv::new(Arc::clone(&connection))),
         Arc::new(log::NatsLog::new(connection)),
         health,
-    ))
+    );
+    Ok(bus.with_copies(copies))
 }
