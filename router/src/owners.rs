@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::news::News;
 pub(crate) use self::news::Subscription;
-use self::nodes::{Nodes, Standing};
 pub(crate) use self::nodes::{NodeView, State};
+use self::nodes::{Nodes, Standing};
 pub(crate) use self::tally::{Moving, Parked, Tally};
 use crate::watcher::{self, Follower};
 

@@ -59,7 +59,10 @@ pub(super) async fn show(State(app): State<Arc<App>>) -> Json<ClusterView> {
     let nodes = app.owners.nodes();
     Json(ClusterView {
         cluster: app.cluster_id.clone(),
-        nodes: nodes.into_iter().map(|node| show_node(node, &tally)).collect(),
+        nodes: nodes
+            .into_iter()
+            .map(|node| show_node(node, &tally))
+            .collect(),
         totals: Totals {
             sessions: tally.sessions,
             owned: tally.owned,

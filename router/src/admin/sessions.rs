@@ -259,9 +259,7 @@ pub(super) async fn run<O: Operation>(
 ) -> Result<Json<O::Output>, Problem> {
     let record = locate(app, id, query)?;
     let ticket = ticket(app, extensions);
-    Ok(Json(
-        ask(app, &record, operation, &ticket).await?,
-    ))
+    Ok(Json(ask(app, &record, operation, &ticket).await?))
 }
 
 /// Runs an operation at a session's owner; of a parked session the operator learns why it is parked.

@@ -3,9 +3,11 @@
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::owner::{Call, Does, Owner, status, usual};
+use crate::owner::{Call, Does, status, usual};
 use crate::support::{ADMIN_KEY, World, read, world, world_with};
 
+mod moves;
+mod nodes;
 mod sessions;
 mod webhooks;
 
@@ -206,86 +208,6 @@ async fn tenants_are_listed_in_pages_and_limited() {
         (ids(&page), page["next"].as_str()),
         (vec!["c".to_owned()], None)
     );
-}
-
-#[tokio::test]
-async fn the_cluster_shows_who_answers_and_who_runs_how_much() {
-    use switchboard_router::FixedOwners;
-    use switchboard_vocab::placement::{Member, Members};
-
-    use crate::support::node;
-    let world = world_with(|c| {
-        let members = [("n1", 1), ("n2", 1), ("gone", 0)];
-        let members = members.map(|(name, weight)| Member::new(node(name), weight));
-        c.owners = std::sync::Arc::new(FixedOwners::new(Members::new(members)));
-    })
-    .await;
-    let second = Owner::serve(&world.bus, &world.names, "n2").await;
-    for at in 0..12 {
-        world.session(&format!("s{at}")).await;
-    }
-    let view = world
-        .admin_call(Method::GET, "/cluster", Value::Null, 200)
-        .await;
-    assert_eq!(
-        (&view["cluster"], &view["sessions"]),
-        (&json!("test"), &json!(12))
-    );
-    let nodes = view["nodes"].as_array().unwrap();
-    let named: Vec<_> = nodes
-        .iter()
-        .map(|n| (n["id"].as_str().unwrap(), n["answers"].as_bool().unwrap()))
-        .collect();
-    assert_eq!(named, [("gone", false), ("n1", true), ("n2", true)]);
-    let counts: Vec<_> = nodes
-        .iter()
-        .map(|n| n["sessions"].as_u64().unwrap())
-        .collect();
-    assert_eq!((counts[0], counts.iter().sum::<u64>()), (0, 12));
-    drop(second);
-}
-
-#[tokio::test]
-async fn moves_and_drains_are_refused_with_a_reason() {
-    let world = world().await;
-    world.session("a").await;
-    let node = json!({ "node": "n1" });
-    let problem = check(
-        post(&world, "/sessions/a/move", &node),
-        501,
-        "refused",
-        None,
-    )
-    .await;
-    assert!(problem["detail"].as_str().unwrap().contains("leases"));
-    check(
-        post(&world, "/sessions/a/move", &json!({})),
-        400,
-        "invalid_input",
-        Some("node"),
-    )
-    .await;
-    check(
-        post(&world, "/sessions/b/move", &node),
-        404,
-        "session_not_found",
-        None,
-    )
-    .await;
-    check(
-        post(&world, "/nodes/n1/drain", &Value::Null),
-        501,
-        "refused",
-        None,
-    )
-    .await;
-    check(
-        post(&world, "/nodes/n7/drain", &Value::Null),
-        404,
-        "not_found",
-        None,
-    )
-    .await;
 }
 
 /// Answers with this state to every status call, the usual to all others.

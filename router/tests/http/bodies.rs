@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::owner::{Does, Owner, usual};
-use crate::support::{World, check_error, read, soon, world, world_with};
+use crate::support::{World, check_error, hasty, read, soon, world, world_with};
 
 fn form(bytes: Vec<u8>) -> Form {
     let file = Part::bytes(bytes)
@@ -108,7 +108,7 @@ async fn an_upload_follows_the_call_to_another_node() {
 
 #[tokio::test]
 async fn a_failed_upload_ends_the_call_with_nothing_done() {
-    let world = world().await;
+    let world = hasty().await;
     let a = world.session("a").await;
     world.owner.does_for("stage", Does::Drops);
     let request = world

@@ -1,4 +1,4 @@
-//! Calls on their way to the owner and back: retries, failures, fan-outs, limits.
+//! Calls on their way to the owner and back: failures, fan-outs, limits.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -7,25 +7,17 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use switchboard_vocab::{ErrorCode, OpError};
 
-use crate::owner::{Does, Owner, sent, usual};
-use crate::support::{Held, World, check_error, eventually, read, soon, world, world_with};
+use crate::owner::{Does, sent, usual};
+use crate::support::{
+    Held, World, check_error, check_outcome, eventually, read, soon, world, world_with,
+};
 
-fn text(world: &World, held: &Held) -> RequestBuilder {
+pub(crate) fn text(world: &World, held: &Held) -> RequestBuilder {
     let body = json!({ "to": "15550002", "body": "hello" });
     world
         .post("/messages/text")
         .bearer_auth(&held.token)
         .json(&body)
-}
-
-/// Sends, and checks code and outcome of the error.
-async fn check_outcome(request: RequestBuilder, status: u16, code: &str, outcome: &str) {
-    let (found, body) = read(request.send().await.unwrap()).await;
-    assert_eq!(
-        (found, body["code"].as_str(), body["outcome"].as_str()),
-        (status, Some(code), Some(outcome)),
-        "{body}"
-    );
 }
 
 #[tokio::test]
@@ -63,58 +55,6 @@ async fn two_calls_have_different_message_ids_and_traces() {
     let calls = world.owner.calls_of("messages.send");
     assert_ne!(calls[0].body["id"], calls[1].body["id"]);
     assert_ne!(calls[0].head.trace, calls[1].head.trace);
-}
-
-#[tokio::test]
-async fn who_is_not_the_owner_is_followed_once() {
-    let world = world().await;
-    let a = world.session("a").await;
-    let second = Owner::serve(&world.bus, &world.names, "n2").await;
-    world.owner.does(|_| Does::Denies(Some("n2")));
-    let (status, _) = read(text(&world, &a).send().await.unwrap()).await;
-    assert_eq!(status, 200);
-    assert_eq!(
-        (
-            world.owner.calls_of("messages.send").len(),
-            second.calls().len()
-        ),
-        (1, 1)
-    );
-    // A second denial ends it: two nodes that name each other must not be asked for ever.
-    second.does(|_| Does::Denies(Some("n1")));
-    check_outcome(text(&world, &a), 503, "unavailable", "not_executed").await;
-    assert_eq!(
-        (
-            world.owner.calls_of("messages.send").len(),
-            second.calls().len()
-        ),
-        (2, 2)
-    );
-}
-
-#[tokio::test]
-async fn without_a_hint_nobody_else_is_asked() {
-    let world = world().await;
-    let a = world.session("a").await;
-    world.owner.does(|_| Does::Denies(None));
-    let response = text(&world, &a).send().await.unwrap();
-    assert!(response.headers().contains_key("retry-after"));
-    assert_eq!(read(response).await.0, 503);
-    assert_eq!(world.owner.calls_of("messages.send").len(), 1);
-}
-
-#[tokio::test]
-async fn a_node_that_is_down_is_unavailable_with_a_time_to_retry() {
-    let mut world = world().await;
-    let a = world.session("a").await;
-    world.owner = Owner::serve(&world.bus, &world.names, "elsewhere").await;
-    let down = || async {
-        let response = text(&world, &a).send().await.unwrap();
-        let retry = response.headers().contains_key("retry-after");
-        let (status, body) = read(response).await;
-        (status, retry, body["outcome"].clone()) == (503, true, json!("not_executed"))
-    };
-    eventually("the node is known to be down", down).await;
 }
 
 #[tokio::test]

@@ -1,19 +1,19 @@
 //! A router with one or two scripted owners, and a client.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use switchboard_bus::{Bus, Limits as BusLimits, Names, in_process};
 use switchboard_dialect_kit::{Dialect, Env, MediaLinks};
-use switchboard_router::{AdminKey, FixedOwners, Limits, Router, RouterConfig, RouterHandle};
+use switchboard_ownership::Rules;
+use switchboard_router::{AdminKey, Limits, Router, RouterConfig, RouterHandle};
 use switchboard_vocab::NodeId;
-use switchboard_vocab::placement::{Member, Members};
 
 use crate::dialects;
 use crate::owner::Owner;
+use crate::records;
 
 pub(crate) const ADMIN_KEY: &str = "an-admin-key-of-these-tests";
 /// Signs the links of these tests.
@@ -51,12 +51,11 @@ pub(crate) async fn bus() -> Bus {
 }
 
 pub(crate) fn config() -> RouterConfig {
-    let members = Members::new([Member::new(node("n1"), 1)]);
     RouterConfig {
         listen: "127.0.0.1:0".parse().unwrap(),
         listeners: Vec::new(),
         names: names(),
-        owners: Arc::new(FixedOwners::new(members)),
+        rules: Rules::all(),
         admin_key: Some(AdminKey::new(ADMIN_KEY)),
         env: Env {
             links: MediaLinks::new("http://gateway.test", LINK_KEY),
@@ -81,6 +80,11 @@ pub(crate) async fn world_with(change: impl FnOnce(&mut RouterConfig)) -> World 
     start(config, bus().await).await
 }
 
+/// A router whose calls wait in vain only shortly.
+pub(crate) async fn hasty() -> World {
+    world_with(|c| c.limits.owner_wait = Duration::from_millis(200)).await
+}
+
 pub(crate) async fn start(config: RouterConfig, bus: Bus) -> World {
     start_speaking(config, bus, dialects::all()).await
 }
@@ -93,6 +97,7 @@ pub(crate) async fn start_speaking(
 ) -> World {
     let names = config.names.clone();
     let owner = Owner::serve(&bus, &names, "n1").await;
+    records::put_node(&bus, &names, &records::up("n1")).await;
     let router = Router::start(config, bus.clone(), dialects).await.unwrap();
     let addr = router.local_addr();
     let world = World {
@@ -217,6 +222,16 @@ pub(crate) async fn check_error(request: RequestBuilder, status: u16, dialect: &
     assert_eq!(
         (found, body["dialect"].as_str(), body["code"].as_str()),
         (status, Some(dialect), Some(code)),
+        "{body}"
+    );
+}
+
+/// Sends, and checks code and outcome of the error.
+pub(crate) async fn check_outcome(request: RequestBuilder, status: u16, code: &str, outcome: &str) {
+    let (found, body) = read(request.send().await.unwrap()).await;
+    assert_eq!(
+        (found, body["code"].as_str(), body["outcome"].as_str()),
+        (status, Some(code), Some(outcome)),
         "{body}"
     );
 }

@@ -20,9 +20,18 @@ async fn a_session_is_created_shown_and_removed() {
     let id = created["id"].as_str().unwrap().to_owned();
     assert_eq!(created["tenant"], "default");
     assert_eq!(created["token"].as_str().unwrap().len(), 43);
-    let shown = world
-        .admin_call(Method::GET, &format!("/sessions/{id}"), Value::Null, 200)
-        .await;
+    let path = format!("/sessions/{id}");
+    let unowned = world.admin_call(Method::GET, &path, Value::Null, 200).await;
+    assert_eq!(
+        (&unowned["owner"], &unowned["epoch"], &unowned["phase"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
+    world.own(&id, "n1", 7).await;
+    let shown = world.admin_call(Method::GET, &path, Value::Null, 200).await;
+    assert_eq!(
+        (&shown["epoch"], &shown["phase"], &shown["replicated"]),
+        (&json!(7), &json!("owned"), &json!(false))
+    );
     assert_eq!(
         (&shown["id"], &shown["state"]),
         (&json!(id), &json!("connected"))
