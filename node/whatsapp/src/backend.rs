@@ -20,6 +20,7 @@ mod keys;
 mod kinds;
 mod mappings;
 mod pending;
+mod prekeys;
 mod protocol;
 mod rows;
 mod secrets;

@@ -13,8 +13,8 @@ pub(super) const DEVICE: Kind = Kind(0x10);
 pub(super) const IDENTITY: Kind = Kind(0x11);
 /// Signal sessions by address.
 pub(super) const SESSION: Kind = Kind(0x12);
-/// One-time prekeys by id, big-endian.
-pub(super) const PREKEY: Kind = Kind(0x13);
+/// One-time prekeys by page, big-endian; see [`super::prekeys`].
+pub(super) const PREKEYS: Kind = Kind(0x13);
 /// Signed prekeys by id, big-endian.
 pub(super) const SIGNED_PREKEY: Kind = Kind(0x14);
 /// Sender keys of groups by address.
@@ -70,7 +70,7 @@ mod tests {
             DEVICE,
             IDENTITY,
             SESSION,
-            PREKEY,
+            PREKEYS,
             SIGNED_PREKEY,
             SENDER_KEY,
             SYNC_KEY,

@@ -1,43 +1,14 @@
-//! Identities, sessions, prekeys and sender keys.
+//! Identities, sessions, signed prekeys and sender keys; one-time prekeys have a module of their own.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use switchboard_keystore::{Kind, Op, ScanRange};
+use switchboard_keystore::{Kind, Op};
 use wacore::store::error::{Result, StoreError};
 use wacore::store::traits::SignalStore;
 
 use super::{Backend, keys, kinds};
-
-/// First byte of a prekey row: not yet on the server.
-const PREKEY_LOCAL: u8 = 0;
-/// First byte of a prekey row: offered to the server.
-const PREKEY_UPLOADED: u8 = 1;
-
-fn prekey_op(id: u32, record: &[u8], uploaded: bool) -> Op {
-    let mut value = Vec::with_capacity(record.len() + 1);
-    value.push(if uploaded {
-        PREKEY_UPLOADED
-    } else {
-        PREKEY_LOCAL
-    });
-    value.extend_from_slice(record);
-    Op::Put {
-        kind: kinds::PREKEY,
-        key: id.to_be_bytes().to_vec(),
-        value,
-    }
-}
-
-fn prekey_record(row: Vec<u8>) -> Result<Bytes> {
-    if row.is_empty() {
-        return Err(StoreError::Validation(
-            "read prekey: the row is empty".to_owned(),
-        ));
-    }
-    Ok(Bytes::from(row).slice(1..))
-}
 
 fn id_of(key: &[u8]) -> Result<u32> {
     <[u8; 4]>::try_from(key)
@@ -115,76 +86,33 @@ impl SignalStore for Backend {
     }
 
     async fn store_prekey(&self, id: u32, record: &[u8], uploaded: bool) -> Result<()> {
-        let _order = self.locks.prekeys.lock().await;
-        self.commit(vec![prekey_op(id, record, uploaded)]).await
+        let key = (id, Bytes::copy_from_slice(record));
+        self.put_prekeys(std::iter::once(key), uploaded).await
     }
 
     async fn store_prekeys_batch(&self, keys: &[(u32, Bytes)], uploaded: bool) -> Result<()> {
-        let _order = self.locks.prekeys.lock().await;
-        self.commit(
-            keys.iter()
-                .map(|(id, record)| prekey_op(*id, record, uploaded))
-                .collect(),
-        )
-        .await
+        self.put_prekeys(keys.iter().cloned(), uploaded).await
     }
 
     async fn load_prekey(&self, id: u32) -> Result<Option<Bytes>> {
-        self.get(kinds::PREKEY, &id.to_be_bytes())
-            .await?
-            .map(prekey_record)
-            .transpose()
+        let found = self.prekeys(&[id]).await?;
+        Ok(found.into_iter().next().map(|(_, record)| record))
     }
 
     async fn load_prekeys_batch(&self, ids: &[u32]) -> Result<Vec<(u32, Bytes)>> {
-        let keys: Vec<Vec<u8>> = ids.iter().map(|id| id.to_be_bytes().to_vec()).collect();
-        let rows = self.get_all(kinds::PREKEY, &keys).await?;
-        let found = ids
-            .iter()
-            .zip(rows)
-            .filter_map(|(id, row)| Some((*id, row?)));
-        found
-            .map(|(id, row)| Ok((id, prekey_record(row)?)))
-            .collect()
+        self.prekeys(ids).await
     }
 
     async fn mark_prekeys_uploaded(&self, ids: &[u32]) -> Result<()> {
-        // A key that was used up meanwhile must stay away: reading and writing may not be torn apart.
-        let _order = self.locks.prekeys.lock().await;
-        let keys: Vec<Vec<u8>> = ids.iter().map(|id| id.to_be_bytes().to_vec()).collect();
-        let rows = self.get_all(kinds::PREKEY, &keys).await?;
-        let mut ops = Vec::new();
-        for (key, row) in keys.into_iter().zip(rows) {
-            let Some(mut value) = row else { continue };
-            match value.first_mut() {
-                Some(mark) if *mark == PREKEY_LOCAL => *mark = PREKEY_UPLOADED,
-                Some(_) | None => continue,
-            }
-            ops.push(Op::Put {
-                kind: kinds::PREKEY,
-                key,
-                value,
-            });
-        }
-        self.commit(ops).await
+        self.note_prekeys_uploaded(ids).await
     }
 
     async fn remove_prekey(&self, id: u32) -> Result<()> {
-        let _order = self.locks.prekeys.lock().await;
-        self.delete(kinds::PREKEY, id.to_be_bytes().to_vec()).await
+        self.delete_prekey(id).await
     }
 
     async fn get_max_prekey_id(&self) -> Result<u32> {
-        let range = ScanRange {
-            reverse: true,
-            ..ScanRange::all(1)
-        };
-        let page = self
-            .store
-            .scan(&self.namespace, kinds::PREKEY, range)
-            .await
-            .map_err(|error| self.failed(error))?;
-        page.entries.first().map_or(Ok(0), |(key, _)| id_of(key))
+        self.last_prekey().await
     }
 
     async fn store_signed_prekey(&self, id: u32, record: &[u8]) -> Result<()> {

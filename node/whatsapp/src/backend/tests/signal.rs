@@ -74,6 +74,84 @@ async fn prekeys_stay_away_once_used() {
 }
 
 #[tokio::test]
+async fn prekeys_are_kept_by_the_page() {
+    for engine in ENGINES {
+        let dir = tempfile::tempdir().unwrap();
+        let bench = Bench::open(dir.path(), engine).await;
+        let store = bench.backend(1);
+        assert_eq!(store.get_max_prekey_id().await.unwrap(), 0);
+        let keys: Vec<(u32, Bytes)> = (1..=812).map(|id| (id, bytes("key"))).collect();
+        store.store_prekeys_batch(&keys, false).await.unwrap();
+        assert_eq!(rows(&store, kinds::PREKEYS).await, 13);
+        let before = bench.store.stats().batches;
+        let ids: Vec<u32> = (1..=812).collect();
+        store.mark_prekeys_uploaded(&ids).await.unwrap();
+        assert_eq!(bench.store.stats().batches - before, 1, "in one commit");
+        store.mark_prekeys_uploaded(&ids).await.unwrap();
+        store.remove_prekey(900).await.unwrap();
+        assert_eq!(
+            bench.store.stats().batches - before,
+            1,
+            "and not for nothing"
+        );
+        for id in 768..=812 {
+            store.remove_prekey(id).await.unwrap();
+        }
+        assert_eq!(rows(&store, kinds::PREKEYS).await, 12, "no page is empty");
+        assert_eq!(store.get_max_prekey_id().await.unwrap(), 767);
+        store
+            .commit(vec![Op::Put {
+                kind: kinds::PREKEYS,
+                key: 13_u32.to_be_bytes().to_vec(),
+                value: vec![9, 0, 0, 0],
+            }])
+            .await
+            .unwrap();
+        let refused = store.load_prekey(13 << 6).await.unwrap_err().to_string();
+        assert!(refused.contains("schema 9 is not known"), "{refused}");
+        assert!(store.get_max_prekey_id().await.is_err());
+        assert!(store.remove_prekey(13 << 6).await.is_err());
+        assert!(store.store_prekey(13 << 6, b"key", false).await.is_err());
+        bench.store.close().await.unwrap();
+    }
+}
+
+/// Rows of a kind.
+async fn rows(store: &Backend, kind: Kind) -> usize {
+    let mut count = 0;
+    let mut visit = |_, _| {
+        count += 1;
+        Ok(true)
+    };
+    store.walk(kind, b"", &mut visit).await.unwrap();
+    count
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_of_one_page_do_not_undo_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::open(dir.path(), EngineKind::Sled).await;
+    let store = bench.backend(1);
+    let keys: Vec<(u32, Bytes)> = (1..=32).map(|id| (id, bytes("key"))).collect();
+    store.store_prekeys_batch(&keys, false).await.unwrap();
+    let ids: Vec<u32> = (1..=63).collect();
+    let removed = futures::future::join_all((1..=32).step_by(2).map(|id| store.remove_prekey(id)));
+    let stored =
+        futures::future::join_all((33..=63).map(|id| store.store_prekey(id, b"new", false)));
+    let marked =
+        futures::future::join_all(ids.chunks(8).map(|ids| store.mark_prekeys_uploaded(ids)));
+    let (removed, stored, marked) = tokio::join!(removed, stored, marked);
+    for done in removed.into_iter().chain(stored).chain(marked) {
+        done.unwrap();
+    }
+    let found = store.load_prekeys_batch(&ids).await.unwrap();
+    let found: Vec<u32> = found.into_iter().map(|(id, _)| id).collect();
+    let expected: Vec<u32> = (2..=32).step_by(2).chain(33..=63).collect();
+    assert_eq!(found, expected);
+    bench.store.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn sender_keys_and_their_devices() {
     on_each_engine(
         async |store| {
