@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::{StreamExt, stream};
 use serde_json::Value;
 use switchboard_bus::{
     Bucket, Bus, Entry, Health, Key, KeyPrefix, Kv, KvError, Revision, WatchStream,
@@ -13,7 +14,8 @@ use switchboard_vocab::DialectName;
 use tokio::sync::watch;
 
 use crate::dialects;
-use crate::support::{bus, check_error, config, eventually, read, world, world_with};
+use crate::records::{moving, up};
+use crate::support::{bus, check_error, config, eventually, read, start, world, world_with};
 
 #[tokio::test]
 async fn documents_are_written_from_the_tables() {
@@ -63,8 +65,16 @@ async fn metrics_are_shown_where_they_are_recorded() {
     let handle = recorder.handle();
     // One process, one recorder: this is the only test that installs one.
     metrics::set_global_recorder(recorder).unwrap();
-    let world = world_with(|c| c.metrics = Some(handle)).await;
+    let world = world_with(|c| {
+        c.metrics = Some(handle);
+        c.limits.owner_wait = std::time::Duration::from_millis(50);
+    })
+    .await;
     let a = world.session("a").await;
+    world.session("b").await;
+    world.phase("b", "n1", 1, moving("n1")).await;
+    let stop = world.admin(reqwest::Method::POST, "/sessions/b/stop");
+    assert_eq!(stop.send().await.unwrap().status(), 503);
     world
         .get("/health")
         .bearer_auth(&a.token)
@@ -85,6 +95,13 @@ async fn metrics_are_shown_where_they_are_recorded() {
         r#"switchboard_http_requests_total{dialect="whapi",route="/health",operation="sessions.status",status="401"}"#,
         r#"switchboard_router_operations_total{operation="sessions.status",outcome="ok"}"#,
         "switchboard_http_request_duration_seconds",
+        r#"switchboard_router_owner_waits_total{outcome="in_vain"}"#,
+        "switchboard_router_owner_wait_seconds",
+        r#"switchboard_cluster_nodes{state="up"} 1"#,
+        r#"switchboard_cluster_nodes{state="silent"} 0"#,
+        r#"switchboard_cluster_sessions{phase="unowned"} 1"#,
+        r#"switchboard_cluster_sessions{phase="moving"} 1"#,
+        r#"switchboard_cluster_node_sessions{node="n1"} 1"#,
     ] {
         assert!(text.contains(line), "{line} is missing in\n{text}");
     }
@@ -244,4 +261,81 @@ async fn a_router_is_ready_only_when_it_knows_the_directory_and_the_bus_works() 
         (status("/livez").await, status("/readyz").await),
         (200, 503)
     );
+}
+
+/// Records whose watches end with an error whenever the test says so.
+#[derive(Debug)]
+struct Torn {
+    inner: Arc<dyn Kv>,
+    tear: watch::Receiver<u32>,
+}
+
+#[async_trait]
+impl Kv for Torn {
+    async fn create(&self, bucket: &Bucket, key: &Key, value: Bytes) -> Result<Revision, KvError> {
+        self.inner.create(bucket, key, value).await
+    }
+
+    async fn update(
+        &self,
+        bucket: &Bucket,
+        key: &Key,
+        value: Bytes,
+        expected: Revision,
+    ) -> Result<Revision, KvError> {
+        self.inner.update(bucket, key, value, expected).await
+    }
+
+    async fn get(&self, bucket: &Bucket, key: &Key) -> Result<Option<Entry>, KvError> {
+        self.inner.get(bucket, key).await
+    }
+
+    async fn delete(
+        &self,
+        bucket: &Bucket,
+        key: &Key,
+        expected: Revision,
+    ) -> Result<Revision, KvError> {
+        self.inner.delete(bucket, key, expected).await
+    }
+
+    async fn watch(&self, bucket: &Bucket, prefix: &KeyPrefix) -> Result<WatchStream, KvError> {
+        let inner = self.inner.watch(bucket, prefix).await?;
+        let mut tear = self.tear.clone();
+        tear.mark_unchanged();
+        let torn = async move { drop(tear.changed().await) };
+        let error = KvError::RolledBack {
+            bucket: bucket.clone(),
+            seen: 2,
+            found: 1,
+        };
+        let end = stream::iter([Err(error)]);
+        Ok(inner.take_until(torn).chain(end).boxed())
+    }
+}
+
+#[tokio::test]
+async fn watches_of_nodes_and_owners_that_end_begin_anew() {
+    let real = bus().await;
+    let (tear, torn) = watch::channel(0);
+    let (_health, healthy) = watch::channel(Health::Connected);
+    let kv = Arc::new(Torn {
+        inner: Arc::clone(&real.kv),
+        tear: torn,
+    });
+    let torn = Bus::new(Arc::clone(&real.rpc), kv, Arc::clone(&real.log), healthy);
+    let world = start(config(), torn).await;
+    world.session("a").await;
+    world.own("a", "n1", 1).await;
+    for epoch in 2..4 {
+        tear.send_modify(|times| *times += 1);
+        // What is known stays known while the watch is away.
+        assert_eq!(world.get("/readyz").send().await.unwrap().status(), 200);
+        let name = format!("n{epoch}");
+        world.put_node(&up(&name)).await;
+        world.own("a", &name, epoch).await;
+        world
+            .sees("the new node", |view| view["totals"]["owned"] == 1)
+            .await;
+    }
 }
