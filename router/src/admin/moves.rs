@@ -178,7 +178,7 @@ pub(super) async fn restore(
         let words = format!("session {id} is not parked: there is nothing to restore");
         return Err(Problem::conflict(words));
     };
-    let node = executor(&app, &record, &from, wanted)?;
+    let node = executor(&app, &record, &from, wanted.as_ref())?;
     let order = NodeOrder::Restore {
         session: id.clone(),
         from: from.clone(),
@@ -228,10 +228,10 @@ fn executor(
     app: &App,
     record: &OwnerRecord,
     from: &RestoreFrom,
-    wanted: Option<NodeId>,
+    wanted: Option<&NodeId>,
 ) -> Result<NodeId, Problem> {
-    let last = wanted.as_ref().unwrap_or(&record.node);
-    let last = match (known(app, last), &wanted) {
+    let last = wanted.unwrap_or(&record.node);
+    let last = match (known(app, last), wanted) {
         (Err(unknown), Some(_)) => return Err(unknown),
         (Err(_), None) => None,
         (Ok(node), _) => Some(node),

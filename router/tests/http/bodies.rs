@@ -19,7 +19,7 @@ fn form(bytes: Vec<u8>) -> Form {
     Form::new().text("to", "15550002").part("file", file)
 }
 
-fn pattern(len: usize) -> Vec<u8> {
+pub(crate) fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|at| u8::try_from(at % 251).unwrap()).collect()
 }
 

@@ -12,6 +12,7 @@ use switchboard_vocab::cluster::{NodeState, OwnerPhase};
 use switchboard_vocab::envelope::{CHUNK_LEN_MAX, Verb};
 use tokio::task::JoinHandle;
 
+use crate::bodies::pattern;
 use crate::calls::text;
 use crate::owner::{Call, Does, Owner, usual};
 use crate::records::{moving, parked, put, up};
@@ -384,7 +385,7 @@ async fn media_given_to_the_former_owner_is_given_to_the_next_one() {
     let a = world.session("a").await;
     world.own("a", "n1", 1).await;
     world.owner.does_for("messages.send", Does::Denies(None));
-    let bytes: Vec<u8> = (0..CHUNK_LEN_MAX + 9).map(|at| (at % 251) as u8).collect();
+    let bytes = pattern(CHUNK_LEN_MAX + 9);
     let file = Part::bytes(bytes.clone()).file_name("a.png");
     let form = Form::new()
         .text("to", "15550002")
@@ -417,7 +418,7 @@ async fn a_download_goes_on_at_the_next_owner() {
     let a = world.session("a").await;
     world.own("a", "n1", 1).await;
     let len = 2 * CHUNK_LEN_MAX;
-    let bytes: bytes::Bytes = (0..len).map(|at| (at % 241) as u8).collect();
+    let bytes = bytes::Bytes::from(pattern(len));
     let stored = json!({ "id": "m1", "kind": "image", "mime_type": "image/png", "size": len, "sha256": "00" });
     let file = bytes.clone();
     let piece = move |call: &Call| match &call.head.verb {

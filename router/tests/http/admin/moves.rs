@@ -53,16 +53,16 @@ async fn a_move_is_an_order_to_the_owner() {
 #[tokio::test]
 async fn who_waits_for_a_move_learns_how_it_ended() {
     let (world, orders) = at_n1().await;
-    let ordered = async |wait: u32, nth: usize| {
+    let order = |wait: u32| {
         let path = format!("/sessions/a/move?wait={wait}");
-        let call = tokio::spawn(post(&world, &path, &json!({ "node": "n2" })).send());
-        eventually("the order is there", || async {
-            orders.taken().len() == nth
-        })
-        .await;
-        call
+        tokio::spawn(post(&world, &path, &json!({ "node": "n2" })).send())
     };
-    let call = ordered(60, 1).await;
+    let taken = async |count: usize| {
+        let there = || async { orders.taken().len() == count };
+        eventually("the order is there", there).await;
+    };
+    let call = order(60);
+    taken(1).await;
     world.phase("a", "n1", 4, moving("n2")).await;
     assert!(!call.is_finished());
     world.own("a", "n2", 5).await;
@@ -70,12 +70,14 @@ async fn who_waits_for_a_move_learns_how_it_ended() {
     assert_eq!((status, &answer["done"]), (200, &json!(true)));
     // One that failed leaves the session where it was, at the next epoch.
     world.own("a", "n1", 6).await;
-    let call = ordered(60, 2).await;
+    let call = order(60);
+    taken(2).await;
     world.own("a", "n1", 7).await;
     let (status, problem) = read(soon("the move fails", call).await.unwrap().unwrap()).await;
     assert_eq!((status, &problem["code"]), (409, &json!("refused")));
     assert!(problem["detail"].as_str().unwrap().contains("failed"));
-    let call = ordered(1, 3).await;
+    let call = order(1);
+    taken(3).await;
     let (status, answer) = read(soon("the wait ends", call).await.unwrap().unwrap()).await;
     assert_eq!((status, &answer["done"]), (202, &json!(false)));
 }

@@ -74,8 +74,8 @@ fn drain(world: &World, path: &str) -> reqwest::RequestBuilder {
     world.admin(Method::POST, &format!("/nodes/{path}"))
 }
 
-#[tokio::test]
-async fn the_cluster_view_shows_nodes_moves_and_what_is_parked() {
+/// A node in every state, and a session in every phase.
+async fn motley() -> World {
     let world = world().await;
     let mut leaving = up("n2");
     leaving.state = NodeState::Draining;
@@ -109,6 +109,12 @@ async fn the_cluster_view_shows_nodes_moves_and_what_is_parked() {
     world
         .sees("the silence", |view| view["nodes"][3]["state"] == "silent")
         .await;
+    world
+}
+
+#[tokio::test]
+async fn the_cluster_view_shows_nodes_moves_and_what_is_parked() {
+    let world = motley().await;
     let view = world
         .admin_call(Method::GET, "/cluster", Value::Null, 200)
         .await;
