@@ -1,6 +1,7 @@
 //! Operator commands: a thin client of the admin API.
 
 mod client;
+mod cluster;
 mod pair;
 
 use std::path::PathBuf;
@@ -63,8 +64,16 @@ enum What {
     /// Create tenants and rotate their keys
     #[command(subcommand)]
     Tenant(Tenant),
-    /// Show nodes and how many sessions each runs
-    Cluster,
+    /// Show nodes, how many sessions each runs, what moves and what is parked
+    Cluster(cluster::Show),
+    /// Let a node give its sessions to others and take none
+    Drain(cluster::Drain),
+    /// Hand a session to another node
+    Move(cluster::Move),
+    /// Change a node's share of the sessions
+    Weight(cluster::Weight),
+    /// Run a parked session again although something of it is lost
+    Restore(cluster::Restore),
 }
 
 #[derive(Debug, Subcommand)]
@@ -167,7 +176,11 @@ pub(crate) fn run(command: AdminCommand) -> Result<()> {
                     .call(Method::POST, &format!("tenants/{id}/key"), &[])
                     .await?,
             ),
-            What::Cluster => print(&client.call(Method::GET, "cluster", &[]).await?),
+            What::Cluster(show) => cluster::show(&client, &show).await,
+            What::Drain(order) => cluster::drain(&client, &order).await,
+            What::Move(order) => cluster::move_session(&client, &order).await,
+            What::Weight(order) => cluster::weigh(&client, &order).await,
+            What::Restore(order) => cluster::restore(&client, &order).await,
         }
     })
 }
