@@ -220,11 +220,10 @@ pub(super) async fn drain(client: &Client, drain: &Drain) -> Result<()> {
             println!("node {} is {} and has {left} sessions", node.id, node.state);
             return Ok(());
         }
-        if drain.off == (node.state == "draining") {
-            eprintln!("node {} is {} and has {left} sessions", node.id, node.state);
-        } else if node.state == "up" && !drain.off {
+        if node.state == "up" && !drain.off {
             bail!("somebody ended the drain: node {} is up", node.id);
         }
+        eprintln!("node {} is {} and has {left} sessions", node.id, node.state);
     }
     bail!("it takes longer than this command waits; `admin cluster` shows how far it is")
 }
