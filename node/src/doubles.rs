@@ -341,6 +341,34 @@ impl MediaPort for NoMedia {
         Ok(Bytes::from_static(b"piece"))
     }
 
+    async fn stored(&self, _: &SessionRef) -> Result<Vec<MediaId>, OpError> {
+        Ok(Vec::new())
+    }
+
+    async fn describe(&self, _: &SessionRef, _: &MediaId) -> Result<Option<StoredMedia>, OpError> {
+        Ok(None)
+    }
+
+    async fn copy_out(
+        &self,
+        _: &SessionRef,
+        _: &MediaId,
+        _: u64,
+        _: u32,
+    ) -> Result<Bytes, OpError> {
+        Err(OpError::new(ErrorCode::NotFound, "there is no such file"))
+    }
+
+    async fn copy_in(
+        &self,
+        _: &SessionRef,
+        _: &StoredMedia,
+        _: u64,
+        _: Bytes,
+    ) -> Result<bool, OpError> {
+        Err(OpError::internal("no media"))
+    }
+
     async fn erase(&self, session: &SessionRef) -> Result<(), OpError> {
         self.erased.lock().unwrap().push(session.clone());
         Ok(())

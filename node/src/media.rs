@@ -1,7 +1,7 @@
 //! The media store of a node: uploads under way, files of own and others' messages, links fetched from outside.
 //!
 //! Owns the files below its folder: `files/<tenant>/<session>/<id>` with a description beside each, and `staged/` for
-//! uploads, which a start empties. Must not know actors, the journal or WhatsApp's encryption.
+//! uploads and `arriving/` for copies from other nodes, which a start empties. Must not know actors, the journal or WhatsApp's encryption.
 
 mod fetch;
 mod files;
@@ -18,7 +18,7 @@ use switchboard_vocab::media::{MediaSource, StoredMedia};
 use switchboard_vocab::{ErrorCode, MediaId, OpError, SessionRef, UploadId};
 
 use crate::egress::Guard;
-use crate::ports::{Downloader, KnownMedia, MediaPort, Resolved, SessionScope, Wanted};
+use crate::ports::{Downloader, KnownMedia, MediaPort, Resolved, STORED_MAX, SessionScope, Wanted};
 
 use self::fetch::Fetcher;
 use self::files::Files;
@@ -38,6 +38,8 @@ pub struct MediaConfig {
 pub struct MediaStore {
     files: Files,
     staging: Staging,
+    /// Copies of files of other nodes under way, by the file's id.
+    arriving: Staging,
     fetcher: Fetcher,
     file_bytes_max: u64,
 }
@@ -54,6 +56,8 @@ impl MediaStore {
         Ok(Self {
             files: Files::open(folder.join("files")).map_err(failed)?,
             staging: Staging::open(folder.join("staged"), config.file_bytes_max).map_err(failed)?,
+            arriving: Staging::open(folder.join("arriving"), config.file_bytes_max)
+                .map_err(failed)?,
             fetcher: Fetcher::new(config.guard, config.file_bytes_max)?,
             file_bytes_max: config.file_bytes_max,
         })
@@ -163,8 +167,58 @@ impl MediaPort for MediaStore {
             .ok_or_else(|| unknown(media))
     }
 
+    async fn stored(&self, session: &SessionRef) -> Result<Vec<MediaId>, OpError> {
+        self.files.newest_first(session, STORED_MAX).await
+    }
+
+    async fn describe(
+        &self,
+        session: &SessionRef,
+        media: &MediaId,
+    ) -> Result<Option<StoredMedia>, OpError> {
+        self.files.describe(session, media).await
+    }
+
+    async fn copy_out(
+        &self,
+        session: &SessionRef,
+        media: &MediaId,
+        offset: u64,
+        len: u32,
+    ) -> Result<Bytes, OpError> {
+        let len = usize::try_from(len)
+            .unwrap_or(CHUNK_LEN_MAX)
+            .min(CHUNK_LEN_MAX);
+        self.files
+            .piece(session, media, offset, len)
+            .await?
+            .ok_or_else(|| unknown(media))
+    }
+
+    async fn copy_in(
+        &self,
+        session: &SessionRef,
+        meta: &StoredMedia,
+        offset: u64,
+        piece: Bytes,
+    ) -> Result<bool, OpError> {
+        if self.files.describe(session, &meta.id).await?.is_some() {
+            return Ok(true);
+        }
+        let upload = UploadId::parse(meta.id.as_str())
+            .map_err(|e| OpError::invalid(format!("the file's id is no name for a copy: {e}")))?;
+        self.arriving
+            .keep(session, &upload, offset, meta.size, piece)
+            .await?;
+        match self.arriving.release_whole(session, &upload) {
+            Some(path) => self.files.adopt(session, meta, path).await.map(|()| true),
+            None => Ok(false),
+        }
+    }
+
     async fn erase(&self, session: &SessionRef) -> Result<(), OpError> {
         self.staging.erase(session).await;
+        self.arriving.erase(session).await;
         self.files.erase(session).await
     }
 }

@@ -24,6 +24,8 @@ pub const SINK_NAME_BYTES_MAX: usize = 200;
 pub const SINKS_MAX: usize = 64;
 /// Most events one [`Outbox::read`] returns.
 pub const OUTBOX_READ_MAX: usize = 256;
+/// Most files of one session that [`MediaPort::stored`] tells.
+pub const STORED_MAX: usize = 100_000;
 /// Hints (presence, typing) that wait for the delivery side; the next one is dropped.
 pub const HINTS_MAX: usize = 64;
 
@@ -143,6 +145,47 @@ pub trait MediaPort: Send + Sync + fmt::Debug {
         offset: u64,
         len: u32,
     ) -> Result<Bytes, OpError>;
+
+    /// The ids of the session's stored files, those stored last first, at most [`STORED_MAX`].
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::Internal`] when the disk fails.
+    async fn stored(&self, session: &SessionRef) -> Result<Vec<MediaId>, OpError>;
+
+    /// What is known of a stored file; `None` when it is not stored.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::Internal`] when the disk fails or the description is damaged.
+    async fn describe(
+        &self,
+        session: &SessionRef,
+        media: &MediaId,
+    ) -> Result<Option<StoredMedia>, OpError>;
+
+    /// A piece of a stored file for the copy on another node; as [`MediaPort::read`], but outside any ownership.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::NotFound`] when the file is not stored.
+    async fn copy_out(
+        &self,
+        session: &SessionRef,
+        media: &MediaId,
+        offset: u64,
+        len: u32,
+    ) -> Result<Bytes, OpError>;
+
+    /// Keeps a piece of a file that another node copies here. Pieces may come in any order, and twice; with the last one
+    /// the file is stored, and from then on every piece of it is answered with true and changes nothing.
+    ///
+    /// # Errors
+    /// As [`MediaPort::stage`].
+    async fn copy_in(
+        &self,
+        session: &SessionRef,
+        meta: &StoredMedia,
+        offset: u64,
+        piece: Bytes,
+    ) -> Result<bool, OpError>;
 
     /// Forgets every file and upload of the session, of any uuid.
     ///

@@ -2,18 +2,30 @@
 //!
 //! Owns the calls between nodes (`….peer`), the order of what is copied and the comparison of both sides. Must not decide
 //! who owns a session, nor make a copy live: a staged copy is worth nothing until the owner's record names its node.
+//!
+//! Files go first, while the session still runs ([`Transfer::prepare`]); then, once it has stopped, what is new of them and
+//! the keys ([`Transfer::send`]). Keys are streamed frame by frame, one on its way while the next is read.
 
+mod files;
+mod receiving;
+mod sending;
+mod wire;
+
+use std::fmt;
 use std::sync::Arc;
 
 use switchboard_bus::{Bus, Names, RequestStream};
-use switchboard_keystore::KeyStore;
+use switchboard_keystore::{KeyStore, Namespace};
 use switchboard_ownership::TransferFailure;
-use switchboard_vocab::{Epoch, NodeId, SessionRef};
-use tokio::sync::mpsc;
+use switchboard_vocab::{Epoch, NodeId, OpError, SessionRef};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::ports::MediaPort;
+
+/// Files that this node copies to others at once, besides those of sessions that have stopped for their move.
+const COPIES_MAX: usize = 4;
 
 /// Sends sessions to other nodes and takes them from there.
 pub(crate) struct Transfer {
@@ -22,7 +34,16 @@ pub(crate) struct Transfer {
     me: NodeId,
     store: Arc<dyn KeyStore>,
     media: Arc<dyn MediaPort>,
-    key: [u8; 32],
+    keys: wire::Keys,
+    copies: Semaphore,
+}
+
+impl fmt::Debug for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transfer")
+            .field("me", &self.me)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Transfer {
@@ -41,47 +62,42 @@ impl Transfer {
             me,
             store,
             media,
-            key,
+            keys: wire::Keys::new(key),
+            copies: Semaphore::new(COPIES_MAX),
         }
     }
 
-    /// Takes sessions from other nodes until `stop`; tells `staged` of each one that is complete, with the epoch it is for.
-    /// What is unfinished then is discarded.
+    /// Takes sessions from other nodes until `stop`; tells `staged` of each one that is complete, with the epoch it is for
+    /// (the `next` of the sender). What is unfinished at the end is discarded.
     pub(crate) async fn serve(
         self: Arc<Self>,
         requests: RequestStream,
         staged: mpsc::Sender<(SessionRef, Epoch)>,
         stop: CancellationToken,
     ) {
-        let _ = (requests, staged);
-        stop.cancelled().await;
+        receiving::run(self, requests, staged, stop).await;
     }
 
     /// Copies the files of a session that still runs, and asks whether the target would take it at all.
     ///
+    /// Only what is missing there is copied, so a second call goes on where the first ended. It may also be called after a
+    /// move, before the files here are erased, for what [`Transfer::send`] left behind.
+    ///
     /// # Errors
-    /// When the target refuses, or not every file is there by `deadline`. What was copied is kept: the next call goes on.
+    /// When the target refuses, or not every file is there by `deadline`.
     pub(crate) async fn prepare(
         &self,
         session: &SessionRef,
         target: &NodeId,
         deadline: Instant,
     ) -> Result<(), TransferFailure> {
-        let _ = (
-            session,
-            target,
-            deadline,
-            &self.bus,
-            &self.names,
-            &self.me,
-            &self.media,
-        );
-        Err(TransferFailure::Refused(
-            "sending is not there yet".to_owned(),
-        ))
+        sending::prepare(self, session, target, deadline).await
     }
 
     /// Sends a stopped session, which had `epoch` here, to be staged at `target` for `next`.
+    ///
+    /// Files that are still missing there are copied first, within [`files::SEND_BYTES_MAX`]; what is over that is left
+    /// behind and logged.
     ///
     /// # Errors
     /// Nothing counts at the target then; the data here is untouched in every case.
@@ -93,17 +109,22 @@ impl Transfer {
         target: &NodeId,
         deadline: Instant,
     ) -> Result<(), TransferFailure> {
-        let _ = (
-            session,
-            epoch,
-            next,
-            target,
-            deadline,
-            &self.store,
-            &self.key,
-        );
-        Err(TransferFailure::Refused(
-            "sending is not there yet".to_owned(),
-        ))
+        sending::send(self, session, (epoch, next), target, deadline).await
     }
 }
+
+/// The session's tree in a key store.
+fn namespace(session: &SessionRef) -> Result<Namespace, String> {
+    Namespace::session(&session.to_string()).map_err(|e| e.to_string())
+}
+
+/// Both halves: the reader is a node's log, not a customer.
+fn text(error: OpError) -> String {
+    match error.internal {
+        Some(internal) => format!("{} ({internal})", error.public),
+        None => error.public,
+    }
+}
+
+#[cfg(test)]
+mod tests;

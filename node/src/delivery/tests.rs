@@ -125,6 +125,31 @@ impl MediaPort for NoMedia {
     async fn read(&self, _: &SessionScope, _: &MediaId, _: u64, _: u32) -> Result<Bytes, OpError> {
         Err(OpError::internal("no media"))
     }
+    async fn stored(&self, _: &SessionRef) -> Result<Vec<MediaId>, OpError> {
+        Ok(Vec::new())
+    }
+    async fn describe(&self, _: &SessionRef, _: &MediaId) -> Result<Option<StoredMedia>, OpError> {
+        Ok(None)
+    }
+    async fn copy_out(
+        &self,
+        _: &SessionRef,
+        _: &MediaId,
+        _: u64,
+        _: u32,
+    ) -> Result<Bytes, OpError> {
+        Err(OpError::internal("no media"))
+    }
+    async fn copy_in(
+        &self,
+        _: &SessionRef,
+        _: &StoredMedia,
+        _: u64,
+        _: Bytes,
+    ) -> Result<bool, OpError> {
+        Err(OpError::internal("no media"))
+    }
+
     async fn erase(&self, _: &SessionRef) -> Result<(), OpError> {
         Ok(())
     }

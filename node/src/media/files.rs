@@ -51,6 +51,56 @@ impl Files {
         .await
     }
 
+    /// Stores a file that lies elsewhere on the same disk; it is moved.
+    pub(super) async fn adopt(
+        &self,
+        session: &SessionRef,
+        meta: &StoredMedia,
+        from: PathBuf,
+    ) -> Result<(), OpError> {
+        let folder = self.folder(session);
+        let path = self.path(session, &meta.id);
+        let described = serde_json::to_vec(meta)
+            .map_err(|e| OpError::internal(format!("describe media: {e}")))?;
+        blocking("take a copy of media", move || {
+            private_folder(&folder)?;
+            // The node that sent it erases its own once the session has moved, so this one must survive a loss of power.
+            std::fs::File::open(&from)?.sync_all()?;
+            std::fs::rename(&from, &path)?;
+            write_whole(&described_path(&path), &described)?;
+            std::fs::File::open(described_path(&path))?.sync_all()?;
+            std::fs::File::open(&folder)?.sync_all()
+        })
+        .await
+    }
+
+    /// Ids of a session's files, those stored last first, at most `count_max`.
+    pub(super) async fn newest_first(
+        &self,
+        session: &SessionRef,
+        count_max: usize,
+    ) -> Result<Vec<MediaId>, OpError> {
+        let folder = self.folder(session);
+        blocking("list media", move || {
+            let Some(entries) = absent_is_none(std::fs::read_dir(folder))? else {
+                return Ok(Vec::new());
+            };
+            let mut found = Vec::new();
+            for entry in entries.take(count_max.saturating_mul(2)) {
+                let entry = entry?;
+                let name = entry.file_name();
+                let id = name.to_str().and_then(|name| name.strip_suffix(".json"));
+                if let Some(id) = id.and_then(|id| MediaId::parse(id).ok()) {
+                    found.push((entry.metadata()?.modified()?, id));
+                }
+            }
+            found.sort_by(|one, other| other.cmp(one));
+            found.truncate(count_max);
+            Ok(found.into_iter().map(|(_, id)| id).collect())
+        })
+        .await
+    }
+
     /// What is known of a file; `None` when it is not stored.
     pub(super) async fn describe(
         &self,

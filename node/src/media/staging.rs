@@ -144,6 +144,16 @@ impl Staging {
         Ok(bytes.into())
     }
 
+    /// Gives the file of an upload away once it is whole; nobody else gets it then.
+    pub(super) fn release_whole(&self, session: &SessionRef, upload: &UploadId) -> Option<PathBuf> {
+        let name = (session.clone(), upload.clone());
+        let mut under_way = self.lock();
+        if !under_way.get(&name)?.is_whole() {
+            return None;
+        }
+        under_way.remove(&name).map(|upload| upload.path)
+    }
+
     /// Forgets every upload of a session.
     pub(super) async fn erase(&self, session: &SessionRef) {
         self.remove_where(|(owner, _), _| owner == session).await;

@@ -1,0 +1,149 @@
+//! Copies of a session's files, which live beside the key store on a node's own disk.
+//!
+//! Owns which files go, in which order and how many at once. A file never changes under its id, so what the target has is
+//! never sent again.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use switchboard_ownership::TransferFailure;
+use switchboard_vocab::{MediaId, OpError};
+use tokio::time::{Instant, timeout_at};
+
+use super::sending::Peer;
+use super::text;
+use super::wire::{Answer, Ask};
+
+/// Ids in one question for what is missing: about 100 KB of the frame of 1 MiB.
+const ASKED_MAX: usize = 2_000;
+/// Bytes of one piece.
+const PIECE_BYTES: u32 = 384 << 10;
+/// Files of one session copied at once.
+const FILES_AT_ONCE: usize = 2;
+/// A copy begins anew this often, when the target has forgotten its beginning.
+const COPY_ATTEMPTS_MAX: u32 = 3;
+
+/// Bytes of files copied while the session is stopped. Files that came after [`super::Transfer::prepare`] are few.
+pub(super) const SEND_BYTES_MAX: u64 = 32 << 20;
+/// How long copying may take while the session is stopped.
+const SEND_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Copies everything that is missing at the target.
+pub(super) async fn copy_all(peer: &Peer<'_>) -> Result<(), TransferFailure> {
+    let missing = missing(peer).await?;
+    let all = missing.len();
+    let mut copies = stream::iter(missing)
+        .map(|media| async move {
+            // Closed never: the semaphore lives as long as the node.
+            let _turn = peer.transfer.copies.acquire().await;
+            (copy(peer, &media, u64::MAX).await, media)
+        })
+        .buffer_unordered(FILES_AT_ONCE);
+    let (mut left, mut first) = (0usize, None);
+    while let Some((copied, media)) = copies.next().await {
+        match copied {
+            Ok(_) => {}
+            Err(TransferFailure::TimedOut) => return Err(TransferFailure::TimedOut),
+            Err(TransferFailure::Refused(why)) => {
+                left += 1;
+                first.get_or_insert_with(|| format!("{media}: {why}"));
+            }
+        }
+    }
+    match first {
+        None => Ok(()),
+        Some(why) => Err(peer.refused(format!("{left} of {all} files were not copied, {why}"))),
+    }
+}
+
+/// Copies what is missing at the target of a stopped session, the newest first, within its limits. A file that cannot be
+/// copied does not keep the session from moving: most can be had from WhatsApp again, and [`copy_all`] can follow.
+pub(super) async fn copy_rest(peer: &Peer<'_>) -> Result<(), TransferFailure> {
+    let missing = missing(peer).await?;
+    let all = missing.len();
+    let until = peer.deadline.min(Instant::now() + SEND_WAIT_MAX);
+    let mut room = SEND_BYTES_MAX;
+    let mut done = 0usize;
+    let work = async {
+        for media in &missing {
+            match copy(peer, media, room).await {
+                Ok(bytes) => {
+                    room = room.saturating_sub(bytes);
+                    done += 1;
+                }
+                Err(why) => {
+                    tracing::warn!(session = %peer.session, %media, ?why, "a file stayed behind");
+                }
+            }
+        }
+    };
+    let in_time = timeout_at(until, work).await.is_ok();
+    if done < all {
+        let left = all - done;
+        tracing::warn!(session = %peer.session, left, in_time, "files were not copied before the session moved");
+        metrics::counter!("switchboard_transfer_files_left_total")
+            .increment(u64::try_from(left).unwrap_or(u64::MAX));
+    }
+    Ok(())
+}
+
+/// What the target has not. Asks at least once, because the target may refuse the session altogether.
+async fn missing(peer: &Peer<'_>) -> Result<Vec<MediaId>, TransferFailure> {
+    let stored = peer.transfer.media.stored(&peer.session).await;
+    let stored = stored.map_err(|e| peer.refused(format!("the media store: {}", text(e))))?;
+    let mut missing = Vec::new();
+    let mut pages = stored.chunks(ASKED_MAX);
+    loop {
+        let page = pages.next();
+        if page.is_none() && !stored.is_empty() {
+            return Ok(missing);
+        }
+        let ask = Ask::MediaHave {
+            files: page.unwrap_or_default().to_vec(),
+        };
+        match peer.ask(ask, Bytes::new()).await? {
+            Answer::Missing { files } => missing.extend(files),
+            other => return Err(peer.unexpected(&other)),
+        }
+        if stored.is_empty() {
+            return Ok(missing);
+        }
+    }
+}
+
+/// Copies one file of at most `bytes_max`; gives its size, or 0 when it is gone meanwhile.
+async fn copy(peer: &Peer<'_>, media: &MediaId, bytes_max: u64) -> Result<u64, TransferFailure> {
+    let store = &peer.transfer.media;
+    let failed = |e: OpError| peer.refused(format!("the media store: {}", text(e)));
+    let Some(meta) = store.describe(&peer.session, media).await.map_err(failed)? else {
+        return Ok(0);
+    };
+    if meta.size > bytes_max {
+        return Err(peer.refused(format!("a file of {} bytes is too large", meta.size)));
+    }
+    for _ in 0..COPY_ATTEMPTS_MAX {
+        let mut offset = 0;
+        loop {
+            let piece = store.copy_out(&peer.session, media, offset, PIECE_BYTES);
+            let piece = piece.await.map_err(failed)?;
+            let len = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+            if piece.is_empty() && meta.size > 0 {
+                break;
+            }
+            let ask = Ask::MediaPiece {
+                meta: meta.clone(),
+                offset,
+            };
+            match peer.ask(ask, piece).await? {
+                Answer::Kept { whole: true } => return Ok(meta.size),
+                Answer::Kept { whole: false } => offset = offset.saturating_add(len),
+                other => return Err(peer.unexpected(&other)),
+            }
+            if offset >= meta.size {
+                break;
+            }
+        }
+    }
+    Err(peer.refused("the target never had all of the file"))
+}
