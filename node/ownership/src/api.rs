@@ -254,7 +254,7 @@ pub enum Output {
     OpenUntil(Incarnation, Position),
     /// The fence of this incarnation is closed for good: drop every socket, refuse every commit, end every actor at once.
     Fence(Incarnation),
-    /// Join again: the driver answers by making a fresh incarnation, see `Machine::incarnation_wanted`.
+    /// Join again: the driver answers with a fresh incarnation, see [`crate::Machine::renew`].
     NeedIncarnation,
     /// Run a session.
     Run {

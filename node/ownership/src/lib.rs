@@ -5,10 +5,12 @@
 //! Design rules are decided here and nowhere else.
 
 mod api;
+mod machine;
 mod rules;
 
 pub use api::{
     Bucket, Command, Config, DataFrom, Held, Input, MoveLimits, OpId, Output, PeerView, Position,
     Record, RecordKey, Refused, Revision, Seen, TransferFailure, Verdict, Written,
 };
+pub use machine::Machine;
 pub use rules::{Rule, Rules};
