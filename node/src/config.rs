@@ -7,15 +7,12 @@ use std::time::Duration;
 use switchboard_bus::Names;
 use switchboard_ownership::{MoveLimits, Rules};
 use switchboard_vocab::NodeId;
-use switchboard_vocab::placement::Member;
 
 /// Everything a node needs besides its bus, its store and its client.
 #[derive(Debug, Clone)]
 pub struct NodeConfig {
     /// Its stable name.
     pub id: NodeId,
-    /// The members of the cluster with their weights, this node among them. The cluster's placement until leases come.
-    pub members: Vec<Member>,
     /// The cluster's names on the bus.
     pub names: Names,
     /// Its limits.

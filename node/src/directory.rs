@@ -1,45 +1,66 @@
-//! The node's view of the directory: which sessions exist, and which of them this node runs.
+//! The node's view of the directory: which sessions exist.
 //!
-//! Owns the watch of the `sessions` bucket. Every record asks [`Ownership`]; what this node owns is handed to the
-//! supervisor. Only the deletion of a record removes data: a record that is merely not there (a directory that was
-//! restored or lost) stops its session and is reported.
+//! Owns the watch of the `sessions` bucket and the records it showed. Must not decide who runs a session: it tells the
+//! cluster's driver what exists and what was deleted. Only the deletion of a record removes data: a record that is merely
+//! not there (a directory that was restored or lost) stops its session and is reported.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures::StreamExt;
 use switchboard_bus::{Bus, Entry, Key, KeyPrefix, KvError, Names, WatchEvent};
 use switchboard_keystore::KeyStore;
+use switchboard_vocab::SessionRef;
 use switchboard_vocab::directory::{RECORD_VERSION, SessionRecord};
-use switchboard_vocab::sessions::Erase;
-use switchboard_vocab::{OpError, Operation, SessionRef, codec};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::execute::Registry;
-use crate::index::Index;
-use crate::placement::{Ownership, Verdict};
-use crate::supervisor::{Command, Supervisor, Wanted};
+use crate::cluster::Event;
 
 /// Wait before the directory is watched anew after a failure.
 const WATCH_AGAIN: Duration = Duration::from_secs(1);
-/// Sessions removed at once; each says farewell to WhatsApp first.
-const REMOVALS_MAX: usize = 16;
-/// Longest farewell of a session whose record was deleted.
-const FAREWELL_MAX: Duration = Duration::from_secs(20);
+
+/// The records of the sessions that exist, as far as this node has seen them. Written by the watch, and by a call for a
+/// session that the watch has not shown yet.
+#[derive(Debug, Default)]
+pub(crate) struct Records(RwLock<HashMap<SessionRef, Arc<SessionRecord>>>);
+
+impl Records {
+    /// The record of a session.
+    pub(crate) fn get(&self, session: &SessionRef) -> Option<Arc<SessionRecord>> {
+        let records = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        records.get(session).cloned()
+    }
+
+    /// A record was seen.
+    pub(crate) fn put(&self, record: Arc<SessionRecord>) {
+        self.0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(record.session.clone(), record);
+    }
+
+    /// The session of this record is no more; one of the same name that came later stays.
+    fn remove(&self, record: &SessionRecord) {
+        let mut records = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if records
+            .get(&record.session)
+            .is_some_and(|known| known.uuid == record.uuid)
+        {
+            records.remove(&record.session);
+        }
+    }
+}
 
 /// What the directory works with.
 pub(crate) struct Directory {
     pub(crate) bus: Bus,
     pub(crate) names: Names,
-    pub(crate) ownership: Arc<dyn Ownership>,
-    pub(crate) supervisor: Supervisor,
-    pub(crate) index: Arc<Index>,
-    pub(crate) registry: Arc<Registry>,
     pub(crate) store: Arc<dyn KeyStore>,
+    pub(crate) records: Arc<Records>,
+    /// To the cluster's driver.
+    pub(crate) events: mpsc::Sender<Event>,
     /// True once the whole directory was seen.
     pub(crate) ready: watch::Sender<bool>,
 }
@@ -65,28 +86,27 @@ impl Directory {
         let mut view = View {
             directory: self,
             known: HashMap::new(),
-            removals: JoinSet::new(),
         };
         loop {
             let failed = tokio::select! {
                 () = stop.cancelled() => break,
                 failed = view.watch() => failed,
             };
+            if matches!(failed, Ended::Stopping) {
+                break;
+            }
             tracing::warn!(error = %failed, "the watch of the directory ended and is renewed");
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = tokio::time::sleep(WATCH_AGAIN) => {}
             }
         }
-        // A removal under way would only be cut by the stop of its session.
-        view.removals.shutdown().await;
     }
 }
 
 struct View {
     directory: Directory,
     known: HashMap<Key, Arc<SessionRecord>>,
-    removals: JoinSet<()>,
 }
 
 /// Why a watch ended.
@@ -96,112 +116,80 @@ enum Ended {
     Kv(#[from] KvError),
     #[error("the watch ended by itself")]
     Silently,
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+impl<T> From<mpsc::error::SendError<T>> for Ended {
+    fn from(_: mpsc::error::SendError<T>) -> Self {
+        Self::Stopping
+    }
 }
 
 impl View {
     async fn watch(&mut self) -> Ended {
+        match self.follow().await {
+            Ok(never) => match never {},
+            Err(ended) => ended,
+        }
+    }
+
+    async fn follow(&mut self) -> Result<std::convert::Infallible, Ended> {
         let bucket = self.directory.names.sessions();
-        let mut changes = match self
-            .directory
-            .bus
-            .kv
-            .watch(&bucket, &KeyPrefix::all())
-            .await
-        {
-            Ok(changes) => changes,
-            Err(error) => return error.into(),
-        };
-        let mut owners = self.directory.ownership.changes();
+        let kv = Arc::clone(&self.directory.bus.kv);
+        let mut changes = kv.watch(&bucket, &KeyPrefix::all()).await?;
         let mut seen = BTreeSet::new();
         let mut complete = false;
         loop {
-            while self.removals.try_join_next().is_some() {}
-            let change = tokio::select! {
-                change = changes.next() => change,
-                changed = owners.changed() => {
-                    if changed.is_ok() {
-                        self.reconsider();
-                    }
-                    continue;
-                }
-            };
-            match change {
-                Some(Ok(WatchEvent::Put { key, entry })) => {
+            match changes.next().await.ok_or(Ended::Silently)?? {
+                WatchEvent::Put { key, entry } => {
                     if !complete {
                         seen.insert(key.clone());
                     }
-                    self.put(key, &entry);
+                    self.put(key, &entry).await?;
                 }
-                Some(Ok(WatchEvent::Delete { key, .. })) => self.deleted(&key),
-                Some(Ok(WatchEvent::Current)) => {
+                WatchEvent::Delete { key, .. } => self.deleted(&key).await?,
+                WatchEvent::Current => {
                     complete = true;
-                    self.compare(&std::mem::take(&mut seen)).await;
+                    self.compare(&std::mem::take(&mut seen)).await?;
                 }
-                Some(Err(error)) => return error.into(),
-                None => return Ended::Silently,
             }
         }
     }
 
-    fn put(&mut self, key: Key, entry: &Entry) {
+    async fn put(&mut self, key: Key, entry: &Entry) -> Result<(), Ended> {
         match read_record(entry) {
             Ok(record) => {
                 let record = Arc::new(record);
-                self.place(&record);
-                self.known.insert(key, record);
+                let earlier = self.known.insert(key, Arc::clone(&record));
+                // The deletion between two lives of a name may not have been shown.
+                if let Some(earlier) = earlier.filter(|earlier| earlier.uuid != record.uuid) {
+                    self.tell(Event::Deleted(earlier)).await?;
+                }
+                self.directory.records.put(Arc::clone(&record));
+                self.tell(Event::Exists(record)).await?;
             }
             Err(reason) => {
                 tracing::error!(%key, reason, "a session's record cannot be used and is left alone");
             }
         }
+        Ok(())
     }
 
-    fn place(&self, record: &Arc<SessionRecord>) {
-        let command = match self.directory.ownership.owner(&record.session) {
-            Verdict::Owned { epoch } => Command::Run(Wanted::new(Arc::clone(record), epoch)),
-            Verdict::NotOwned { .. } => Command::Release(record.session.clone()),
-        };
-        self.directory.supervisor.tell(command);
-    }
-
-    fn reconsider(&self) {
-        for record in self.known.values() {
-            self.place(record);
+    async fn deleted(&mut self, key: &Key) -> Result<(), Ended> {
+        if let Some(record) = self.known.remove(key) {
+            self.directory.records.remove(&record);
+            self.tell(Event::Deleted(record)).await?;
         }
+        Ok(())
     }
 
-    fn deleted(&mut self, key: &Key) {
-        let Some(record) = self.known.remove(key) else {
-            return;
-        };
-        if !matches!(
-            self.directory.ownership.owner(&record.session),
-            Verdict::Owned { .. }
-        ) {
-            return;
-        }
-        // One permit per farewell; the set itself is bounded by the sessions of this node.
-        static TURNS: Semaphore = Semaphore::const_new(REMOVALS_MAX);
-        let supervisor = self.directory.supervisor.clone();
-        let (index, registry) = (
-            Arc::clone(&self.directory.index),
-            Arc::clone(&self.directory.registry),
-        );
-        self.removals.spawn(async move {
-            let Ok(_turn) = TURNS.acquire().await else { return };
-            if let Err(error) = farewell(&index, &registry, &record).await {
-                let cause = error.internal.unwrap_or(error.public);
-                tracing::warn!(session = %record.session, cause, "a removed session was not logged out");
-            }
-            let (session, uuid) = (record.session.clone(), record.uuid.clone());
-            if supervisor.erase(session, uuid, true).await.is_ok() {
-                tracing::info!(session = %record.session, "a session was removed with its data");
-            }
-        });
+    async fn tell(&self, event: Event) -> Result<(), Ended> {
+        Ok(self.directory.events.send(event).await?)
     }
 
     /// The directory as it is against what was known and what the store holds.
-    async fn compare(&mut self, seen: &BTreeSet<Key>) {
+    async fn compare(&mut self, seen: &BTreeSet<Key>) -> Result<(), Ended> {
         let lost: Vec<Key> = self
             .known
             .keys()
@@ -214,13 +202,13 @@ impl View {
                     session = %record.session,
                     "a session's record is gone without having been deleted: it stops, its data stays"
                 );
-                self.directory
-                    .supervisor
-                    .tell(Command::Release(record.session.clone()));
+                self.directory.records.remove(&record);
+                self.tell(Event::Lost(record)).await?;
             }
         }
         self.report_leftovers().await;
         self.directory.ready.send_replace(true);
+        Ok(())
     }
 
     async fn report_leftovers(&self) {
@@ -249,24 +237,4 @@ impl View {
             );
         }
     }
-}
-
-/// Logs a session out whose record is gone, if it still runs and has a login.
-async fn farewell(
-    index: &Index,
-    registry: &Registry,
-    record: &SessionRecord,
-) -> Result<(), OpError> {
-    let Some(handle) = index.get(&record.session) else {
-        return Ok(());
-    };
-    if *handle.scope.uuid != *record.uuid {
-        return Ok(());
-    }
-    let erase = registry.prepare(Erase::NAME, &codec::encode(&Erase {})?)?;
-    let deadline = Instant::now() + FAREWELL_MAX;
-    handle
-        .run(erase, deadline, "directory".to_owned())
-        .await
-        .map(drop)
 }

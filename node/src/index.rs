@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
-use switchboard_vocab::SessionRef;
+use switchboard_vocab::{Epoch, SessionRef};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
@@ -38,10 +38,14 @@ impl Index {
 
     pub(crate) fn insert(&self, handle: Arc<Handle>) {
         let session = handle.scope.session.clone();
-        self.sessions
+        let earlier = self
+            .sessions
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(session, handle);
+        if let Some(earlier) = earlier {
+            earlier.close();
+        }
         self.changes.send_modify(|count| *count += 1);
     }
 
@@ -61,10 +65,20 @@ impl Index {
     }
 
     pub(crate) fn remove(&self, session: &SessionRef) {
-        self.sessions
+        let removed = self
+            .sessions
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(session);
+        if let Some(handle) = removed {
+            handle.close();
+        }
+    }
+
+    /// Every door.
+    pub(crate) fn all(&self) -> Vec<Arc<Handle>> {
+        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        sessions.values().cloned().collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -74,15 +88,17 @@ impl Index {
             .len()
     }
 
-    /// The door, once it is there.
+    /// The door under this epoch, once it is there.
     pub(crate) async fn wait_for(
         &self,
         session: &SessionRef,
+        epoch: Epoch,
         until: Instant,
     ) -> Option<Arc<Handle>> {
         let mut changes = self.changes.subscribe();
         loop {
-            if let Some(handle) = self.get(session) {
+            let found = self.get(session);
+            if let Some(handle) = found.filter(|handle| handle.scope.epoch == epoch) {
                 return Some(handle);
             }
             timeout_at(until, changes.changed()).await.ok()?.ok()?;

@@ -6,26 +6,27 @@ use std::time::Duration;
 
 use switchboard_bus::{Bus, RpcError};
 use switchboard_keystore::KeyStore;
-use switchboard_vocab::placement::Members;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::cluster::{self, Cluster, DataSource, Entrance, Equipment, LocalData};
 use crate::config::NodeConfig;
 use crate::directory::Directory;
 use crate::execute::registry;
 use crate::index::Index;
 use crate::limiter::Limiter;
-use crate::placement::{Ownership, StaticOwnership};
+use crate::placement::Ownership;
 use crate::ports::Ports;
 use crate::rpc::Server;
 use crate::session::Connect;
 use crate::session::context::Surroundings;
 use crate::supervisor::Supervisor;
 
-/// Longest wait for the first full view of the directory; the node serves without it afterwards.
-const DIRECTORY_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Longest wait for the cluster's records, the first full view of the directory and the first lease; the node serves without
+/// the last two afterwards.
+const START_MAX: Duration = Duration::from_secs(30);
 /// Longest wait for calls under way when the node stops.
 const CALLS_DRAIN_MAX: Duration = Duration::from_secs(5);
 /// Sessions loaded from the store at once.
@@ -43,6 +44,12 @@ pub enum Error {
     /// Supervision could not be started.
     #[error("start supervision")]
     Supervise(#[source] ractor::SpawnErr),
+    /// It cannot take part in the cluster.
+    #[error("take part in the cluster")]
+    Cluster(#[from] cluster::Error),
+    /// It must not take part in the cluster.
+    #[error("join the cluster: {0}")]
+    Refused(String),
 }
 
 /// A node; [`Node::start`] is all there is to it.
@@ -50,8 +57,8 @@ pub enum Error {
 pub struct Node;
 
 impl Node {
-    /// Starts a node: supervision, the watch of the directory, then its subject. When this returns, every session that
-    /// ran before is being brought back and calls are taken.
+    /// Starts a node: it meets its cluster, watches the directory, joins, and serves its subject. When this returns, every
+    /// session that is this node's is being brought back and calls are taken.
     ///
     /// The store stays the caller's: it is closed after [`NodeHandle::shutdown`].
     ///
@@ -64,44 +71,21 @@ impl Node {
         connect: Arc<dyn Connect>,
         ports: Ports,
     ) -> Result<NodeHandle, Error> {
-        let members = Members::new(config.members.iter().cloned());
-        // Leases and owner records will be another `Ownership`; nothing below knows the difference.
-        let ownership: Arc<dyn Ownership> =
-            Arc::new(StaticOwnership::new(config.id.clone(), members));
-        Self::start_owning(config, bus, store, connect, ports, ownership).await
-    }
-
-    async fn start_owning(
-        config: NodeConfig,
-        bus: Bus,
-        store: Arc<dyn KeyStore>,
-        connect: Arc<dyn Connect>,
-        ports: Ports,
-        ownership: Arc<dyn Ownership>,
-    ) -> Result<NodeHandle, Error> {
-        let subject = config
-            .names
-            .node_rpc(config.id.as_str())
-            .map_err(Error::Name)?;
-        let index = Arc::new(Index::default());
-        let registry = Arc::new(registry());
-        let surroundings = surroundings(&config, &store, connect, &ownership, &ports);
-        let started = Supervisor::start(surroundings, Arc::clone(&index)).await;
-        let supervisor = started.map_err(Error::Supervise)?;
-        let (ready, mut is_ready) = watch::channel(false);
-        let directory = Directory {
-            bus: bus.clone(),
-            names: config.names.clone(),
-            ownership: Arc::clone(&ownership),
-            supervisor: supervisor.clone(),
-            index: Arc::clone(&index),
-            registry: Arc::clone(&registry),
-            store: Arc::clone(&store),
-            ready,
-        };
-        let stop = CancellationToken::new();
-        let directory = crate::task::start(directory.run(stop.clone()));
-        if timeout(DIRECTORY_WAIT_MAX, is_ready.wait_for(|ready| *ready))
+        let subject = config.names.node_rpc(config.id.as_str());
+        let subject = subject.map_err(Error::Name)?;
+        let until = Instant::now() + START_MAX;
+        let entrance = Entrance::open(&config, &bus, &store, until).await?;
+        let parts = Started::new(entrance, &config, &bus, &store, connect, &ports).await?;
+        match parts.cluster.joined(until).await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!("the node has no lease yet; it takes no sessions before"),
+            Err(reason) => {
+                parts.end().await;
+                return Err(Error::Refused(reason));
+            }
+        }
+        let mut is_ready = parts.is_ready.clone();
+        if timeout_at(until, is_ready.wait_for(|ready| *ready))
             .await
             .is_err()
         {
@@ -110,33 +94,113 @@ impl Node {
         let requests = match bus.rpc.serve(&subject).await {
             Ok(requests) => requests,
             Err(error) => {
-                stop.cancel();
-                supervisor.stop(CALLS_DRAIN_MAX).await;
+                parts.end().await;
                 return Err(Error::Serve(error));
             }
         };
-        let server = Server {
-            bus,
-            names: config.names,
-            index: Arc::clone(&index),
-            registry,
-            ownership,
-            supervisor: supervisor.clone(),
-            ports,
-            calls_max: config.limits.calls_max,
-        };
+        let server = parts.server(&config, bus, ports);
         let stop_calls = CancellationToken::new();
         let calls = crate::task::start(server.run(requests, stop_calls.clone(), CALLS_DRAIN_MAX));
         Ok(NodeHandle {
             store,
-            index,
-            supervisor,
-            is_ready,
-            stop,
-            directory,
+            leave_within: config.cluster.leave_within,
+            parts,
             stop_calls,
             calls,
         })
+    }
+}
+
+/// What runs below the calls.
+struct Started {
+    index: Arc<Index>,
+    registry: Arc<crate::execute::Registry>,
+    ownership: Arc<dyn Ownership>,
+    records: Arc<crate::directory::Records>,
+    supervisor: Supervisor,
+    cluster: Cluster,
+    is_ready: watch::Receiver<bool>,
+    stop: CancellationToken,
+    directory: JoinHandle<()>,
+}
+
+impl Started {
+    async fn new(
+        entrance: Entrance,
+        config: &NodeConfig,
+        bus: &Bus,
+        store: &Arc<dyn KeyStore>,
+        connect: Arc<dyn Connect>,
+        ports: &Ports,
+    ) -> Result<Self, Error> {
+        let index = Arc::new(Index::default());
+        let registry = Arc::new(registry());
+        let ownership: Arc<dyn Ownership> = Arc::clone(&entrance.standing) as Arc<dyn Ownership>;
+        let surroundings = surroundings(config, store, connect, &ownership, ports);
+        let started = Supervisor::start(surroundings, Arc::clone(&index)).await;
+        let supervisor = started.map_err(Error::Supervise)?;
+        let (ready, is_ready) = watch::channel(false);
+        let (events, records) = (entrance.events.clone(), Arc::clone(&entrance.records));
+        let directory = Directory {
+            bus: bus.clone(),
+            names: config.names.clone(),
+            store: Arc::clone(store),
+            records: Arc::clone(&records),
+            events,
+            ready,
+        };
+        let data: Arc<dyn DataSource> = Arc::new(LocalData {
+            store: Arc::clone(store),
+            media: Arc::clone(&ports.media),
+        });
+        let equipment = Equipment {
+            supervisor: supervisor.clone(),
+            index: Arc::clone(&index),
+            registry: Arc::clone(&registry),
+            store: Arc::clone(store),
+            ports: ports.clone(),
+            data,
+        };
+        let cluster = match Cluster::start(entrance, config, bus, equipment).await {
+            Ok(cluster) => cluster,
+            Err(error) => {
+                supervisor.stop(CALLS_DRAIN_MAX).await;
+                return Err(error.into());
+            }
+        };
+        let stop = CancellationToken::new();
+        Ok(Self {
+            index,
+            registry,
+            ownership,
+            records,
+            supervisor,
+            cluster,
+            is_ready,
+            directory: crate::task::start(directory.run(stop.clone())),
+            stop,
+        })
+    }
+
+    fn server(&self, config: &NodeConfig, bus: Bus, ports: Ports) -> Server {
+        Server {
+            bus,
+            names: config.names.clone(),
+            index: Arc::clone(&self.index),
+            registry: Arc::clone(&self.registry),
+            ownership: Arc::clone(&self.ownership),
+            records: Arc::clone(&self.records),
+            supervisor: self.supervisor.clone(),
+            ports,
+            calls_max: config.limits.calls_max,
+        }
+    }
+
+    /// Ends what has begun to run nothing yet.
+    async fn end(self) {
+        self.stop.cancel();
+        self.supervisor.stop(CALLS_DRAIN_MAX).await;
+        self.cluster.end().await;
     }
 }
 
@@ -155,6 +219,7 @@ fn surroundings(
         limiter: Limiter::new(config.limits.connects_per_second_max),
         ports: ports.clone(),
         limits: Arc::new(config.limits.clone()),
+        rules: Arc::new(config.cluster.rules.clone()),
         loading: Arc::new(Semaphore::new(LOADING_MAX)),
         cut: CancellationToken::new(),
     }
@@ -163,11 +228,8 @@ fn surroundings(
 /// A running node.
 pub struct NodeHandle {
     store: Arc<dyn KeyStore>,
-    index: Arc<Index>,
-    supervisor: Supervisor,
-    is_ready: watch::Receiver<bool>,
-    stop: CancellationToken,
-    directory: JoinHandle<()>,
+    leave_within: Duration,
+    parts: Started,
     stop_calls: CancellationToken,
     calls: JoinHandle<()>,
 }
@@ -184,42 +246,50 @@ impl NodeHandle {
     /// How many sessions this node runs, whatever state they are in.
     #[must_use]
     pub fn sessions(&self) -> usize {
-        self.index.len()
+        self.parts.index.len()
     }
 
-    /// Whether the directory has been seen and the store takes writes.
+    /// Whether the directory has been seen, the node has a lease, and the store takes writes.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        *self.is_ready.borrow() && self.store.stats().poisoned.is_none()
+        let is_seen = *self.parts.is_ready.borrow();
+        is_seen && self.parts.cluster.has_lease() && self.store.stats().poisoned.is_none()
     }
 
     /// Returns when the node can do no more work and the process must exit, and says why: the store failed
-    /// (design rule R-2), or supervision ended.
+    /// (design rule R-2), supervision ended, or the node must not take part in its cluster.
     pub async fn failed(&self) -> String {
         tokio::select! {
             reason = self.store.poisoned() => format!("the key store failed: {reason}"),
-            () = self.supervisor.ended() => "supervision ended".to_owned(),
+            () = self.parts.supervisor.ended() => "supervision ended".to_owned(),
+            reason = self.parts.cluster.failed() => reason,
         }
     }
 
-    /// Takes no more calls, answers those under way, closes every session cleanly. What is not done after `limit` is
-    /// cut; `false` says that something was.
+    /// Hands its sessions to other nodes, closes what nobody takes, and leaves the cluster; calls are answered meanwhile. What is
+    /// not done after `limit` is cut; `false` says that something was.
     pub async fn shutdown(self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
-        self.stop.cancel();
-        self.stop_calls.cancel();
         let left = || until.saturating_duration_since(Instant::now());
+        let parts = self.parts;
+        let has_left = parts
+            .cluster
+            .leave(self.leave_within.min(limit), limit)
+            .await;
+        self.stop_calls.cancel();
         let abort_calls = self.calls.abort_handle();
         let answered = timeout(left(), self.calls).await.is_ok();
         if !answered {
             abort_calls.abort();
         }
-        let abort_directory = self.directory.abort_handle();
-        if timeout(left(), self.directory).await.is_err() {
+        parts.stop.cancel();
+        let stopped = parts.supervisor.stop(left()).await;
+        parts.cluster.end().await;
+        let abort_directory = parts.directory.abort_handle();
+        if timeout(left(), parts.directory).await.is_err() {
             abort_directory.abort();
         }
-        let stopped = self.supervisor.stop(left()).await;
-        answered && stopped
+        has_left && answered && stopped
     }
 }
 

@@ -9,24 +9,24 @@ use bytes::Bytes;
 use futures::StreamExt;
 use switchboard_bus::{Bus, Key, Names, Request, RequestStream};
 use switchboard_vocab::envelope::{AnswerHead, CHUNK_LEN_MAX, CallHead, Frame, Verb};
-use switchboard_vocab::{ErrorCode, OpError, SessionRef};
-use tokio::sync::Semaphore;
+use switchboard_vocab::{Epoch, ErrorCode, OpError, Outcome, SessionRef};
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::directory::read_record;
+use crate::directory::{Records, read_record};
 use crate::execute::{Prepared, Registry};
 use crate::index::Index;
 use crate::placement::{Ownership, Verdict};
 use crate::ports::Ports;
 use crate::session::handle::Handle;
-use crate::supervisor::{Command, Supervisor, Wanted};
+use crate::supervisor::Supervisor;
 
 /// Longest deadline a caller can ask for.
 const DEADLINE_MAX: Duration = Duration::from_secs(300);
-/// Longest wait for a session whose record was written just now.
-const NEW_SESSION_WAIT_MAX: Duration = Duration::from_secs(3);
+/// Longest wait for a session that is new, or is being started.
+const START_WAIT_MAX: Duration = Duration::from_secs(3);
 
 /// What the calls of a node work with.
 #[derive(Debug, Clone)]
@@ -36,6 +36,7 @@ pub(crate) struct Server {
     pub(crate) index: Arc<Index>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) ownership: Arc<dyn Ownership>,
+    pub(crate) records: Arc<Records>,
     pub(crate) supervisor: Supervisor,
     pub(crate) ports: Ports,
     pub(crate) calls_max: usize,
@@ -137,14 +138,12 @@ impl Server {
             trace,
         } = head;
         let deadline = Instant::now() + Duration::from_millis(deadline_ms).min(DEADLINE_MAX);
-        if let Verdict::NotOwned { epoch, hint } = self.ownership.owner(&session) {
-            return Err(Refusal::NotOwner(AnswerHead::NotOwner { epoch, hint }));
-        }
         let handle = self.door(&session, deadline).await?;
         let answer = match verb {
             Verb::Run { name } => {
                 let prepared = self.registry.prepare(&name, &body)?;
-                self.execute(&handle, prepared, deadline, trace).await?
+                let done = self.execute(&handle, prepared, deadline, trace).await;
+                done.map_err(|error| self.moved(&session, error))?
             }
             Verb::Stage {
                 upload,
@@ -198,11 +197,68 @@ impl Server {
         })
     }
 
-    /// The session's door. A session created a moment ago may not have been seen here yet.
-    async fn door(&self, session: &SessionRef, deadline: Instant) -> Result<Arc<Handle>, OpError> {
-        if let Some(handle) = self.index.get(session) {
-            return Ok(handle);
+    /// The session's door, once it is this node's and open. A session created a moment ago may not have been seen here yet.
+    async fn door(&self, session: &SessionRef, deadline: Instant) -> Result<Arc<Handle>, Refusal> {
+        let until = deadline.min(Instant::now() + START_WAIT_MAX);
+        let mut changes = self.ownership.changes();
+        let mut epoch = match self.ownership.owner(session) {
+            Verdict::Owned { epoch } => epoch,
+            Verdict::NotOwned { .. } => {
+                if self.records.get(session).is_none() {
+                    self.find(session, deadline).await?;
+                }
+                self.until_owned(session, &mut changes, until).await?
+            }
+        };
+        loop {
+            let waiting = self.index.wait_for(session, epoch, until);
+            let handle = tokio::select! {
+                handle = waiting => handle,
+                // A session that is taken away again is not waited for.
+                changed = changes.changed() => match (changed, self.ownership.owner(session)) {
+                    (Ok(()), Verdict::Owned { epoch: now }) => {
+                        epoch = now;
+                        continue;
+                    }
+                    (_, verdict) => return Err(not_owner(verdict)),
+                },
+            };
+            return handle.ok_or_else(|| {
+                OpError::new(ErrorCode::Unavailable, "the session is being started")
+                    .retry_after(Duration::from_secs(1))
+                    .into()
+            });
         }
+    }
+
+    /// Waits for a session that nobody has owned yet: this node may be about to claim it. The epoch under which it is this
+    /// node's.
+    async fn until_owned(
+        &self,
+        session: &SessionRef,
+        changes: &mut watch::Receiver<u64>,
+        until: Instant,
+    ) -> Result<Epoch, Refusal> {
+        loop {
+            let verdict = self.ownership.owner(session);
+            match &verdict {
+                Verdict::Owned { epoch } => return Ok(*epoch),
+                Verdict::NotOwned {
+                    epoch: NEVER,
+                    hint: None,
+                } => {}
+                Verdict::NotOwned { .. } => return Err(not_owner(verdict)),
+            }
+            match timeout_at(until, changes.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return Err(not_owner(verdict)),
+            }
+        }
+    }
+
+    /// Looks for the record of a session that the watch of the directory has not shown. The watch will show it: it alone brings
+    /// sessions in, so that it can also take them away.
+    async fn find(&self, session: &SessionRef, deadline: Instant) -> Result<(), OpError> {
         let not_found = || {
             OpError::new(
                 ErrorCode::SessionNotFound,
@@ -220,20 +276,36 @@ impl Server {
             })
         })
         .await?;
-        let record = entry.ok_or_else(not_found)?;
-        let record = read_record(&record).map_err(OpError::internal)?;
-        if record.session != *session {
-            return Err(not_found());
+        let record = read_record(&entry.ok_or_else(not_found)?).map_err(OpError::internal)?;
+        if record.session == *session {
+            Ok(())
+        } else {
+            Err(not_found())
         }
-        if let Verdict::Owned { epoch } = self.ownership.owner(session) {
-            let wanted = Wanted::new(Arc::new(record), epoch);
-            self.supervisor.tell(Command::Run(wanted));
+    }
+
+    /// A call that was not begun because the session went elsewhere is another node's.
+    fn moved(&self, session: &SessionRef, error: OpError) -> Refusal {
+        if error.code == ErrorCode::Unavailable && error.outcome == Outcome::NotExecuted {
+            let verdict = self.ownership.owner(session);
+            if matches!(verdict, Verdict::NotOwned { .. }) {
+                return not_owner(verdict);
+            }
         }
-        let until = deadline.min(Instant::now() + NEW_SESSION_WAIT_MAX);
-        self.index.wait_for(session, until).await.ok_or_else(|| {
-            OpError::new(ErrorCode::Unavailable, "the session is being started")
-                .retry_after(Duration::from_secs(1))
-        })
+        error.into()
+    }
+}
+
+/// The epoch of a session that nobody has owned.
+const NEVER: Epoch = Epoch(0);
+
+fn not_owner(verdict: Verdict) -> Refusal {
+    match verdict {
+        Verdict::NotOwned { epoch, hint } => {
+            Refusal::NotOwner(AnswerHead::NotOwner { epoch, hint })
+        }
+        // It came back while the answer was being made: whoever asks again finds it.
+        Verdict::Owned { epoch } => Refusal::NotOwner(AnswerHead::NotOwner { epoch, hint: None }),
     }
 }
 

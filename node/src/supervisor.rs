@@ -17,6 +17,7 @@ use switchboard_vocab::{Epoch, ErrorCode, OpError, SessionRef};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::cluster::Gate;
 use crate::index::Index;
 use crate::session::actor::STOPPED_ON_PURPOSE;
 use crate::session::context::Surroundings;
@@ -36,15 +37,18 @@ const CUT_MAX: Duration = Duration::from_secs(2);
 pub(crate) struct Wanted {
     pub(crate) record: Arc<SessionRecord>,
     pub(crate) epoch: Epoch,
+    /// The gate of the node's life that it is to run under.
+    pub(crate) gate: Arc<Gate>,
     /// Counts what a shard was asked for, so that its farewell to an earlier wish is not taken for one to a later.
     serial: u64,
 }
 
 impl Wanted {
-    pub(crate) const fn new(record: Arc<SessionRecord>, epoch: Epoch) -> Self {
+    pub(crate) const fn new(record: Arc<SessionRecord>, epoch: Epoch, gate: Arc<Gate>) -> Self {
         Self {
             record,
             epoch,
+            gate,
             serial: 0,
         }
     }
@@ -56,11 +60,21 @@ pub(crate) enum Command {
     /// Run this session; nothing happens when it runs.
     Run(Wanted),
     /// Stop this session and keep its data.
-    Release(SessionRef),
+    Halt(Halt),
     /// Stop this session and remove its data.
     Erase(Erasure),
     /// Start this session again although it crashed too often.
     Revive(SessionRef),
+}
+
+/// The stop of one session.
+#[derive(Debug)]
+pub(crate) struct Halt {
+    pub(crate) session: SessionRef,
+    /// At once: sockets are dropped and nothing is flushed. Otherwise calls under way finish.
+    pub(crate) abort: bool,
+    /// Dropped once the session has no actor any more.
+    pub(crate) done: oneshot::Sender<()>,
 }
 
 /// The removal of one session's data.
@@ -78,7 +92,8 @@ impl Command {
     fn session(&self) -> &SessionRef {
         match self {
             Self::Run(wanted) => &wanted.record.session,
-            Self::Release(session) | Self::Revive(session) => session,
+            Self::Halt(halt) => &halt.session,
+            Self::Revive(session) => session,
             Self::Erase(erasure) => &erasure.session,
         }
     }
@@ -155,6 +170,27 @@ impl Supervisor {
         erased.await.unwrap_or_else(|_| {
             Err(OpError::new(ErrorCode::Unavailable, "the node is stopping").maybe_executed())
         })
+    }
+
+    /// Stops a session; returns when nothing of it runs or writes any more.
+    pub(crate) async fn halt(&self, index: &Index, session: &SessionRef, abort: bool) {
+        loop {
+            let (done, gone) = oneshot::channel();
+            self.tell(Command::Halt(Halt {
+                session: session.clone(),
+                abort,
+                done,
+            }));
+            // Never sent, only dropped: by whoever is through with it.
+            let _ = gone.await;
+            // A shard that failed meanwhile has started its sessions anew.
+            if index.get(session).is_none() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let tenancy = index.tenancy(session);
+        drop(tenancy.lock().await);
     }
 
     /// Stops every session, at most `limit`; what has not stopped by then is cut.
@@ -285,7 +321,7 @@ impl NodeState {
                 }
                 return Ok(());
             }
-            (None, Command::Release(_) | Command::Revive(_)) => return Ok(()),
+            (None, Command::Halt(_) | Command::Revive(_)) => return Ok(()),
         };
         if let Command::Run(wanted) = &mut command {
             self.serial += 1;

@@ -18,7 +18,6 @@ use switchboard_vocab::messages::{
     DeliveryStatus, ListMessages, ListOrder, Message, MessageList, SendMessage, Sent,
 };
 use switchboard_vocab::pairing::{GetQr, RequestCode};
-use switchboard_vocab::placement::Member;
 use switchboard_vocab::sessions::{
     Erase, GetStatus, Logout, Restart, SessionState, SessionStatus, Start, Stop,
 };
@@ -82,13 +81,8 @@ impl World {
     }
 
     async fn node(&self) -> NodeHandle {
-        self.node_among(vec![Member::new(node_id(), 1)]).await
-    }
-
-    async fn node_among(&self, members: Vec<Member>) -> NodeHandle {
         let config = NodeConfig {
             id: node_id(),
-            members,
             names: names(),
             limits: self.limits.clone(),
             cluster: crate::doubles::cluster(),

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
+use switchboard_ownership::Rule;
 use switchboard_vocab::NodeId;
 use switchboard_vocab::events::Event;
 use switchboard_vocab::sessions::{SessionState, SessionStatus};
@@ -18,9 +19,8 @@ use switchboard_whatsapp::End;
 use tokio::sync::{OwnedMutexGuard, oneshot, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
-use super::context::Session;
+use super::context::{Session, cut_off};
 use super::job::{self, Job, panic_text};
 use super::lanes::{Lane, Lanes};
 use super::lifecycle::{self, Action, Input, JITTER_FULL, Moment, State};
@@ -50,6 +50,10 @@ pub(crate) enum Message {
     JobEnded(Lane),
     /// The journal's writer has ended although nobody asked.
     JournalLost,
+    /// Take no more calls, end those that were taken, then stop.
+    Close,
+    /// The time for that is over.
+    CloseNow,
 }
 
 /// The behaviour; all data is in [`Body`].
@@ -70,13 +74,16 @@ pub(crate) struct Live {
     status: watch::Sender<SessionStatus>,
     lanes: Lanes<Job>,
     jobs: JoinSet<()>,
+    /// Calls among the jobs.
+    running: usize,
     link: Option<(u64, Control, AbortHandle)>,
     links: JoinSet<()>,
     generation: u64,
     timer: Option<AbortHandle>,
     /// Held by whatever must be over before the next life begins.
     tenancy: Arc<OwnedMutexGuard<()>>,
-    cut: CancellationToken,
+    /// Calls that still run, once the session was told to close.
+    closing: Option<AbortHandle>,
 }
 
 impl Drop for Live {
@@ -116,7 +123,11 @@ impl Actor for SessionActor {
             return Ok(());
         };
         let loaded = arguments.loaded.clone();
-        let (mut live, begin) = Box::pin(load(*arguments, &myself)).await?;
+        let (cut, gate) = (arguments.cut.clone(), Arc::clone(&arguments.gate));
+        let (mut live, begin) = tokio::select! {
+            live = Box::pin(load(*arguments, &myself)) => live?,
+            () = cut_off(&cut, &gate) => return Err("the session was cut while it was loaded".into()),
+        };
         live.publish();
         loaded.send_replace(true);
         match begin {
@@ -155,11 +166,17 @@ impl Actor for SessionActor {
             Message::LinkEnded(generation, end) => live.link_ended(&myself, generation, end)?,
             Message::JobEnded(lane) => {
                 while live.jobs.try_join_next().is_some() {}
+                live.running = live.running.saturating_sub(1);
                 if let Some(job) = live.lanes.done(&lane) {
                     live.run(&myself, lane, job);
                 }
+                if live.closing.is_some() && live.running == 0 {
+                    myself.stop(Some(STOPPED_ON_PURPOSE.to_owned()));
+                }
             }
             Message::JournalLost => return Err("the journal has failed".into()),
+            Message::Close => live.close(&myself),
+            Message::CloseNow => myself.stop(Some(STOPPED_ON_PURPOSE.to_owned())),
         }
         Ok(())
     }
@@ -170,12 +187,13 @@ impl Actor for SessionActor {
         body: &mut Body,
     ) -> Result<(), ActorProcessingErr> {
         if let Body::Live(live) = body {
-            let cut = live.cut.clone();
+            let session = Arc::clone(&live.session);
             tokio::select! {
-                () = live.stop() => {}
-                // What is left ends with the state.
-                () = cut.cancelled() => {}
+                biased;
+                () = session.cut_off() => {}
+                () = live.stop() => return Ok(()),
             }
+            live.abort().await;
         }
         Ok(())
     }
@@ -272,6 +290,9 @@ impl Live {
         }
         self.link = None;
         match end {
+            Ok(End::Replaced) if !self.session.rules.has(Rule::NoReconnectWhenReplaced) => {
+                self.input(myself, Input::Ended(End::Closed("replaced".to_owned())))
+            }
             Ok(end) => self.input(myself, Input::Ended(end)),
             // The run loop ended as it never should: that is this actor's failure (design rule R-27).
             Err(panic) => Err(format!("the connection panicked: {panic}").into()),
@@ -293,7 +314,25 @@ impl Live {
         }
     }
 
+    /// Ends what was begun: no new calls, a limit for those under way.
+    fn close(&mut self, myself: &ActorRef<Message>) {
+        if self.running == 0 {
+            myself.stop(Some(STOPPED_ON_PURPOSE.to_owned()));
+            return;
+        }
+        if self.closing.is_none() {
+            let actor = myself.clone();
+            self.closing = Some(self.jobs.spawn(async move {
+                tokio::time::sleep(JOBS_DRAIN_MAX).await;
+                let _ = actor.send_message(Message::CloseNow);
+            }));
+        }
+    }
+
     fn admit(&mut self, myself: &ActorRef<Message>, job: Job) {
+        if self.closing.is_some() {
+            return job.refuse();
+        }
         let lane = job.prepared.lane.clone();
         if let Some(job) = self.lanes.admit(&lane, job) {
             self.run(myself, lane, job);
@@ -301,6 +340,7 @@ impl Live {
     }
 
     fn run(&mut self, myself: &ActorRef<Message>, lane: Lane, job: Job) {
+        self.running += 1;
         let (session, actor) = (Arc::clone(&self.session), myself.clone());
         self.jobs.spawn(async move {
             let _ended = OnDrop(Some(move || {
@@ -333,6 +373,12 @@ impl Live {
     /// Ends everything in order, each part within its limit.
     async fn stop(&mut self) {
         self.cancel_timer();
+        if let Some(limit) = self.closing.take() {
+            limit.abort();
+        }
+        for job in self.lanes.drain() {
+            job.refuse();
+        }
         let drained =
             async { while self.jobs.len() > 1 && self.jobs.join_next().await.is_some() {} };
         let _ = timeout(JOBS_DRAIN_MAX, drained).await;
@@ -350,6 +396,17 @@ impl Live {
         delivery.session_stopped(scope, DELIVERY_STOP_MAX).await;
         self.session.account.clear().await;
         self.session.journal.close().await;
+    }
+
+    /// Drops everything at once: the connection without a farewell, the journal without its queue.
+    async fn abort(&mut self) {
+        self.session.journal.cancel();
+        self.jobs.shutdown().await;
+        // A connection that is dropped aborts its client.
+        self.links.shutdown().await;
+        let (scope, delivery) = (&self.session.scope, &self.session.ports.delivery);
+        delivery.session_stopped(scope, Duration::ZERO).await;
+        self.session.account.clear().await;
     }
 }
 

@@ -10,11 +10,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ractor::ActorRef;
 use switchboard_keystore::{Admission, KeyStore};
+use switchboard_ownership::{Rule, Rules};
 use switchboard_vocab::events::{Envelope, Event};
 use switchboard_vocab::media::StoredMedia;
 use switchboard_vocab::sessions::{Identity, SessionState, SessionStatus};
 use switchboard_vocab::{ErrorCode, EventId, MediaId, NodeId, OpError};
-use switchboard_whatsapp::{Account, Fence};
+use switchboard_whatsapp::Account;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,7 @@ use super::account::{AccountSlot, remote};
 use super::actor::Message;
 use super::journal::Journal;
 use super::lifecycle::Input;
+use crate::cluster::Gate;
 use crate::limiter::Limiter;
 use crate::placement::Ownership;
 use crate::ports::{Files, HINT_SEQUENCE_MIN, Ports, SessionScope, WebhookBook};
@@ -37,10 +39,19 @@ pub(crate) struct Surroundings {
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) ports: Ports,
     pub(crate) limits: Arc<crate::config::Limits>,
+    /// The safety rules in force.
+    pub(crate) rules: Arc<Rules>,
     /// Sessions that may be loaded from the store at once.
     pub(crate) loading: Arc<tokio::sync::Semaphore>,
     /// Cut when the node's time to stop is over: sessions that are still closing end at once.
     pub(crate) cut: CancellationToken,
+}
+
+impl Surroundings {
+    /// Whether a session that crashed this often is given up until somebody starts it.
+    pub(crate) fn parks(&self, crashes: u32) -> bool {
+        self.rules.has(Rule::CrashBudget) && crashes > self.limits.restarts.crashes_max
+    }
 }
 
 impl fmt::Debug for Surroundings {
@@ -59,7 +70,11 @@ pub(crate) struct Session {
     pub(crate) ports: Ports,
     pub(crate) store: Arc<dyn KeyStore>,
     pub(crate) ownership: Arc<dyn Ownership>,
-    pub(crate) fence: Arc<dyn Fence>,
+    /// The gate of the node's life under which this one began.
+    pub(crate) gate: Arc<Gate>,
+    /// Cut when this life must end at once: sockets are dropped, nothing is flushed.
+    pub(crate) cut: CancellationToken,
+    pub(crate) rules: Arc<Rules>,
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) status: watch::Receiver<SessionStatus>,
     pub(crate) webhooks: watch::Sender<Arc<WebhookBook>>,
@@ -68,7 +83,20 @@ pub(crate) struct Session {
     pub(crate) actor: ActorRef<Message>,
 }
 
+/// Waits until a life must end at once: it was cut, or its gate was shut.
+pub(crate) async fn cut_off(cut: &CancellationToken, gate: &Gate) {
+    tokio::select! {
+        () = cut.cancelled() => {}
+        () = gate.shut().cancelled() => {}
+    }
+}
+
 impl Session {
+    /// Waits until this life must end at once.
+    pub(crate) async fn cut_off(&self) {
+        cut_off(&self.cut, &self.gate).await;
+    }
+
     /// Hands a hint to delivery; dropped when delivery is behind.
     pub(crate) fn hint(&self, event: Event) {
         let at = crate::clock::now();
@@ -223,7 +251,7 @@ impl SessionCx {
     /// Refuses to link another account while the disk has no room for its keys and messages (design rule R-8).
     pub(crate) fn check_room(&self) -> Result<(), OpError> {
         let full = self.session.store.admission() >= Admission::NoNewSessions;
-        if full && !self.status().is_paired() {
+        if full && self.session.rules.has(Rule::DiskWatermark) && !self.status().is_paired() {
             let text = "the node's disk is too full to link another account";
             return Err(OpError::new(ErrorCode::StorageFull, text));
         }
@@ -232,7 +260,8 @@ impl SessionCx {
 
     /// Refuses what leaves for other people while the disk is too full (design rule R-8).
     pub(crate) fn check_disk(&self) -> Result<(), OpError> {
-        if self.session.store.admission() == Admission::NoSends {
+        let full = self.session.store.admission() == Admission::NoSends;
+        if full && self.session.rules.has(Rule::DiskWatermark) {
             let text = "the node's disk is too full to accept messages";
             return Err(OpError::new(ErrorCode::StorageFull, text));
         }

@@ -4,7 +4,7 @@
 //! no bound of its own (design rule R-25).
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ractor::ActorRef;
@@ -12,10 +12,12 @@ use switchboard_vocab::sessions::{SessionState, SessionStatus};
 use switchboard_vocab::{Effect, ErrorCode, OpError, SessionRef};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
-use super::actor::Message;
+use super::actor::{Message, STOPPED_ON_PURPOSE};
 use super::context::{not_connected, restarting, time_left};
 use super::job::Job;
+use crate::cluster::Gate;
 use crate::execute::Prepared;
 use crate::ports::SessionScope;
 
@@ -30,12 +32,19 @@ pub(crate) type Revive = Arc<dyn Fn(&SessionRef) -> bool + Send + Sync>;
 /// The door to one session.
 pub(crate) struct Handle {
     pub(crate) scope: SessionScope,
+    /// The gate that this life began under.
+    pub(crate) gate: Arc<Gate>,
+    calls_max: usize,
     permits: Arc<Semaphore>,
+    /// Since when no call is under way, as far as anybody looked.
+    idle_since: Mutex<Option<Instant>>,
     status: watch::Sender<SessionStatus>,
     /// Whether the status is what the store says; before that it is only a first guess.
     loaded: watch::Sender<bool>,
     actor: watch::Sender<Option<ActorRef<Message>>>,
     revive: Revive,
+    /// The session has no life here any more.
+    gone: CancellationToken,
 }
 
 impl fmt::Debug for Handle {
@@ -49,18 +58,43 @@ impl fmt::Debug for Handle {
 impl Handle {
     pub(crate) fn new(
         scope: SessionScope,
+        gate: Arc<Gate>,
         calls_max: usize,
         status: SessionStatus,
         revive: Revive,
     ) -> Self {
         Self {
             scope,
+            gate,
+            calls_max,
             permits: Arc::new(Semaphore::new(calls_max)),
+            idle_since: Mutex::default(),
             status: watch::Sender::new(status),
             loaded: watch::Sender::new(false),
             actor: watch::Sender::new(None),
             revive,
+            gone: CancellationToken::new(),
         }
+    }
+
+    /// Whether a call is under way, or was within `patience`. Asked about once a second, which is how exact it is.
+    pub(crate) fn is_busy(&self, patience: Duration) -> bool {
+        let idle = self.permits.available_permits() >= self.calls_max;
+        let mut since = self
+            .idle_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match (idle, *since) {
+            (false, _) => *since = Some(Instant::now()),
+            (true, Some(at)) if at.elapsed() >= patience => *since = None,
+            (true, _) => {}
+        }
+        since.is_some()
+    }
+
+    /// Nobody answers at this door any more.
+    pub(crate) fn close(&self) {
+        self.gone.cancel();
     }
 
     /// The status now.
@@ -79,6 +113,17 @@ impl Handle {
     /// The actor that takes calls from now on.
     pub(crate) fn set_actor(&self, actor: Option<ActorRef<Message>>) {
         self.actor.send_replace(actor);
+    }
+
+    /// Takes the actor's calls away and tells it to stop, gently with those under way finished.
+    pub(crate) fn stop_actor(&self, gently: bool) {
+        let Some(actor) = self.actor.send_replace(None) else {
+            return;
+        };
+        if gently && actor.send_message(Message::Close).is_ok() {
+            return;
+        }
+        actor.stop(Some(STOPPED_ON_PURPOSE.to_owned()));
     }
 
     /// Runs one call.
@@ -104,6 +149,7 @@ impl Handle {
             let text = "too many calls are under way for this session";
             OpError::new(ErrorCode::Busy, text).retry_after(Duration::from_secs(1))
         })?;
+        self.called();
         let actor = self.live_actor(prepared.revives, deadline).await?;
         let effect = prepared.effect;
         let (reply, answer) = oneshot::channel();
@@ -128,6 +174,13 @@ impl Handle {
         }
     }
 
+    fn called(&self) {
+        *self
+            .idle_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
     /// The actor, waiting a little where it is being started.
     async fn live_actor(
         &self,
@@ -146,7 +199,11 @@ impl Handle {
         }
         let until = deadline.min(Instant::now() + ACTOR_WAIT_MAX);
         let mut actor = self.actor.subscribe();
-        match timeout_at(until, actor.wait_for(Option::is_some)).await {
+        let live = tokio::select! {
+            live = timeout_at(until, actor.wait_for(Option::is_some)) => live,
+            () = self.gone.cancelled() => return Err(restarting()),
+        };
+        match live {
             Ok(Ok(actor)) => actor.clone().ok_or_else(restarting),
             Ok(Err(_)) | Err(_) => {
                 let wait = time_left(&self.status());

@@ -10,7 +10,7 @@ use switchboard_vocab::{Effect, ErrorCode, OpError};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::context::{Session, SessionCx};
+use super::context::{Session, SessionCx, restarting};
 use crate::execute::Prepared;
 
 /// Longest life of a call whose caller has given up: it goes on so that the journal learns what became of it.
@@ -31,6 +31,14 @@ impl std::fmt::Debug for Job {
         f.debug_struct("Job")
             .field("operation", &self.prepared.name)
             .finish_non_exhaustive()
+    }
+}
+
+impl Job {
+    /// Answers that nothing was done: the session is being stopped.
+    pub(crate) fn refuse(self) {
+        // A caller that is gone misses nothing.
+        let _ = self.reply.send(Err(restarting()));
     }
 }
 

@@ -55,6 +55,11 @@ impl<J> Lanes<J> {
         }
         next
     }
+
+    /// Takes every job that waits for another.
+    pub(crate) fn drain(&mut self) -> Vec<J> {
+        self.busy.values_mut().flat_map(std::mem::take).collect()
+    }
 }
 
 #[cfg(test)]

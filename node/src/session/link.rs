@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_vocab::events::{Event, presence};
-use switchboard_whatsapp::{Account, End, Signal};
+use switchboard_whatsapp::{Account, End, Fence, Signal};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +41,7 @@ pub(crate) async fn run(session: Arc<Session>, fresh: bool, control: Control, te
     let turn = tokio::select! {
         turn = session.limiter.acquire(urgency(&session)) => Arc::new(turn),
         () = control.close.cancelled() => return End::Stopped,
+        () = session.cut_off() => return End::Fenced,
     };
     if !may_run(&session) {
         return End::Fenced;
@@ -105,7 +106,7 @@ fn welcoming(tell: Tell, turn: Arc<Turn>) -> Tell {
 fn may_run(session: &Session) -> bool {
     let verdict = session.ownership.owner(&session.scope.session);
     let owned = matches!(verdict, Verdict::Owned { epoch } if epoch == session.scope.epoch);
-    owned && session.fence.is_open()
+    owned && session.gate.is_open()
 }
 
 async fn open(session: &Session, fresh: bool) -> Result<Opened, String> {
@@ -153,10 +154,17 @@ async fn until_end(session: &Session, account: &dyn Account, control: &Control) 
     let end = tokio::select! {
         end = &mut running => Some(end),
         () = control.close.cancelled() => None,
+        // Aborted by the guard's drop: not a byte more, and nothing flushed (design rule R-12).
+        () = session.cut_off() => return End::Fenced,
     };
     let end = match end {
         Some(end) => end,
-        None => close(session, account, &mut running).await,
+        None => {
+            tokio::select! {
+                end = close(session, account, &mut running) => end,
+                () = session.cut_off() => return End::Fenced,
+            }
+        }
     };
     cut.disarm();
     end

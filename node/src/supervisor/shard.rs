@@ -11,9 +11,9 @@ use switchboard_vocab::{OpError, SessionRef};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{Command, Erasure, NodeMessage, Shared, Wanted, stop_all};
+use super::{Command, Erasure, Halt, NodeMessage, Shared, Wanted, stop_all};
 use crate::ports::SessionScope;
-use crate::session::actor::{Arguments, Begin, STOPPED_ON_PURPOSE, SessionActor};
+use crate::session::actor::{Arguments, Begin, SessionActor};
 use crate::session::handle::{Handle, Revive};
 use child::{After, Child, Phase, Removal, remove_data, restart_delay};
 
@@ -71,9 +71,7 @@ impl Actor for Shard {
         while state.tasks.try_join_next().is_some() {}
         match message {
             ShardMessage::Command(Command::Run(wanted)) => state.want(&myself, wanted).await,
-            ShardMessage::Command(Command::Release(session)) => {
-                state.end(&myself, &session, After::Gone).await
-            }
+            ShardMessage::Command(Command::Halt(halt)) => state.halt(&myself, halt).await,
             ShardMessage::Command(Command::Erase(erasure)) => state.erase(&myself, erasure).await,
             ShardMessage::Command(Command::Revive(session)) => {
                 state.revive(&myself, &session).await
@@ -147,7 +145,7 @@ impl ShardState {
             Phase::Erasing(removal) | Phase::Stopping(_, After::Erase(removal)) => {
                 removal.next = Some(wanted);
             }
-            Phase::Stopping(_, after @ (After::Gone | After::Run(_))) => {
+            Phase::Stopping(_, after @ (After::Gone(_) | After::Run(_))) => {
                 *after = After::Run(wanted);
             }
             Phase::Live(_) | Phase::Waiting | Phase::Parked if same => child.wanted = wanted,
@@ -181,8 +179,10 @@ impl ShardState {
             shard.send_message(ShardMessage::Command(command)).is_ok()
         });
         let calls_max = self.shared.surroundings.limits.calls_per_session_max;
+        let gate = Arc::clone(&wanted.gate);
         Child {
-            handle: Arc::new(Handle::new(scope, calls_max, status, revive)),
+            cut: self.shared.surroundings.cut.child_token(),
+            handle: Arc::new(Handle::new(scope, gate, calls_max, status, revive)),
             wanted,
             phase: Phase::Waiting,
             crashes: 0,
@@ -199,8 +199,7 @@ impl ShardState {
         let Some(child) = self.children.get_mut(session) else {
             return Ok(());
         };
-        let policy = &self.shared.surroundings.limits.restarts;
-        let begin = if child.crashes > policy.crashes_max {
+        let begin = if self.shared.surroundings.parks(child.crashes) {
             Begin::Parked(format!("crashed {} times", child.crashes))
         } else {
             Begin::AsBefore
@@ -212,6 +211,8 @@ impl ShardState {
             loaded: child.handle.loaded_sender(),
             tenancy: self.shared.index.tenancy(session),
             begin,
+            gate: Arc::clone(&child.handle.gate),
+            cut: child.cut.clone(),
         };
         let (actor, _) =
             Actor::spawn_linked(None, SessionActor, arguments, myself.get_cell()).await?;
@@ -235,15 +236,19 @@ impl ShardState {
         };
         match std::mem::replace(&mut child.phase, Phase::Waiting) {
             Phase::Live(actor) => {
+                let gently = !matches!(after, After::Erase(_));
                 child.phase = Phase::Stopping(actor, after);
-                child.handle.set_actor(None);
-                stop_child(myself, actor);
+                child.handle.stop_actor(gently);
                 Ok(())
             }
             Phase::Stopping(actor, before) => {
                 let after = match (before, after) {
                     (After::Erase(removal), after) => After::Erase(removal.joined_by(after)),
-                    (After::Gone | After::Run(_), after) => after,
+                    (After::Gone(mut waiting), After::Gone(more)) => {
+                        waiting.extend(more);
+                        After::Gone(waiting)
+                    }
+                    (After::Gone(_) | After::Run(_), after) => after,
                 };
                 child.phase = Phase::Stopping(actor, after);
                 Ok(())
@@ -267,8 +272,9 @@ impl ShardState {
         after: After,
     ) -> Result<(), ActorProcessingErr> {
         match after {
-            After::Gone => {
+            After::Gone(waiting) => {
                 self.gone(&session)?;
+                drop(waiting);
                 Ok(())
             }
             After::Run(wanted) => {
@@ -281,11 +287,12 @@ impl ShardState {
                 let Some(child) = self.children.get_mut(&session) else {
                     return Ok(());
                 };
+                let forget = removal.forget;
                 child.phase = Phase::Erasing(removal);
                 let (shared, handle) = (self.shared.clone(), Arc::clone(&child.handle));
                 let shard = myself.clone();
                 self.tasks.spawn(async move {
-                    let result = remove_data(&shared, &handle).await;
+                    let result = remove_data(&shared, &handle, forget).await;
                     // A shard that has stopped wants to hear nothing more.
                     let _ = shard.send_message(ShardMessage::Erased(session, result));
                 });
@@ -303,6 +310,23 @@ impl ShardState {
         self.node
             .send_message(gone)
             .map_err(|e| e.to_string().into())
+    }
+
+    /// Stops a session; one that is stopping gently is cut where that was asked for.
+    async fn halt(
+        &mut self,
+        myself: &ActorRef<ShardMessage>,
+        halt: Halt,
+    ) -> Result<(), ActorProcessingErr> {
+        let Halt {
+            session,
+            abort,
+            done,
+        } = halt;
+        if abort && let Some(child) = self.children.get(&session) {
+            child.cut.cancel();
+        }
+        self.end(myself, &session, After::Gone(vec![done])).await
     }
 
     async fn erase(
@@ -332,6 +356,7 @@ impl ShardState {
                 forget,
                 done: vec![done],
                 next: None,
+                stopped: Vec::new(),
             }),
         )
         .await
@@ -347,10 +372,16 @@ impl ShardState {
             return Ok(());
         };
         let phase = std::mem::replace(&mut child.phase, Phase::Waiting);
-        let Phase::Erasing(Removal { forget, done, next }) = phase else {
+        let Phase::Erasing(removal) = phase else {
             child.phase = phase;
             return Ok(());
         };
+        let Removal {
+            forget,
+            done,
+            next,
+            stopped,
+        } = removal;
         if let Err(error) = &result {
             let cause = error.internal.as_deref().unwrap_or(&error.public);
             tracing::error!(%session, cause, "the data of a session was not removed");
@@ -361,7 +392,12 @@ impl ShardState {
         }
         match next {
             Some(wanted) => self.go_on(myself, session, After::Run(wanted)).await,
-            None if forget => self.gone(&session),
+            // To be stopped, or erased for good.
+            None if forget || !stopped.is_empty() => {
+                self.gone(&session)?;
+                drop(stopped);
+                Ok(())
+            }
             None => {
                 let wanted = child.wanted.clone();
                 self.go_on(myself, session, After::Run(wanted)).await
@@ -424,7 +460,7 @@ impl ShardState {
             return;
         };
         child.handle.set_actor(None);
-        let was_parked = child.crashes > policy.crashes_max;
+        let was_parked = self.shared.surroundings.parks(child.crashes);
         if child.started_at.elapsed() >= policy.healthy_after {
             child.crashes = 0;
         }
@@ -434,7 +470,7 @@ impl ShardState {
         tracing::error!(%session, reason, crashes = child.crashes, "a session crashed");
         child.handle.loaded_sender().send_replace(true);
         let now = crate::clock::now();
-        if was_parked && child.crashes > policy.crashes_max {
+        if was_parked && self.shared.surroundings.parks(child.crashes) {
             child.phase = Phase::Parked;
             child.handle.status_sender().send_modify(|status| {
                 status.state = SessionState::Parked;
@@ -446,7 +482,7 @@ impl ShardState {
             return;
         }
         child.phase = Phase::Waiting;
-        let parks = child.crashes > policy.crashes_max;
+        let parks = self.shared.surroundings.parks(child.crashes);
         let delay = if parks {
             policy.first
         } else {
@@ -465,14 +501,5 @@ impl ShardState {
             tokio::time::sleep(delay).await;
             let _ = shard.send_message(ShardMessage::RestartDue(session, generation));
         });
-    }
-}
-
-/// Tells one child of the shard to stop.
-fn stop_child(shard: &ActorRef<ShardMessage>, actor: ActorId) {
-    for child in shard.get_cell().get_children() {
-        if child.get_id() == actor {
-            child.stop(Some(STOPPED_ON_PURPOSE.to_owned()));
-        }
     }
 }

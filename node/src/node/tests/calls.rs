@@ -49,28 +49,6 @@ async fn calls_that_lead_nowhere_are_answered_in_words() {
 }
 
 #[tokio::test]
-async fn another_node_s_session_is_answered_with_its_owner() {
-    let world = World::new(Script::pairs_and_stays()).await;
-    let other: NodeId = "n2".parse().unwrap();
-    let node = world.node_among(vec![Member::new(other.clone(), 1)]).await;
-    world.create("a", "u1").await;
-    let head = CallHead {
-        session: session("a"),
-        verb: Verb::Run {
-            name: GetStatus::NAME.to_owned(),
-        },
-        deadline_ms: 1_000,
-        trace: String::new(),
-    };
-    let answer = world
-        .frame(Frame::new(head, codec::encode(&GetStatus {}).unwrap()))
-        .await;
-    assert!(matches!(answer.head, AnswerHead::NotOwner { hint: Some(hint), .. } if hint == other));
-    assert_eq!(node.sessions(), 0);
-    assert!(node.shutdown(WAIT).await);
-}
-
-#[tokio::test]
 async fn pieces_of_files_pass_the_node_as_blobs() {
     let world = World::new(Script::pairs_and_stays()).await;
     let node = world.node().await;

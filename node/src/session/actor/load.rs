@@ -5,14 +5,18 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use ractor::{ActorProcessingErr, ActorRef};
+use switchboard_keystore::KeyStore;
 use switchboard_vocab::OpError;
 use switchboard_vocab::events::Envelope;
 use switchboard_vocab::sessions::SessionStatus;
+use switchboard_whatsapp::Fence;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::{Live, Message, gauge};
+use crate::cluster::{Gate, GatedStore};
 use crate::index::Tenancy;
 use crate::placement::Verdict;
 use crate::ports::{
@@ -36,6 +40,10 @@ pub(crate) struct Arguments {
     /// Only one life of a session at a time; free once the last one has let go of journal and connection.
     pub(crate) tenancy: Arc<Tenancy>,
     pub(crate) begin: Begin,
+    /// The gate of the node's life under which this one begins; it keeps it to its end.
+    pub(crate) gate: Arc<Gate>,
+    /// Cut when this life must end at once.
+    pub(crate) cut: CancellationToken,
 }
 
 /// How a session comes to life.
@@ -58,6 +66,8 @@ pub(super) async fn load(
         status,
         tenancy,
         begin,
+        gate,
+        cut,
         ..
     } = arguments;
 
@@ -68,14 +78,21 @@ pub(super) async fn load(
     let alone = timeout(LET_GO_MAX, tenancy.lock_owned()).await;
     let tenancy = Arc::new(alone.map_err(|_| "an earlier life of the session has not ended")?);
     let _turn = surroundings.loading.acquire().await?;
-    erase_earlier(&scope, &surroundings).await?;
+    // The one store that this life gets: nothing is written past its gate.
+    let store = GatedStore::new(
+        Arc::clone(&surroundings.store),
+        Arc::clone(&gate),
+        &surroundings.rules,
+    );
+    let store: Arc<dyn KeyStore> = Arc::new(store);
+    erase_earlier(&scope, &surroundings, &*store).await?;
     let limits = journal::Limits {
         messages_max: surroundings.limits.messages_per_session_max,
         events_max: surroundings.limits.events_per_session_max,
     };
     let guard = Arc::clone(&tenancy);
-    let store = Arc::clone(&surroundings.store);
-    let (journal, restored) = Journal::open(scope.clone(), store, limits, guard).await?;
+    let opened = Journal::open(scope.clone(), Arc::clone(&store), limits, guard).await?;
+    let (journal, restored) = opened;
     let (hints, hint_receiver) = mpsc::channel(HINTS_MAX);
     let book = watch::Sender::new(Arc::new(restored.webhooks));
     let session = assemble(
@@ -85,6 +102,7 @@ pub(super) async fn load(
         (&status, book),
         hints,
         myself,
+        (store, gate, cut),
     );
     if let Err(error) = start_delivery(&session, hint_receiver).await {
         journal.cancel();
@@ -107,12 +125,13 @@ pub(super) async fn load(
         status,
         lanes: Lanes::default(),
         jobs,
+        running: 0,
         link: None,
         links: JoinSet::new(),
         generation: 0,
         timer: None,
         tenancy,
-        cut: surroundings.cut,
+        closing: None,
     };
     Ok((live, begin))
 }
@@ -127,22 +146,24 @@ fn assemble(
     ),
     hints: mpsc::Sender<Envelope>,
     myself: &ActorRef<Message>,
+    (store, gate, cut): (Arc<dyn KeyStore>, Arc<Gate>, CancellationToken),
 ) -> Arc<Session> {
-    let fence = surroundings.ownership.fence();
     Arc::new(Session {
         account: AccountSlot::new(
             Arc::clone(&surroundings.connect),
             scope.clone(),
-            Arc::clone(&surroundings.store),
+            Arc::clone(&store),
             Arc::clone(journal),
-            Arc::clone(&fence),
+            Arc::clone(&gate) as Arc<dyn Fence>,
         ),
         scope,
         journal: Arc::clone(journal),
         ports: surroundings.ports.clone(),
-        store: Arc::clone(&surroundings.store),
+        store,
         ownership: Arc::clone(&surroundings.ownership),
-        fence,
+        gate,
+        cut,
+        rules: Arc::clone(&surroundings.rules),
         limiter: Arc::clone(&surroundings.limiter),
         status: status.subscribe(),
         webhooks,
@@ -171,16 +192,14 @@ async fn start_delivery(session: &Arc<Session>, hints: Hints) -> Result<(), OpEr
 async fn erase_earlier(
     scope: &SessionScope,
     surroundings: &Surroundings,
+    store: &dyn KeyStore,
 ) -> Result<(), ActorProcessingErr> {
     let namespace = journal::namespace(scope)?;
-    let found = journal::uuid_in(&*surroundings.store, &namespace).await?;
+    let found = journal::uuid_in(store, &namespace).await?;
     if found.is_some_and(|uuid| uuid != *scope.uuid) {
         tracing::warn!(session = %scope.session, "an earlier session of this name left data, which is removed");
         let remains = switchboard_keystore::Remains::Nothing;
-        surroundings
-            .store
-            .drop_namespace(&namespace, remains)
-            .await?;
+        store.drop_namespace(&namespace, remains).await?;
         let erased = surroundings.ports.media.erase(&scope.session).await;
         erased.map_err(|e| format!("erase files: {}", e.internal.unwrap_or(e.public)))?;
     }

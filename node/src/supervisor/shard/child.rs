@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::ActorId;
-use switchboard_keystore::Remains;
+use switchboard_keystore::{Epoch, Remains};
 use switchboard_vocab::OpError;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::super::{Shared, Wanted};
 use crate::config::RestartPolicy;
@@ -22,6 +23,8 @@ pub(super) struct Child {
     pub(super) wanted: Wanted,
     pub(super) handle: Arc<Handle>,
     pub(super) phase: Phase,
+    /// Ends this life at once.
+    pub(super) cut: CancellationToken,
     pub(super) crashes: u32,
     pub(super) started_at: Instant,
     pub(super) generation: u64,
@@ -41,7 +44,8 @@ pub(super) enum Phase {
 }
 
 pub(super) enum After {
-    Gone,
+    /// Nothing; whoever waits for the end is told.
+    Gone(Vec<oneshot::Sender<()>>),
     Erase(Removal),
     Run(Wanted),
 }
@@ -53,13 +57,15 @@ pub(super) struct Removal {
     pub(super) done: Vec<oneshot::Sender<Result<(), OpError>>>,
     /// What runs afterwards, when it was asked for meanwhile.
     pub(super) next: Option<Wanted>,
+    /// Everybody who waits for the session to have no life any more.
+    pub(super) stopped: Vec<oneshot::Sender<()>>,
 }
 
 impl Removal {
     /// A removal that is under way is not taken back; another wish for it, or for what follows, joins it.
     pub(super) fn joined_by(mut self, after: After) -> Self {
         match after {
-            After::Gone => {}
+            After::Gone(waiting) => self.stopped.extend(waiting),
             After::Run(wanted) => self.next = Some(wanted),
             After::Erase(other) => {
                 self.forget |= other.forget;
@@ -77,17 +83,24 @@ pub(super) fn restart_delay(policy: &RestartPolicy, crashes: u32) -> Duration {
 }
 
 /// Removes everything the node holds of a session, once its last life has let go of it.
-pub(super) async fn remove_data(shared: &Shared, handle: &Handle) -> Result<(), OpError> {
+pub(super) async fn remove_data(
+    shared: &Shared,
+    handle: &Handle,
+    forget: bool,
+) -> Result<(), OpError> {
     let tenancy = shared.index.tenancy(&handle.scope.session);
     let _alone = timeout(LET_GO_MAX, tenancy.lock())
         .await
         .map_err(|_| OpError::internal("the session did not let go of its rows"))?;
     let surroundings = &shared.surroundings;
     let namespace = journal::namespace(&handle.scope)?;
-    let dropped = surroundings
-        .store
-        .drop_namespace(&namespace, Remains::Nothing)
-        .await;
+    // A session that goes on existing must not start again below what it had (design rule R-17).
+    let remains = if forget {
+        Remains::Nothing
+    } else {
+        Remains::Tombstone(Epoch(handle.scope.epoch.0))
+    };
+    let dropped = surroundings.store.drop_namespace(&namespace, remains).await;
     dropped.map_err(|e| OpError::internal(format!("drop {namespace}: {e}")))?;
     surroundings.ports.media.erase(&handle.scope.session).await
 }

@@ -1,0 +1,372 @@
+//! What is done with one session, one thing after the other: its data is fetched, it stops, it is sent, it is forgotten.
+//!
+//! Owns the work, not the decision: every chore was asked for by the machine or by the directory. Each ends by saying what
+//! became of it; none runs beside another of the same session.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use switchboard_keystore::{Epoch as StoreEpoch, KeyStore, Remains};
+use switchboard_ownership::{DataFrom, TransferFailure};
+use switchboard_vocab::directory::SessionRecord;
+use switchboard_vocab::sessions::Erase;
+use switchboard_vocab::{Epoch, NodeId, OpError, Operation, SessionRef, codec};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::Equipment;
+use super::data::{DataSource, Missing, namespace};
+use super::gate::Gate;
+use crate::execute::Registry;
+use crate::index::Index;
+use crate::ports::MediaPort;
+use crate::supervisor::{Command, Halt, Supervisor, Wanted};
+use crate::transfer::Transfer;
+
+/// Sessions whose data is being made live at once.
+pub(super) const LOADING_MAX: usize = 32;
+/// Sessions removed at once; each says farewell to WhatsApp first.
+const REMOVALS_MAX: usize = 16;
+/// Longest farewell of a session whose record was deleted.
+const FAREWELL_MAX: Duration = Duration::from_secs(20);
+/// Chores of one session that wait. Source: the machine asks for the next step of a session when it knows the last one's
+/// result, so that more than a few are a fault.
+const WAITING_MAX: usize = 64;
+/// Shortest wait before data that is away is asked for again.
+const AGAIN_MIN: Duration = Duration::from_millis(250);
+/// Longest such wait.
+const AGAIN_MAX: Duration = Duration::from_secs(15);
+/// Longest copy of a session's files before it stops; what is missing then is copied by nobody and the move is given up.
+const PREPARE_MAX: Duration = Duration::from_secs(120);
+/// Longest hand-over of a stopped session.
+const SEND_MAX: Duration = Duration::from_secs(60);
+/// Tries to remove what belongs to another node now.
+const FORGET_TRIES_MAX: u32 = 5;
+
+/// One thing to do.
+#[derive(Debug)]
+pub(super) enum Chore {
+    /// The session exists; in its turn, because an earlier life of its name may still be on its way out.
+    Exists(Arc<SessionRecord>),
+    /// Its record was deleted: log it out and remove everything.
+    Erase(Arc<SessionRecord>),
+    /// Its record is gone, nobody deleted it: stop it, keep everything.
+    Suspend,
+    /// Make its data live; it is started then.
+    Provide {
+        epoch: Epoch,
+        from: DataFrom,
+        gate: Arc<Gate>,
+    },
+    /// Stop it.
+    Stop {
+        epoch: Epoch,
+        abort: bool,
+        /// Whom it goes to afterwards.
+        target: Option<NodeId>,
+    },
+    /// Hand it over.
+    Send {
+        epoch: Epoch,
+        next: Epoch,
+        target: NodeId,
+    },
+    /// Keep nothing but the mark that it was here.
+    Forget(Epoch),
+    /// Remove a staged copy.
+    Discard,
+}
+
+/// What became of a chore.
+#[derive(Debug)]
+pub(super) enum Done {
+    Exists(Arc<SessionRecord>),
+    Erased,
+    Provided(Epoch, Arc<Gate>),
+    /// Its data will not come.
+    Lost(Epoch, String),
+    Stopped(Epoch),
+    Sent(Epoch, Result<(), TransferFailure>),
+    /// Nothing that anybody waits for.
+    Quietly,
+}
+
+/// What chores work with.
+#[derive(Clone)]
+pub(super) struct Hands {
+    pub(super) supervisor: Supervisor,
+    pub(super) index: Arc<Index>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) store: Arc<dyn KeyStore>,
+    pub(super) media: Arc<dyn MediaPort>,
+    pub(super) data: Arc<dyn DataSource>,
+    pub(super) transfer: Arc<Transfer>,
+    pub(super) loading: Arc<Semaphore>,
+    pub(super) removing: Arc<Semaphore>,
+}
+
+impl Hands {
+    pub(super) fn new(equipment: Equipment, transfer: Arc<Transfer>) -> Self {
+        Self {
+            supervisor: equipment.supervisor,
+            index: equipment.index,
+            registry: equipment.registry,
+            store: equipment.store,
+            media: equipment.ports.media,
+            data: equipment.data,
+            transfer,
+            loading: Arc::new(Semaphore::new(LOADING_MAX)),
+            removing: Arc::new(Semaphore::new(REMOVALS_MAX)),
+        }
+    }
+
+    /// Starts a session whose data is there.
+    pub(super) fn run(&self, record: Arc<SessionRecord>, epoch: Epoch, gate: Arc<Gate>) {
+        let wanted = Wanted::new(record, epoch, gate);
+        self.supervisor.tell(Command::Run(wanted));
+    }
+
+    /// Drops a session's sockets at once; its end is waited for elsewhere.
+    pub(super) fn cut(&self, session: &SessionRef) {
+        self.data.let_go(session);
+        let (done, _) = oneshot::channel();
+        self.supervisor.tell(Command::Halt(Halt {
+            session: session.clone(),
+            abort: true,
+            done,
+        }));
+    }
+}
+
+/// The chores of one session.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    waiting: VecDeque<Chore>,
+    busy: bool,
+    /// Ends the waits of the chore under way: what comes after it makes it pointless.
+    hurry: CancellationToken,
+    /// What runs, or would if its record were there.
+    pub(super) life: Option<(Epoch, Arc<Gate>)>,
+    /// The life waits for its record.
+    pub(super) suspended: bool,
+}
+
+impl Slot {
+    /// Adds a chore; `false` when too many wait.
+    pub(super) fn add(&mut self, chore: Chore) -> bool {
+        if matches!(chore, Chore::Stop { .. } | Chore::Erase(_)) {
+            self.hurry.cancel();
+        }
+        self.waiting.push_back(chore);
+        self.waiting.len() <= WAITING_MAX
+    }
+
+    /// The chore whose turn it is.
+    pub(super) fn next(&mut self) -> Option<(Chore, CancellationToken)> {
+        if self.busy {
+            return None;
+        }
+        let chore = self.waiting.pop_front()?;
+        self.busy = true;
+        self.hurry = CancellationToken::new();
+        let ends = |chore: &Chore| matches!(chore, Chore::Stop { .. } | Chore::Erase(_));
+        if self.waiting.iter().any(ends) {
+            self.hurry.cancel();
+        }
+        Some((chore, self.hurry.clone()))
+    }
+
+    /// The chore under way has ended; `true` where one that waits makes it pointless.
+    pub(super) fn ended(&mut self) -> bool {
+        self.busy = false;
+        self.hurry.is_cancelled()
+    }
+
+    /// Whether there is nothing to remember.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.busy && self.waiting.is_empty() && self.life.is_none()
+    }
+}
+
+/// Does one thing.
+pub(super) async fn work(
+    hands: Hands,
+    session: SessionRef,
+    chore: Chore,
+    hurry: CancellationToken,
+) -> Done {
+    match chore {
+        Chore::Exists(record) => Done::Exists(record),
+        Chore::Erase(record) => {
+            erase(&hands, &record).await;
+            Done::Erased
+        }
+        Chore::Suspend => {
+            hands.supervisor.halt(&hands.index, &session, false).await;
+            Done::Quietly
+        }
+        Chore::Provide { epoch, from, gate } => {
+            provide(&hands, &session, epoch, from, gate, &hurry).await
+        }
+        Chore::Stop {
+            epoch,
+            abort,
+            target,
+        } => {
+            if let Some(target) = target.filter(|_| !abort) {
+                prepare(&hands, &session, &target, &hurry).await;
+            }
+            hands.supervisor.halt(&hands.index, &session, abort).await;
+            hands.data.let_go(&session);
+            Done::Stopped(epoch)
+        }
+        Chore::Send {
+            epoch,
+            next,
+            target,
+        } => {
+            let deadline = Instant::now() + SEND_MAX;
+            let sending = hands
+                .transfer
+                .send(&session, epoch, next, &target, deadline);
+            Done::Sent(epoch, sending.await)
+        }
+        Chore::Forget(epoch) => {
+            forget(&hands, &session, epoch).await;
+            Done::Quietly
+        }
+        Chore::Discard => {
+            if let Ok(ns) = namespace(&session)
+                && let Err(error) = hands.store.discard_staging(&ns).await
+            {
+                tracing::error!(%session, %error, "a staged copy was not removed");
+            }
+            Done::Quietly
+        }
+    }
+}
+
+async fn provide(
+    hands: &Hands,
+    session: &SessionRef,
+    epoch: Epoch,
+    from: DataFrom,
+    gate: Arc<Gate>,
+    hurry: &CancellationToken,
+) -> Done {
+    let mut wait = AGAIN_MIN;
+    loop {
+        let turn = tokio::select! {
+            turn = hands.loading.acquire() => turn,
+            () = hurry.cancelled() => return Done::Quietly,
+            () = gate.shut().cancelled() => return Done::Quietly,
+        };
+        // Not interrupted: what is half live would be neither here nor there.
+        let provided = hands.data.provide(session, epoch, from).await;
+        drop(turn);
+        match provided {
+            Ok(()) => return Done::Provided(epoch, gate),
+            Err(Missing::Lost(reason)) => return Done::Lost(epoch, reason),
+            Err(Missing::NotNow(reason)) => {
+                tracing::warn!(%session, reason, ?wait, "a session's data cannot be had now");
+            }
+        }
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = hurry.cancelled() => return Done::Quietly,
+            () = gate.shut().cancelled() => return Done::Quietly,
+        }
+        wait = (wait * 2).min(AGAIN_MAX);
+    }
+}
+
+/// Copies files while the session still runs. Without all of them the hand-over itself fails, and the session stays.
+async fn prepare(hands: &Hands, session: &SessionRef, target: &NodeId, hurry: &CancellationToken) {
+    let deadline = Instant::now() + PREPARE_MAX;
+    let prepared = tokio::select! {
+        prepared = hands.transfer.prepare(session, target, deadline) => prepared,
+        () = hurry.cancelled() => return,
+    };
+    if let Err(failure) = prepared {
+        tracing::warn!(%session, %target, ?failure, "a session's files were not copied before its move");
+    }
+}
+
+/// Removes everything of a session that was deleted, and logs it out if it runs here.
+async fn erase(hands: &Hands, record: &SessionRecord) {
+    let Ok(_turn) = hands.removing.acquire().await else {
+        return;
+    };
+    let session = &record.session;
+    if let Err(error) = farewell(hands, record).await {
+        let cause = error.internal.unwrap_or(error.public);
+        tracing::warn!(%session, cause, "a removed session was not logged out");
+    }
+    hands.supervisor.halt(&hands.index, session, true).await;
+    match remove(hands, session).await {
+        Ok(true) => tracing::info!(%session, "a session was removed with its data"),
+        Ok(false) => {}
+        Err(cause) => tracing::error!(%session, cause, "the data of a session was not removed"),
+    }
+}
+
+/// Removes what the node holds of a session, running or not; `false` when there was nothing.
+async fn remove(hands: &Hands, session: &SessionRef) -> Result<bool, String> {
+    let ns = match namespace(session) {
+        Ok(ns) => ns,
+        Err(Missing::Lost(text) | Missing::NotNow(text)) => return Err(text),
+    };
+    // A damaged tree has no epoch and is removed all the same.
+    let held = !matches!(hands.store.epoch(&ns).await, Ok(None));
+    let discarded = hands.store.discard_staging(&ns).await;
+    discarded.map_err(|e| e.to_string())?;
+    if held {
+        let dropped = hands.store.drop_namespace(&ns, Remains::Nothing).await;
+        dropped.map_err(|e| e.to_string())?;
+        let erased = hands.media.erase(session).await;
+        erased.map_err(|e| e.internal.unwrap_or(e.public))?;
+    }
+    Ok(held)
+}
+
+/// Logs a session out whose record is gone, if it still runs and has a login.
+async fn farewell(hands: &Hands, record: &SessionRecord) -> Result<(), OpError> {
+    let Some(handle) = hands.index.get(&record.session) else {
+        return Ok(());
+    };
+    if *handle.scope.uuid != *record.uuid {
+        return Ok(());
+    }
+    let prepared = hands
+        .registry
+        .prepare(Erase::NAME, &codec::encode(&Erase {})?)?;
+    let deadline = Instant::now() + FAREWELL_MAX;
+    handle
+        .run(prepared, deadline, "directory".to_owned())
+        .await
+        .map(drop)
+}
+
+/// Keeps only the mark of a session that belongs to another node now.
+async fn forget(hands: &Hands, session: &SessionRef, epoch: Epoch) {
+    let Ok(ns) = namespace(session) else { return };
+    let mut wait = AGAIN_MIN;
+    for _ in 0..FORGET_TRIES_MAX {
+        let remains = Remains::Tombstone(StoreEpoch(epoch.0));
+        let dropped = hands.store.drop_namespace(&ns, remains).await;
+        let result = match dropped {
+            Ok(()) => hands
+                .media
+                .erase(session)
+                .await
+                .map_err(|e| e.internal.unwrap_or(e.public)),
+            Err(error) => Err(error.to_string()),
+        };
+        let Err(cause) = result else { return };
+        tracing::error!(%session, cause, "what a moved session left behind was not removed");
+        sleep(wait).await;
+        wait *= 2;
+    }
+}

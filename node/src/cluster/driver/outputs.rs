@@ -1,0 +1,218 @@
+//! What the machine wants, done.
+
+use std::sync::Arc;
+
+use switchboard_ownership::{Input, Output, Position, Record, RecordKey, Verdict, Written};
+use switchboard_vocab::cluster::{Incarnation, OwnerPhase};
+use uuid::Uuid;
+
+use super::super::chores::Chore;
+use super::super::gate::Gate;
+use super::super::numbers::Numbers;
+use super::super::records;
+use super::bus::Sent;
+use super::{Driver, Finished, Outcome};
+
+impl Driver {
+    pub(super) fn carry_all(&mut self, outputs: Vec<Output>) {
+        for output in outputs {
+            self.carry(output);
+        }
+    }
+
+    fn carry(&mut self, output: Output) {
+        match output {
+            Output::Write {
+                op,
+                key,
+                record,
+                expected,
+            } => {
+                let takes = self.before_write(&key, record.as_ref());
+                let floor = self.parts.memory.highest(records::bucket(&key));
+                let writing = self
+                    .parts
+                    .writer
+                    .clone()
+                    .write(op, key, record, expected, floor, takes);
+                self.work
+                    .spawn(async move { Finished::Written(writing.await) });
+            }
+            Output::Read { op, key } => {
+                let reading = self.parts.writer.clone().read(op, key);
+                self.work
+                    .spawn(async move { Finished::Input(reading.await) });
+            }
+            Output::OpenUntil(incarnation, until) => self.open(incarnation, until),
+            Output::Fence(incarnation) => self.fence(&incarnation),
+            Output::NeedIncarnation => self.renew(),
+            Output::Run { .. }
+            | Output::Stop { .. }
+            | Output::Send { .. }
+            | Output::Forget { .. }
+            | Output::DiscardStaged(_) => self.carry_session(output),
+            Output::Refuse(reason) => self.fail(reason),
+            Output::Left => {
+                self.parts.outcome.send_if_modified(|outcome| {
+                    let first = *outcome == Outcome::Running;
+                    if first {
+                        *outcome = Outcome::Left;
+                    }
+                    first
+                });
+            }
+            Output::Note(text) => tracing::info!(text, "cluster"),
+        }
+    }
+
+    fn carry_session(&mut self, output: Output) {
+        match output {
+            Output::Run {
+                session,
+                epoch,
+                from,
+            } => {
+                // Without a gate there is no lease to run under; the fence that follows voids this.
+                let Some(gate) = self.parts.standing.gate() else {
+                    tracing::error!(%session, "a session was to run without a lease");
+                    return;
+                };
+                self.add(session, Chore::Provide { epoch, from, gate });
+            }
+            Output::Stop {
+                session,
+                epoch,
+                abort,
+            } => {
+                if abort {
+                    // At once, whatever else is being done with it.
+                    self.parts.hands.cut(&session);
+                }
+                let target = self.moving.get(&session).cloned();
+                self.add(
+                    session,
+                    Chore::Stop {
+                        epoch,
+                        abort,
+                        target,
+                    },
+                );
+            }
+            Output::Send {
+                session,
+                epoch,
+                next,
+                target,
+            } => self.add(
+                session,
+                Chore::Send {
+                    epoch,
+                    next,
+                    target,
+                },
+            ),
+            Output::Forget { session, epoch } => {
+                self.numbers.handed_over(&session);
+                self.add(session, Chore::Forget(epoch));
+            }
+            Output::DiscardStaged(session) => self.add(session, Chore::Discard),
+            Output::Write { .. }
+            | Output::Read { .. }
+            | Output::OpenUntil(..)
+            | Output::Fence(_)
+            | Output::NeedIncarnation
+            | Output::Refuse(_)
+            | Output::Left
+            | Output::Note(_) => {}
+        }
+    }
+
+    /// What a write tells of a session before it is done; `true` when it takes the session over from another node.
+    fn before_write(&mut self, key: &RecordKey, record: Option<&Record>) -> bool {
+        let (RecordKey::Owner(session), Some(Record::Owner(record))) = (key, record) else {
+            return false;
+        };
+        if record.node != self.parts.me {
+            return false;
+        }
+        match &record.phase {
+            OwnerPhase::Moving { target } => {
+                self.moving.insert(session.clone(), target.clone());
+                self.numbers.moving(session);
+            }
+            OwnerPhase::Owned | OwnerPhase::Parked { .. } => {
+                self.moving.remove(session);
+            }
+        }
+        let verdict = self.parts.standing.look(|machine| machine.verdict(session));
+        matches!(verdict, Verdict::NotOwned { hint: Some(owner), .. } if owner != self.parts.me)
+    }
+
+    pub(super) fn written(&mut self, sent: Sent) {
+        let Sent {
+            op,
+            key,
+            floor,
+            takes,
+            result,
+            took,
+        } = sent;
+        if let Written::Yes(revision) = result {
+            let bucket = records::bucket(&key);
+            if self.parts.writer.is_own(&key) {
+                Numbers::heartbeat(took);
+            }
+            if takes {
+                Numbers::taken_over();
+            }
+            if revision <= floor {
+                // Numbers of changes only rise; unless somebody put older records back (design rule R-17).
+                tracing::error!(?bucket, revision, floor, "the cluster's records went back");
+                self.rolled_back(bucket);
+            }
+            self.parts.memory.saw(bucket, revision);
+        }
+        self.inputs.push_back(Input::Written(op, result));
+    }
+
+    fn open(&mut self, incarnation: Incarnation, until: Position) {
+        if let Some(gate) = self.parts.standing.gate()
+            && *gate.incarnation() == incarnation
+        {
+            if !gate.extend(until) {
+                // The clock was faster than the news: this life is over, whatever the bus says of it.
+                self.inputs.push_back(Input::Tick);
+                let _ = incarnation;
+            }
+            return;
+        }
+        let (clock, rules) = (self.parts.clock, &self.parts.rules);
+        let gate = Arc::new(Gate::new(incarnation, clock, rules, until));
+        self.parts.watchdog.watch(Arc::clone(&gate));
+        self.parts.standing.set_gate(gate);
+    }
+
+    fn fence(&mut self, incarnation: &Incarnation) {
+        if let Some(gate) = self.parts.standing.gate()
+            && gate.incarnation() == incarnation
+        {
+            gate.close();
+        }
+        self.numbers.fenced();
+        if let Some(witness) = &self.parts.witness {
+            witness.fence(incarnation);
+        }
+        tracing::error!(%incarnation, "this node lost its lease: its sessions are dropped and it joins again");
+    }
+
+    fn renew(&mut self) {
+        let incarnation = Incarnation(Uuid::new_v4().to_string());
+        tracing::info!(%incarnation, "this node joins");
+        let now = self.parts.clock.now();
+        let outputs = self
+            .parts
+            .standing
+            .change(|machine| machine.renew(now, incarnation));
+        self.carry_all(outputs);
+    }
+}
