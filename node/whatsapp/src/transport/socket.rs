@@ -1,7 +1,8 @@
 //! A WebSocket as the library's transport.
 //!
 //! The library's own closes the reading half with the writing half. WhatsApp's last word (replaced, logged out, slow
-//! down) often arrives while a write is failing, so this one reads on for a moment.
+//! down) often arrives while a write is failing, so this one reads on until the other side closes too. That also tells
+//! whoever closed that the server has seen it: the session's next owner connects to no conflict.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,10 +24,9 @@ use crate::task::Owned;
 
 /// Most messages read ahead of the library.
 const EVENTS_MAX: usize = 16;
-/// How long is read on after the writing half was closed.
-const LINGER: Duration = Duration::from_millis(250);
-/// Longest wait for the close frame to be written.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest goodbye: the close frame written, what comes before the other side's answer read, and the answer. Source: a
+/// round trip to a far server, with room for what was on its way.
+const GOODBYE_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// Stands for any stream a WebSocket can be on.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -36,6 +36,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}
 struct Socket<S: Stream> {
     sink: Mutex<Option<SplitSink<WebSocketStream<S>, Message>>>,
     is_closing: CancellationToken,
+    /// Cancelled when the reading half is gone: the other side closed, or took too long.
+    is_over: CancellationToken,
     /// Set below, when a write failed.
     is_broken: Arc<AtomicBool>,
     /// Reads until the end; stopped when the library drops the socket.
@@ -49,13 +51,15 @@ pub(super) fn start<S: Stream>(
 ) -> (Arc<dyn Transport>, Receiver<TransportEvent>) {
     let (sink, stream) = socket.split();
     let (told, events) = bounded(EVENTS_MAX);
-    let is_closing = CancellationToken::new();
+    let (is_closing, is_over) = (CancellationToken::new(), CancellationToken::new());
     // The channel is empty, so this cannot fail.
     let _ = told.try_send(TransportEvent::Connected);
-    let reader = Owned::start(read(stream, told, is_closing.clone()));
+    let reading = read(stream, told, is_closing.clone(), is_over.clone());
+    let reader = Owned::start(reading);
     let socket = Socket {
         sink: Mutex::new(Some(sink)),
         is_closing,
+        is_over,
         is_broken,
         _reader: reader,
     };
@@ -77,46 +81,63 @@ impl<S: Stream> Transport for Socket<S> {
 
     async fn disconnect(&self) {
         self.is_closing.cancel();
-        if let Some(mut sink) = self.sink.lock().await.take() {
+        let sink = self.sink.lock().await.take();
+        if let Some(mut sink) = sink {
             let goodbye = Message::close(Some(CloseCode::NORMAL_CLOSURE), "");
             // A peer that is gone needs no goodbye.
-            let _ = tokio::time::timeout(CLOSE_TIMEOUT, sink.send(goodbye)).await;
+            let _ = tokio::time::timeout(GOODBYE_TIMEOUT, sink.send(goodbye)).await;
         }
+        // Both halves are gone then, and TCP with them.
+        self.is_over.cancelled().await;
     }
 }
 
+/// Reads until the end, and for [`GOODBYE_TIMEOUT`] at most after our side closed.
 async fn read<S: Stream>(
-    mut stream: SplitStream<WebSocketStream<S>>,
+    stream: SplitStream<WebSocketStream<S>>,
     told: Sender<TransportEvent>,
     is_closing: CancellationToken,
+    is_over: CancellationToken,
 ) {
-    let mut over = std::pin::pin!(async {
+    // Whatever ends the task, nobody waits for it in vain.
+    let over = is_over.drop_guard();
+    let reason = until_the_end(stream, &told, &is_closing).await;
+    drop(over);
+    let _ = told.send(TransportEvent::Disconnected(reason)).await;
+}
+
+async fn until_the_end<S: Stream>(
+    mut stream: SplitStream<WebSocketStream<S>>,
+    told: &Sender<TransportEvent>,
+    is_closing: &CancellationToken,
+) -> DisconnectReason {
+    let mut late = std::pin::pin!(async {
         is_closing.cancelled().await;
-        tokio::time::sleep(LINGER).await;
+        tokio::time::sleep(GOODBYE_TIMEOUT).await;
     });
-    let reason = loop {
+    loop {
         let message = tokio::select! {
             biased;
             message = stream.next() => message,
-            () = &mut over => break DisconnectReason::Unknown,
+            () = &mut late => return DisconnectReason::Unknown,
         };
         let data = match message {
             Some(Ok(message)) if message.is_binary() => Bytes::from(message.into_payload()),
-            Some(Ok(message)) if message.is_close() => break closed(&message),
+            Some(Ok(message)) if message.is_close() => return closed(&message),
             // Pings are answered by the WebSocket itself, and text means nothing here.
             Some(Ok(_)) => continue,
-            Some(Err(error)) => break DisconnectReason::ReadError(error.to_string()),
-            None => break DisconnectReason::StreamEnded,
+            Some(Err(error)) => return DisconnectReason::ReadError(error.to_string()),
+            None => return DisconnectReason::StreamEnded,
         };
-        let taken = tokio::select! {
+        let is_taken = tokio::select! {
             taken = told.send(TransportEvent::DataReceived(data)) => taken.is_ok(),
-            () = &mut over => false,
+            () = &mut late => return DisconnectReason::Unknown,
         };
-        if !taken {
-            break DisconnectReason::Unknown;
+        // A library that has closed listens no more; the answer to its goodbye is still to come.
+        if !is_taken && !is_closing.is_cancelled() {
+            return DisconnectReason::Unknown;
         }
-    };
-    let _ = told.send(TransportEvent::Disconnected(reason)).await;
+    }
 }
 
 fn closed(message: &Message) -> DisconnectReason {
@@ -129,5 +150,65 @@ fn closed(message: &Message) -> DisconnectReason {
             code: None,
             reason: String::new(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, DuplexStream};
+    use tokio_websockets::{ClientBuilder, ServerBuilder};
+
+    type Started = (Arc<dyn Transport>, Receiver<TransportEvent>);
+
+    fn started(client: DuplexStream) -> Started {
+        start(ClientBuilder::new().take_over(client), Arc::default())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_goodbye_waits_until_the_other_side_has_read_it() {
+        let (client, server) = tokio::io::duplex(1 << 20);
+        let mut server = ServerBuilder::new().serve(server);
+        let (transport, events) = started(client);
+        // More than is read ahead of a library that listens no more.
+        for _ in 0..3 * EVENTS_MAX {
+            server.send(Message::binary("late")).await.unwrap();
+        }
+        drop(events);
+        let mut closing = transport.disconnect();
+        assert!(futures::poll!(&mut closing).is_pending());
+        assert!(server.next().await.unwrap().unwrap().is_close());
+        server.flush().await.unwrap();
+        // The clock stands still, so this is the answer and not the end of patience.
+        while futures::poll!(&mut closing).is_pending() {
+            tokio::task::yield_now().await;
+        }
+        transport.disconnect().await;
+        assert!(server.next().await.is_none(), "both halves are gone");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_peer_is_not_waited_for_long() {
+        let (client, server) = tokio::io::duplex(1 << 20);
+        let (transport, _events) = started(client);
+        let both = async { tokio::join!(transport.disconnect(), transport.disconnect()) };
+        tokio::time::timeout(2 * GOODBYE_TIMEOUT, both)
+            .await
+            .expect("patience ends");
+        drop(server);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_reads_nothing_is_not_waited_for_long() {
+        let (client, mut server) = tokio::io::duplex(8);
+        let (transport, _events) = started(client);
+        let sending = transport.send(Bytes::from_static(&[7; 64]));
+        let cut = tokio::time::timeout(Duration::from_secs(1), sending).await;
+        assert!(cut.is_err(), "the pipe is full");
+        transport.disconnect().await;
+        drop(transport);
+        let mut rest = Vec::new();
+        server.read_to_end(&mut rest).await.unwrap();
+        assert!(rest.len() <= 64);
     }
 }

@@ -15,6 +15,7 @@ mod bench;
 mod ends;
 mod fence;
 mod groups;
+mod handover;
 mod messages;
 mod pairing;
 mod relay;

@@ -76,10 +76,11 @@ pub(crate) async fn serve(hub: Arc<Hub>, socket: WebSocket) {
             .map_err(|_| Error::Timeout)??;
         let registered = hub.register();
         let conn = registered.conn;
-        let ended = Connection::new(frames, &session, conn)
-            .run(&hub, *session, registered)
-            .await;
+        let mut connection = Connection::new(frames, &session, conn);
+        let ended = connection.run(&hub, *session, registered).await;
+        // Noted before the socket goes: a client that sees it gone knows that it was.
         hub.gone(conn);
+        drop(connection);
         ended
     };
     tokio::select! {
@@ -222,7 +223,7 @@ impl Connection {
     }
 
     async fn run(
-        mut self,
+        &mut self,
         hub: &Hub,
         session: Session,
         mut registered: Registered,
@@ -284,7 +285,7 @@ impl Connection {
     }
 
     /// Closes the socket in an orderly way.
-    async fn finish(mut self) -> Result<(), Error> {
+    async fn finish(&mut self) -> Result<(), Error> {
         let closed = timeout(WRITE_TIMEOUT, self.frames.socket.send(Message::Close(None))).await;
         closed.map_err(|_| Error::Timeout)??;
         Ok(())
