@@ -15,7 +15,6 @@ mod memory;
 mod numbers;
 mod orders;
 mod records;
-mod shim;
 mod standing;
 mod watchdog;
 mod witness;
@@ -25,7 +24,7 @@ use std::time::Duration;
 
 use switchboard_bus::{Bus, RpcError};
 use switchboard_keystore::{KeyStore, Namespace};
-use switchboard_ownership::{Bucket, Command, Config, Held, Input};
+use switchboard_ownership::{Bucket, Command, Config, Held, Input, Machine};
 use switchboard_vocab::cluster::{Incarnation, StoreId};
 use switchboard_vocab::{Epoch, SessionRef};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -51,7 +50,6 @@ pub(crate) use standing::Standing;
 
 use driver::{Driver, Parts};
 use memory::Memory;
-use shim::Machine;
 use watchdog::Watchdog;
 use witness::Witness;
 
@@ -91,7 +89,8 @@ pub(crate) struct Entrance {
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) records: Arc<Records>,
     heard: mpsc::Receiver<Event>,
-    first: Vec<switchboard_ownership::Output>,
+    /// What the machine is told first.
+    first: Vec<Input>,
     clock: LeaseClock,
     memory: Memory,
     watchdog: Watchdog,
@@ -117,22 +116,20 @@ impl Entrance {
         let clock = LeaseClock::new(&cluster.rules);
         let now = clock.now();
         let incarnation = Incarnation(Uuid::new_v4().to_string());
-        let (mut machine, mut first) =
-            Machine::new(machine_config(config, &**store), incarnation, held, now);
+        let machine = Machine::new(machine_config(config, &**store), incarnation, held, now);
+        let mut first = Vec::new();
         if replaced {
             tracing::error!("the cluster's records are not those that this node knew");
-            for bucket in [Bucket::Nodes, Bucket::Owners] {
-                first.extend(machine.step(now, Input::RolledBack(bucket)));
-            }
+            first.extend([Bucket::Nodes, Bucket::Owners].map(Input::RolledBack));
         }
         let staged = store.staged().await.map_err(Error::Held)?;
         for copy in staged {
             let name = copy.namespace.session_name();
             if let Some(session) = name.and_then(|name| name.parse::<SessionRef>().ok()) {
-                let staged = Input::Staged(session, Epoch(copy.epoch.0));
-                first.extend(machine.step(now, staged));
+                first.push(Input::Staged(session, Epoch(copy.epoch.0)));
             }
         }
+        first.push(Input::Tick);
         let witness = match &cluster.witness {
             Some(path) => {
                 let witness = Witness::open(path, config.id.clone()).map_err(Error::Witness)?;

@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_ownership::{Bucket, Command, Input, Output, Refused, Rules};
+use switchboard_ownership::{Bucket, Command, Input, Machine, Refused, Rules};
 use switchboard_vocab::cluster::ClusterRecord;
 use switchboard_vocab::directory::SessionRecord;
 use switchboard_vocab::{NodeId, SessionRef};
@@ -36,6 +36,8 @@ pub(crate) const EVENTS_MAX: usize = 1_024;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A session counts as busy this long after a call.
 const BUSY_AFTER_CALL: Duration = Duration::from_secs(5);
+/// Shortest sleep, however late the machine is told the time.
+const SLEEP_MIN: Duration = Duration::from_millis(1);
 /// Longest sleep where the machine wants none shorter.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
 
@@ -124,13 +126,13 @@ impl Driver {
     /// Runs until `stop`, after which nothing here may act any more.
     pub(super) async fn run(
         mut self,
-        first: Vec<Output>,
+        first: Vec<Input>,
         mut events: mpsc::Receiver<Event>,
         stop: CancellationToken,
     ) {
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        self.carry_all(first);
+        self.inputs.extend(first);
         loop {
             self.settle();
             if matches!(&*self.parts.outcome.borrow(), Outcome::Failed(_)) {
@@ -155,21 +157,27 @@ impl Driver {
     /// How long the machine can wait for the next tick.
     fn until_wake(&self) -> Duration {
         let wake = self.parts.standing.next_wake();
-        wake.map_or(SLEEP_MAX, |wake| {
-            wake.saturating_sub(self.parts.clock.now()).min(SLEEP_MAX)
-        })
+        wake.saturating_sub(self.parts.clock.now())
+            .clamp(SLEEP_MIN, SLEEP_MAX)
     }
 
     /// Tells the machine everything that has happened, and does what it wants.
     fn settle(&mut self) {
         while let Some(input) = self.inputs.pop_front() {
-            let now = self.parts.clock.now();
-            let outputs = self
-                .parts
-                .standing
-                .change(|machine| machine.step(now, input));
-            self.carry_all(outputs);
+            if let Err(Refused(why)) = self.step(input) {
+                tracing::error!(why, "the ownership machine refused what happened");
+            }
         }
+    }
+
+    fn step(&mut self, input: Input) -> Result<(), Refused> {
+        let now = self.parts.clock.now();
+        let outputs = self
+            .parts
+            .standing
+            .change(|machine| machine.step(now, input))?;
+        self.carry_all(outputs);
+        Ok(())
     }
 
     fn heard(&mut self, event: Event) {
@@ -208,14 +216,12 @@ impl Driver {
     }
 
     fn order(&mut self, command: Command) -> Result<(), Refused> {
-        let now = self.parts.clock.now();
-        let outputs = self
-            .parts
-            .standing
-            .change(|machine| machine.command(now, command.clone()))?;
-        self.numbers.ordered(&command);
-        self.carry_all(outputs);
-        Ok(())
+        self.numbers.expect(&command);
+        let begun = self.step(Input::Command(command.clone()));
+        if begun.is_err() {
+            self.numbers.unexpect(&command);
+        }
+        begun
     }
 
     /// The bucket went back: what was known of it is void, and so is this node's life.
@@ -381,7 +387,7 @@ impl Driver {
             .standing
             .gate()
             .map_or(Duration::ZERO, |gate| gate.left());
-        let owned = self.parts.standing.look(|machine| machine.owned().len());
+        let owned = self.parts.standing.look(Machine::owned);
         self.numbers.show(left, owned);
     }
 

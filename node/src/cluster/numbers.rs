@@ -17,8 +17,15 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
-    /// An order was begun.
-    pub(super) fn ordered(&mut self, command: &Command) {
+    /// An order was not begun.
+    pub(super) fn unexpect(&mut self, command: &Command) {
+        if let Command::Move { session, .. } = command {
+            self.ordered.remove(session);
+        }
+    }
+
+    /// An order may begin.
+    pub(super) fn expect(&mut self, command: &Command) {
         match command {
             Command::Move { session, .. } => {
                 self.ordered.insert(session.clone());

@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::shim::Machine;
-use switchboard_ownership::{Position, Verdict};
+use switchboard_ownership::{Machine, Position, Verdict};
 use switchboard_vocab::SessionRef;
 use tokio::sync::watch;
 
@@ -56,7 +55,7 @@ impl Standing {
     }
 
     /// When the machine wants to be told the time.
-    pub(super) fn next_wake(&self) -> Option<Position> {
+    pub(super) fn next_wake(&self) -> Position {
         self.look(Machine::next_wake)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use switchboard_ownership::{Input, Output, Position, Record, RecordKey, Verdict, Written};
+use switchboard_ownership::{Bucket, Input, Output, Position, Record, RecordKey, Verdict, Written};
 use switchboard_vocab::cluster::{Incarnation, OwnerPhase};
 use uuid::Uuid;
 
@@ -181,8 +181,8 @@ impl Driver {
         {
             if !gate.extend(until) {
                 // The clock was faster than the news: this life is over, whatever the bus says of it.
-                self.inputs.push_back(Input::Tick);
-                let _ = incarnation;
+                // The machine has no other word for it; it joins again, slower than it would have to.
+                self.rolled_back(Bucket::Nodes);
             }
             return;
         }
