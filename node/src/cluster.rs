@@ -15,6 +15,7 @@ mod memory;
 mod numbers;
 mod orders;
 mod records;
+mod replicated;
 mod standing;
 mod watchdog;
 mod witness;
@@ -46,6 +47,7 @@ pub(crate) use data::{DataSource, LocalData};
 pub(crate) use driver::{EVENTS_MAX, Event, Outcome};
 pub(crate) use gate::{Gate, GatedStore};
 pub use memory::Error as ClusterError;
+pub(crate) use replicated::{ReplicatedData, log_key};
 pub(crate) use standing::Standing;
 
 use driver::{Driver, Parts};

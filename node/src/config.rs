@@ -44,6 +44,10 @@ pub struct ClusterConfig {
     pub key_check: String,
     /// Seals sessions on their way between nodes; the same on every node, derived from the master key.
     pub transfer_key: [u8; 32],
+    /// The cluster's master key, for old copies of stores that an operator restores from, and the log's own key.
+    pub master_key: [u8; 32],
+    /// A folder for copies of such stores; they are removed after use.
+    pub scratch: PathBuf,
     /// How long handing sessions over may take when the node is told to stop.
     pub leave_within: Duration,
     /// Where to write which sessions run, moment by moment; see [`crate::cluster`]. None writes nothing.

@@ -57,6 +57,8 @@ pub(crate) fn cluster() -> ClusterConfig {
         rules: Rules::all(),
         key_check: "a key check".to_owned(),
         transfer_key: [7; 32],
+        scratch: std::env::temp_dir(),
+        master_key: *b"a key for tests of 32 bytes long",
         leave_within: Duration::from_secs(10),
         witness: None,
     }

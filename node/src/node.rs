@@ -1,17 +1,19 @@
 //! A node as a whole: starting its parts in order and stopping them in the opposite one.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use switchboard_bus::{Bus, RpcError};
 use switchboard_keystore::KeyStore;
+use switchboard_replica::{ReplicaError, ReplicaKey, ReplicatedStore};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
 
-use crate::cluster::{self, Cluster, DataSource, Entrance, Equipment, LocalData};
+use crate::cluster::{self, Cluster, DataSource, Entrance, Equipment, LocalData, ReplicatedData};
 use crate::config::NodeConfig;
 use crate::directory::Directory;
 use crate::execute::registry;
@@ -44,6 +46,9 @@ pub enum Error {
     /// Supervision could not be started.
     #[error("start supervision")]
     Supervise(#[source] ractor::SpawnErr),
+    /// The replicated log cannot be opened.
+    #[error("open the replicated log")]
+    Log(#[from] ReplicaError),
     /// It cannot take part in the cluster.
     #[error("take part in the cluster")]
     Cluster(#[from] cluster::Error),
@@ -75,7 +80,9 @@ impl Node {
         let subject = subject.map_err(Error::Name)?;
         let until = Instant::now() + START_MAX;
         let entrance = Entrance::open(&config, &bus, &store, until).await?;
-        let parts = Started::new(entrance, &config, &bus, &store, connect, &ports).await?;
+        let (data, store) = data(&config, &bus, store, &connect, &ports).await?;
+        let data = (data, &store);
+        let parts = Started::new(entrance, &config, &bus, data, connect, &ports).await?;
         match parts.cluster.joined(until).await {
             Ok(true) => {}
             Ok(false) => tracing::warn!("the node has no lease yet; it takes no sessions before"),
@@ -129,14 +136,26 @@ impl Started {
         entrance: Entrance,
         config: &NodeConfig,
         bus: &Bus,
-        store: &Arc<dyn KeyStore>,
+        (data, store): (Arc<dyn DataSource>, &Arc<dyn KeyStore>),
         connect: Arc<dyn Connect>,
         ports: &Ports,
     ) -> Result<Self, Error> {
         let index = Arc::new(Index::default());
         let registry = Arc::new(registry());
         let ownership: Arc<dyn Ownership> = Arc::clone(&entrance.standing) as Arc<dyn Ownership>;
-        let surroundings = surroundings(config, store, connect, &ownership, ports);
+        let surroundings = Surroundings {
+            node: config.id.clone(),
+            store: Arc::clone(store),
+            connect,
+            data: Arc::clone(&data),
+            ownership: Arc::clone(&ownership),
+            limiter: Limiter::new(config.limits.connects_per_second_max),
+            ports: ports.clone(),
+            limits: Arc::new(config.limits.clone()),
+            rules: Arc::new(config.cluster.rules.clone()),
+            loading: Arc::new(Semaphore::new(LOADING_MAX)),
+            cut: CancellationToken::new(),
+        };
         let started = Supervisor::start(surroundings, Arc::clone(&index)).await;
         let supervisor = started.map_err(Error::Supervise)?;
         let (ready, is_ready) = watch::channel(false);
@@ -149,10 +168,6 @@ impl Started {
             events,
             ready,
         };
-        let data: Arc<dyn DataSource> = Arc::new(LocalData {
-            store: Arc::clone(store),
-            media: Arc::clone(&ports.media),
-        });
         let equipment = Equipment {
             supervisor: supervisor.clone(),
             index: Arc::clone(&index),
@@ -204,25 +219,44 @@ impl Started {
     }
 }
 
-fn surroundings(
+/// Where sessions' data comes from, and the store that keeps it: the node's own, with the replicated log around it where
+/// there is one.
+async fn data(
     config: &NodeConfig,
-    store: &Arc<dyn KeyStore>,
-    connect: Arc<dyn Connect>,
-    ownership: &Arc<dyn Ownership>,
+    bus: &Bus,
+    store: Arc<dyn KeyStore>,
+    connect: &Arc<dyn Connect>,
     ports: &Ports,
-) -> Surroundings {
-    Surroundings {
-        node: config.id.clone(),
-        store: Arc::clone(store),
-        connect,
-        ownership: Arc::clone(ownership),
-        limiter: Limiter::new(config.limits.connects_per_second_max),
-        ports: ports.clone(),
-        limits: Arc::new(config.limits.clone()),
-        rules: Arc::new(config.cluster.rules.clone()),
-        loading: Arc::new(Semaphore::new(LOADING_MAX)),
-        cut: CancellationToken::new(),
+) -> Result<(Arc<dyn DataSource>, Arc<dyn KeyStore>), Error> {
+    let cluster = &config.cluster;
+    let media = Arc::clone(&ports.media);
+    if !cluster.replicated {
+        let local = LocalData {
+            store: Arc::clone(&store),
+            media,
+        };
+        return Ok((Arc::new(local), store));
     }
+    let replica = switchboard_replica::Config {
+        rules: cluster.rules.clone(),
+        ..Default::default()
+    };
+    let (log, names) = (Arc::clone(&bus.log), config.names.clone());
+    let key = ReplicaKey::new(cluster::log_key(&cluster.master_key));
+    let log = ReplicatedStore::open(store, log, names, key, replica).await?;
+    let store: Arc<dyn KeyStore> = Arc::clone(&log) as Arc<dyn KeyStore>;
+    let data = ReplicatedData {
+        log,
+        local: LocalData {
+            store: Arc::clone(&store),
+            media,
+        },
+        connect: Arc::clone(connect),
+        master: Zeroizing::new(cluster.master_key),
+        scratch: cluster.scratch.clone(),
+        folders: Mutex::default(),
+    };
+    Ok((Arc::new(data), store))
 }
 
 /// A running node.

@@ -39,6 +39,8 @@ pub(crate) struct Wanted {
     pub(crate) epoch: Epoch,
     /// The gate of the node's life that it is to run under.
     pub(crate) gate: Arc<Gate>,
+    /// No life of it has begun yet since its data was made live.
+    fresh: bool,
     /// Counts what a shard was asked for, so that its farewell to an earlier wish is not taken for one to a later.
     serial: u64,
 }
@@ -49,6 +51,7 @@ impl Wanted {
             record,
             epoch,
             gate,
+            fresh: true,
             serial: 0,
         }
     }

@@ -14,11 +14,13 @@ use switchboard_vocab::{Epoch, SessionRef};
 use crate::ports::MediaPort;
 
 /// Why a session's data is not here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Missing {
     /// It will not come by itself; the text says why and what helps.
+    #[error("its data is lost: {0}")]
     Lost(String),
     /// Not now: what holds it is away.
+    #[error("its data cannot be had now: {0}")]
     NotNow(String),
 }
 
@@ -35,6 +37,15 @@ pub(crate) trait DataSource: Send + Sync + fmt::Debug {
         epoch: Epoch,
         from: DataFrom,
     ) -> Result<(), Missing>;
+
+    /// The session starts again under the same ownership, after a crash or an erasure.
+    ///
+    /// # Errors
+    /// See [`Missing`].
+    async fn renew(&self, session: &SessionRef, epoch: Epoch) -> Result<(), Missing> {
+        let _ = (session, epoch);
+        Ok(())
+    }
 
     /// The session does not run here any more: a commit that still waits for another machine fails now.
     fn let_go(&self, session: &SessionRef) {

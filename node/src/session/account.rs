@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use switchboard_keystore::KeyStore;
+use switchboard_keystore::{Epoch, KeyStore, Namespace};
 use switchboard_vocab::{ErrorCode, OpError};
 use switchboard_whatsapp::{Account, Connector, Error, Fence, Intake, OpenRequest, Signal};
 use tokio::sync::{Mutex, mpsc};
@@ -25,6 +25,18 @@ pub trait Connect: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`Error::Store`] when the session's keys cannot be read.
     async fn open(&self, request: OpenRequest) -> Result<Arc<dyn Account>, Error>;
+
+    /// Takes out of a session restored from old data what must not be used again: Signal sessions and sender keys, whose
+    /// counters may have moved on, and one-time prekeys (design-notes 3.6, lossy restore).
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the rows cannot be changed; [`Error::Other`] where the client does not know how.
+    async fn strip(&self, store: &dyn KeyStore, ns: &Namespace, epoch: Epoch) -> Result<(), Error> {
+        let _ = (store, epoch);
+        Err(Error::Other(format!(
+            "{ns} cannot be restored from old data by this client"
+        )))
+    }
 }
 
 #[async_trait]

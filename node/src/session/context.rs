@@ -24,7 +24,7 @@ use super::account::{AccountSlot, remote};
 use super::actor::Message;
 use super::journal::Journal;
 use super::lifecycle::Input;
-use crate::cluster::Gate;
+use crate::cluster::{DataSource, Gate};
 use crate::limiter::Limiter;
 use crate::placement::Ownership;
 use crate::ports::{Files, HINT_SEQUENCE_MIN, Ports, SessionScope, WebhookBook};
@@ -35,6 +35,7 @@ pub(crate) struct Surroundings {
     pub(crate) node: NodeId,
     pub(crate) store: Arc<dyn KeyStore>,
     pub(crate) connect: Arc<dyn super::account::Connect>,
+    pub(crate) data: Arc<dyn DataSource>,
     pub(crate) ownership: Arc<dyn Ownership>,
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) ports: Ports,

@@ -148,7 +148,12 @@ impl ShardState {
             Phase::Stopping(_, after @ (After::Gone(_) | After::Run(_))) => {
                 *after = After::Run(wanted);
             }
-            Phase::Live(_) | Phase::Waiting | Phase::Parked if same => child.wanted = wanted,
+            Phase::Live(_) | Phase::Waiting | Phase::Parked if same => {
+                child.wanted = Wanted {
+                    fresh: child.wanted.fresh,
+                    ..wanted
+                };
+            }
             Phase::Live(_) | Phase::Waiting | Phase::Parked => {
                 return self.end(myself, &session, After::Run(wanted)).await;
             }
@@ -211,6 +216,7 @@ impl ShardState {
             loaded: child.handle.loaded_sender(),
             tenancy: self.shared.index.tenancy(session),
             begin,
+            again: !std::mem::replace(&mut child.wanted.fresh, false),
             gate: Arc::clone(&child.handle.gate),
             cut: child.cut.clone(),
         };

@@ -40,6 +40,8 @@ pub(crate) struct Arguments {
     /// Only one life of a session at a time; free once the last one has let go of journal and connection.
     pub(crate) tenancy: Arc<Tenancy>,
     pub(crate) begin: Begin,
+    /// Not the first life under this ownership: its data is asked for again.
+    pub(crate) again: bool,
     /// The gate of the node's life under which this one begins; it keeps it to its end.
     pub(crate) gate: Arc<Gate>,
     /// Cut when this life must end at once.
@@ -66,6 +68,7 @@ pub(super) async fn load(
         status,
         tenancy,
         begin,
+        again,
         gate,
         cut,
         ..
@@ -78,6 +81,10 @@ pub(super) async fn load(
     let alone = timeout(LET_GO_MAX, tenancy.lock_owned()).await;
     let tenancy = Arc::new(alone.map_err(|_| "an earlier life of the session has not ended")?);
     let _turn = surroundings.loading.acquire().await?;
+    if again {
+        let renewed = surroundings.data.renew(&scope.session, scope.epoch).await;
+        renewed.map_err(|missing| missing.to_string())?;
+    }
     // The one store that this life gets: nothing is written past its gate.
     let store = GatedStore::new(
         Arc::clone(&surroundings.store),
