@@ -180,6 +180,12 @@ pub enum ReplicaError {
         /// The session.
         namespace: String,
     },
+    /// [`crate::ReplicatedStore::let_go`] came meanwhile, or another taking over of the same session.
+    #[error("take over {namespace}: the session was let go")]
+    LetGo {
+        /// The session.
+        namespace: String,
+    },
     /// The bus; try again.
     #[error("{action} of {namespace}: the log cannot be reached")]
     Bus {

@@ -10,7 +10,23 @@
 //! log alone is either acknowledged by nobody and recovered, or was never there.
 
 mod api;
+mod chain;
+mod clock;
+mod core;
+mod folder;
+mod judge;
+mod lossy;
+mod numbers;
+mod position;
+mod record;
+mod seal;
+mod session;
+mod snapshot;
 mod store;
+mod take_over;
+mod task;
+mod writer;
 
 pub use api::{BoxError, Config, How, LossySource, ReplicaError, ReplicaKey, Strip, TakenOver};
-pub use store::{ReplicatedStore, open_folder};
+pub use folder::{FolderError, OldFolder, open_folder};
+pub use store::ReplicatedStore;

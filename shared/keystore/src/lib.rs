@@ -36,6 +36,7 @@ pub use namespace::{Error as NamespaceError, NAME_BYTES_MAX, Namespace};
 pub use open::{
     Config, EngineKind, Error as OpenError, MovedAside, OnBroken, Opened, open, open_blocking,
 };
+pub use reads::measure;
 pub use seal::{KEY_BYTES, MasterKey, TransferKey};
 pub use store::{
     BATCH_BYTES_MAX, BATCH_OPS_MAX, Durable, Epoch, KEY_BYTES_MAX, KeyStore, Kind, MULTI_GET_MAX,

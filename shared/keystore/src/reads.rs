@@ -18,7 +18,7 @@ use crate::store::{
 ///
 /// # Errors
 /// [`Error::TooLarge`] naming the limit.
-pub(crate) fn measure(ops: &[Op]) -> Result<usize, Error> {
+pub fn measure(ops: &[Op]) -> Result<usize, Error> {
     within("batch operations", ops.len(), BATCH_OPS_MAX)?;
     let mut total = 0_usize;
     for op in ops {
