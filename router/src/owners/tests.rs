@@ -107,6 +107,21 @@ async fn a_record_says_whom_to_ask() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_session_is_told_of_its_record() {
+    let owners = knowing(&[node_record("a")]).await;
+    let mut news = owners.subscribe(&session());
+    for told in 0..2 {
+        news.forget();
+        match told {
+            0 => says(&owners, of_owner(&owner_record("a"), 5)),
+            _ => OwnersFollower(&owners).adopt(Sessions::new()),
+        }
+        let soon = tokio::time::timeout(Duration::from_secs(20), news.next());
+        soon.await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_record_of_another_life_of_the_name_does_not_count() {
     let owners = knowing(&[node_record("a")]).await;
     let mut record = owner_record("b");

@@ -1,6 +1,7 @@
 //! The router's own paths besides the admin API, listeners for one dialect, and how a start can fail.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -263,11 +264,13 @@ async fn a_router_is_ready_only_when_it_knows_the_directory_and_the_bus_works() 
     );
 }
 
-/// Records whose watches end with an error whenever the test says so.
+/// Records whose watches end with an error whenever the test says so, and tell nothing while it holds them.
 #[derive(Debug)]
 struct Torn {
     inner: Arc<dyn Kv>,
-    tear: watch::Receiver<u32>,
+    tear: watch::Receiver<u64>,
+    told: watch::Receiver<bool>,
+    begun: AtomicUsize,
 }
 
 #[async_trait]
@@ -301,6 +304,13 @@ impl Kv for Torn {
 
     async fn watch(&self, bucket: &Bucket, prefix: &KeyPrefix) -> Result<WatchStream, KvError> {
         let inner = self.inner.watch(bucket, prefix).await?;
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        let mut told = self.told.clone();
+        let open = async move {
+            told.wait_for(|told| *told).await.unwrap();
+            inner
+        };
+        let inner = stream::once(open).flatten();
         let mut tear = self.tear.clone();
         tear.mark_unchanged();
         let torn = async move { drop(tear.changed().await) };
@@ -318,24 +328,53 @@ impl Kv for Torn {
 async fn watches_of_nodes_and_owners_that_end_begin_anew() {
     let real = bus().await;
     let (tear, torn) = watch::channel(0);
+    let (tell, told) = watch::channel(true);
     let (_health, healthy) = watch::channel(Health::Connected);
     let kv = Arc::new(Torn {
         inner: Arc::clone(&real.kv),
         tear: torn,
+        told,
+        begun: AtomicUsize::new(0),
     });
-    let torn = Bus::new(Arc::clone(&real.rpc), kv, Arc::clone(&real.log), healthy);
+    let records: Arc<dyn Kv> = Arc::<Torn>::clone(&kv);
+    let torn = Bus::new(
+        Arc::clone(&real.rpc),
+        records,
+        Arc::clone(&real.log),
+        healthy,
+    );
     let world = start(config(), torn).await;
     world.session("a").await;
     world.own("a", "n1", 1).await;
     for epoch in 2..4 {
-        tear.send_modify(|times| *times += 1);
-        // What is known stays known while the watch is away.
-        assert_eq!(world.get("/readyz").send().await.unwrap().status(), 200);
+        let begun = kv.begun.load(Ordering::Relaxed);
+        tell.send_replace(false);
+        tear.send_replace(epoch);
+        let anew = || async { kv.begun.load(Ordering::Relaxed) == begun + 4 };
+        eventually("four watches begin anew", anew).await;
+        // What is known stays known until the new watches have told everything.
+        let shown = world
+            .admin_call(reqwest::Method::GET, "/sessions/a", Value::Null, 200)
+            .await;
+        assert_eq!(
+            (&shown["epoch"], &shown["state"]),
+            (&Value::from(epoch - 1), &Value::from("connected"))
+        );
+        world
+            .sees("all nodes", |view| {
+                view["nodes"].as_array().unwrap().len() as u64 == epoch - 1
+            })
+            .await;
+        tell.send_replace(true);
         let name = format!("n{epoch}");
         world.put_node(&up(&name)).await;
         world.own("a", &name, epoch).await;
+        world.own("a", "n1", epoch).await;
         world
-            .sees("the new node", |view| view["totals"]["owned"] == 1)
+            .sees("the new node", |view| {
+                view["totals"]["owned"] == 1
+                    && view["nodes"].as_array().unwrap().len() as u64 == epoch
+            })
             .await;
     }
 }
