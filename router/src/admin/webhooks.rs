@@ -7,13 +7,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Extensions;
 use serde::{Deserialize, Serialize};
+use switchboard_vocab::DialectName;
+use switchboard_vocab::directory::SessionRecord;
 use switchboard_vocab::webhooks::{
     EventClass, GetWebhooks, HEADERS_MAX, Replace, SUBSCRIPTIONS_MAX, Subscription, URL_LEN_MAX,
 };
-use switchboard_vocab::{DialectName, OpError, SessionRef};
 
 use super::fields::{Fields, Id, Query};
-use super::sessions::{locate, ticket};
+use super::sessions::{ask, locate, ticket};
 use crate::app::App;
 use crate::forward::Ticket;
 use crate::problem::Problem;
@@ -43,7 +44,7 @@ pub(super) async fn list(
     Id(id): Id,
     query: Query,
 ) -> Result<Json<Webhooks>, Problem> {
-    let session = locate(&app, &id, &query)?.session.clone();
+    let session = locate(&app, &id, &query)?;
     let there = there(&app, &session, &ticket(&app, &extensions)).await?;
     Ok(Json(Webhooks {
         webhooks: there.into_iter().map(shown).collect(),
@@ -63,7 +64,7 @@ pub(super) async fn replace(
     let wanted: Vec<Webhook> = fields.need("webhooks")?;
     fields.done()?;
     check(&wanted)?;
-    let session = locate(&app, &id, &query)?.session.clone();
+    let session = locate(&app, &id, &query)?;
     let ticket = ticket(&app, &extensions);
     let there = there(&app, &session, &ticket).await?;
     let mut after = Vec::new();
@@ -79,7 +80,7 @@ pub(super) async fn replace(
             dialect,
             subscriptions,
         };
-        let replaced = app.forward.run(&session, &replace, &ticket).await?;
+        let replaced = ask(&app, &session, &replace, &ticket).await?;
         after.extend(replaced.after.subscriptions);
     }
     Ok(Json(Webhooks {
@@ -89,15 +90,12 @@ pub(super) async fn replace(
 
 async fn there(
     app: &App,
-    session: &SessionRef,
+    session: &SessionRecord,
     ticket: &Ticket,
-) -> Result<Vec<Subscription>, OpError> {
+) -> Result<Vec<Subscription>, Problem> {
     let mut all = Vec::new();
     for dialect in DialectName::ALL {
-        let webhooks = app
-            .forward
-            .run(session, &GetWebhooks { dialect }, ticket)
-            .await?;
+        let webhooks = ask(app, session, &GetWebhooks { dialect }, ticket).await?;
         all.extend(webhooks.subscriptions);
     }
     Ok(all)

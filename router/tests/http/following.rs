@@ -343,6 +343,15 @@ async fn a_parked_session_is_refused_at_once_and_only_the_operator_learns_why() 
         "{body}"
     );
     assert!(!body.to_string().contains("n1"), "{body}");
+    let webhooks = world
+        .admin_call(Method::GET, "/sessions/a/webhooks", Value::Null, 503)
+        .await;
+    assert!(
+        webhooks["detail"]
+            .as_str()
+            .unwrap()
+            .contains("the disk of n1 is lost")
+    );
     let stop = world
         .admin_call(Method::POST, "/sessions/a/stop", Value::Null, 503)
         .await;
