@@ -1,6 +1,6 @@
 //! The command line.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
 use crate::admin::AdminCommand;
@@ -36,11 +36,20 @@ pub(crate) enum Command {
     /// Run router and node in one process; needs no other server
     Up(Flags),
     /// Run a node of a cluster: it runs sessions
-    Node(Flags),
+    Node(NodeCommand),
     /// Run a router of a cluster: it answers HTTP
     Router(Flags),
     /// Operator commands over the admin API
     Admin(AdminCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NodeCommand {
+    #[command(flatten)]
+    pub(crate) flags: Flags,
+    /// Run the node as a child that is started again when it dies, and release its sessions to others at once
+    #[arg(long)]
+    pub(crate) supervised: bool,
 }
 
 /// Sends log lines to standard error.

@@ -18,8 +18,9 @@ pub(crate) use error::ConfigError;
 
 /// The file that is read when it is there and no other is named.
 const FILE_DEFAULT: &str = "switchboard.toml";
-/// Variables of this prefix that are not configuration: the operator commands and the tests read them.
-const NOT_CONFIGURATION: &[&str] = &["url", "log", "nats_server"];
+/// Variables of this prefix that are not configuration: the operator commands and the tests read them, and a parent sets the last for
+/// its child.
+const NOT_CONFIGURATION: &[&str] = &["url", "log", "nats_server", "supervisor"];
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -75,8 +76,11 @@ pub(crate) struct NodeSection {
         skip_serializing_if = "Option::is_none"
     )]
     pub(crate) id: Option<String>,
-    /// Its share of the sessions relative to the others.
+    /// Its share of the sessions relative to the others; zero takes none.
     pub(crate) weight: u32,
+    /// Where a node answers `/metrics`, `/livez` and `/readyz` over HTTP; nowhere when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
 }
 
 /// The bus of the cluster roles.
@@ -98,19 +102,33 @@ pub(crate) struct NatsSection {
 pub(crate) struct ClusterSection {
     /// Keeps two clusters on one NATS apart.
     pub(crate) id: String,
-    /// The members, as `name` or `name:weight`, the same list for every node and router.
-    #[serde(
-        default,
-        deserialize_with = "value::list",
-        skip_serializing_if = "Vec::is_empty"
-    )]
-    pub(crate) nodes: Vec<String>,
     /// How long a node may go unheard before others take its sessions.
     #[serde(
         deserialize_with = "value::duration",
         serialize_with = "value::write_duration"
     )]
     pub(crate) lease: Duration,
+    /// How long a node that is told to stop may hand its sessions to others; what is left then is stopped.
+    #[serde(
+        deserialize_with = "value::duration",
+        serialize_with = "value::write_duration"
+    )]
+    pub(crate) drain_wait: Duration,
+    /// Hand-overs that a drain begins per second; balance begins a quarter of that.
+    pub(crate) moves_per_second: u32,
+    /// Hand-overs under way at once.
+    pub(crate) moves_at_once: u32,
+    /// How long the nodes must have been the same before sessions move for balance; twice the lease when absent.
+    #[serde(
+        default,
+        deserialize_with = "value::optional_duration",
+        serialize_with = "value::write_optional_duration",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) settle: Option<Duration>,
+    /// Diagnosis: a file in which a node notes, moment by moment, which sessions it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) witness: Option<PathBuf>,
 }
 
 /// The node's store.
@@ -119,8 +137,9 @@ pub(crate) struct ClusterSection {
 pub(crate) struct StoreSection {
     /// Which engine.
     pub(crate) engine: StoreEngine,
-    /// Where a commit must be before it counts.
-    pub(crate) durability: Durability,
+    /// Where a commit must be before it counts. When absent: replicated where NATS keeps three copies, else local.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) durability: Option<Durability>,
 }
 
 /// The engines of the key store.
@@ -139,7 +158,7 @@ pub(crate) enum StoreEngine {
 pub(crate) enum Durability {
     /// On this node's disk.
     Local,
-    /// Also in a replicated stream; comes with a later release and is refused until then.
+    /// Also in the replicated log on NATS, from which another node can take the session over.
     Replicated,
 }
 
@@ -214,16 +233,21 @@ impl Default for Config {
             node: NodeSection {
                 id: None,
                 weight: 1,
+                metrics_listen: None,
             },
             nats: NatsSection::default(),
             cluster: ClusterSection {
                 id: "switchboard".to_owned(),
-                nodes: Vec::new(),
                 lease: Duration::from_secs(10),
+                drain_wait: Duration::from_secs(60),
+                moves_per_second: 20,
+                moves_at_once: 8,
+                settle: None,
+                witness: None,
             },
             store: StoreSection {
                 engine: StoreEngine::Sled,
-                durability: Durability::Local,
+                durability: None,
             },
             whatsapp: WhatsappSection {
                 endpoint: None,
@@ -261,9 +285,6 @@ pub(crate) struct Flags {
     /// This node's stable name [default: the host name]
     #[arg(long, value_name = "NAME")]
     node_id: Option<String>,
-    /// The cluster's members as name or name:weight, comma-separated
-    #[arg(long, value_name = "NAMES")]
-    cluster_nodes: Option<String>,
     /// A simulator's WebSocket address instead of the real WhatsApp
     #[arg(long, value_name = "URL")]
     whatsapp_endpoint: Option<String>,
@@ -273,17 +294,12 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
-    fn pairs(&self) -> [(&'static str, &'static str, Option<&String>); 7] {
+    fn pairs(&self) -> [(&'static str, &'static str, Option<&String>); 6] {
         [
             ("listen", "--listen", self.listen.as_ref()),
             ("data_dir", "--data-dir", self.data_dir.as_ref()),
             ("nats.url", "--nats-url", self.nats_url.as_ref()),
             ("node.id", "--node-id", self.node_id.as_ref()),
-            (
-                "cluster.nodes",
-                "--cluster-nodes",
-                self.cluster_nodes.as_ref(),
-            ),
             (
                 "whatsapp.endpoint",
                 "--whatsapp-endpoint",

@@ -9,6 +9,7 @@ mod config;
 mod keys;
 mod run;
 mod supervise;
+mod task;
 
 use std::process::ExitCode;
 

@@ -1,55 +1,68 @@
 //! The roles: what is started, in which order, and how it ends.
 
 mod parts;
+mod probe;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use switchboard_bus::in_process;
+use switchboard_node::NodeHandle;
 use switchboard_node::embedded::BusStorage;
 use switchboard_ownership::Rules;
 use switchboard_router::{Router, RouterHandle};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{self, Config, ConfigError, Flags};
+use crate::config::{self, Config, ConfigError, Durability, Flags};
 use crate::keys::{self, Keys};
+use crate::supervise;
 
-use self::parts::Parts;
+pub(crate) use self::parts::names;
+use self::parts::{Parts, Place};
+use self::probe::Probe;
 
 /// How long calls under way may take to finish when the process is told to stop.
 const CALLS_END_MAX: Duration = Duration::from_secs(15);
-/// How long sessions may take to close when the process is told to stop.
-const SESSIONS_END_MAX: Duration = Duration::from_secs(30);
+/// How long sessions may take to close when the process is told to stop, after those that could be handed over were.
+pub(crate) const SESSIONS_END_MAX: Duration = Duration::from_secs(30);
 
 /// Router and node in one process on the in-process bus.
 pub(crate) fn up(flags: &Flags, rules: Rules) -> Result<()> {
     let mut config = config::load(flags)?;
+    if config.store.durability == Some(Durability::Replicated) {
+        let problem =
+            "replicated needs nats, which up does without: use local, or the roles node and router";
+        return Err(ConfigError::of("store.durability", problem).into());
+    }
     let keys = keys::configured_or_made(&config)?;
     parts::fix_listen(&mut config)?;
     block_on(async {
         let metrics = parts::metrics()?;
-        let store = parts::store(&config, &keys).await?;
-        let storage = BusStorage::new(store.clone()).context("make the bus's rows")?;
-        let bus = in_process::open(
-            std::sync::Arc::new(storage),
-            switchboard_bus::Limits::default(),
-        )
-        .await;
+        let opened = parts::store(&config, &keys).await?;
+        let storage = BusStorage::new(opened.store.clone()).context("make the bus's rows")?;
+        let bus = in_process::open(Arc::new(storage), switchboard_bus::Limits::default()).await;
         let parts = Parts {
             bus: bus.context("open the in-process bus")?,
             metrics,
-            store: Some(store),
+            store: Some(opened.store),
         };
-        let node = parts.node(&config, &keys, rules.clone()).await?;
+        // What is lost with the store of `up` is lost with its directory: there is nothing to be modest about.
+        let place = Place {
+            alone: true,
+            replicated: false,
+            supervisor: None,
+            weight: config.node.weight,
+            rules: rules.clone(),
+        };
+        let node = parts.node(&config, &keys, place).await?;
         let router = start_router(&config, &keys, &parts, rules).await?;
         let failure = tokio::select! {
             told = told_to_stop() => { told?; None }
             why = node.failed() => Some(why),
         };
         stop_router(router).await;
-        if !node.shutdown(SESSIONS_END_MAX).await {
-            tracing::warn!("some sessions did not close in time");
-        }
+        stop_node(node, SESSIONS_END_MAX).await;
         parts.close().await;
         failure.map_or(Ok(()), |why| bail!("the node failed: {why}"))
     })
@@ -57,28 +70,36 @@ pub(crate) fn up(flags: &Flags, rules: Rules) -> Result<()> {
 
 /// A node of a cluster.
 pub(crate) fn node(flags: &Flags, rules: Rules) -> Result<()> {
+    let supervisor = supervise::attach()?;
     let config = config::load(flags)?;
     let keys = keys::configured(&config)?;
-    refuse_stranger(&config)?;
     block_on(async {
         let metrics = parts::metrics()?;
         let name = config.node_id()?;
         let bus = parts::join(&config, "node", &format!("node {name}")).await?;
-        let store = parts::store(&config, &keys).await?;
+        let opened = parts::store(&config, &keys).await?;
+        let place = Place {
+            alone: false,
+            replicated: parts::is_replicated(&config, &bus),
+            supervisor,
+            weight: parts::weight(&config, opened.was_lost, &rules),
+            rules,
+        };
         let parts = Parts {
             bus,
             metrics,
-            store: Some(store),
+            store: Some(opened.store),
         };
-        let node = parts.node(&config, &keys, rules).await?;
+        let probe = Probe::start(&config, &parts).await?;
+        let node = parts.node(&config, &keys, place).await?;
         println!("running node {name}");
         let failure = tokio::select! {
             told = told_to_stop() => { told?; None }
             why = node.failed() => Some(why),
+            why = probe.watch(&node) => Some(why),
         };
-        if !node.shutdown(SESSIONS_END_MAX).await {
-            tracing::warn!("some sessions did not close in time");
-        }
+        stop_node(node, config.cluster.drain_wait + SESSIONS_END_MAX).await;
+        probe.stop().await;
         parts.close().await;
         failure.map_or(Ok(()), |why| bail!("the node failed: {why}"))
     })
@@ -88,11 +109,6 @@ pub(crate) fn node(flags: &Flags, rules: Rules) -> Result<()> {
 pub(crate) fn router(flags: &Flags, rules: Rules) -> Result<()> {
     let mut config = config::load(flags)?;
     let keys = keys::configured(&config)?;
-    if config.cluster.nodes.is_empty() {
-        return Err(
-            ConfigError::of("cluster.nodes", "list the members, as name or name:weight").into(),
-        );
-    }
     parts::fix_listen(&mut config)?;
     block_on(async {
         let metrics = parts::metrics()?;
@@ -109,16 +125,10 @@ pub(crate) fn router(flags: &Flags, rules: Rules) -> Result<()> {
     })
 }
 
-/// A node that its own member list does not know would never get a session, and nobody would notice.
-fn refuse_stranger(config: &Config) -> Result<(), ConfigError> {
-    let id = config.node_id()?;
-    if config.members()?.iter().any(|member| member.id == id) {
-        return Ok(());
+async fn stop_node(node: NodeHandle, limit: Duration) {
+    if !node.shutdown(limit).await {
+        tracing::warn!("some sessions did not close in time");
     }
-    let problem = format!(
-        "node.id is {id}, which is not in the list: add it, the same on every node and router"
-    );
-    Err(ConfigError::of("cluster.nodes", &problem))
 }
 
 async fn start_router(

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use switchboard_vocab::NodeId;
-use switchboard_vocab::placement::{Member, WEIGHT_MAX};
+use switchboard_vocab::placement::WEIGHT_MAX;
 use thiserror::Error;
 
-use super::{Config, Durability};
+use super::Config;
 
 /// Shortest admin key that is not called weak, in characters.
 const ADMIN_KEY_LEN_MIN: usize = 24;
@@ -15,6 +15,14 @@ const ADMIN_KEY_LEN_MIN: usize = 24;
 const LEASE_MIN: Duration = Duration::from_secs(2);
 /// Longest lease.
 const LEASE_MAX: Duration = Duration::from_secs(60);
+/// Longest time that a node may take to hand its sessions over when it stops.
+const DRAIN_WAIT_MAX: Duration = Duration::from_secs(3600);
+/// Longest calm that may be asked for before sessions move for balance.
+const SETTLE_MAX: Duration = Duration::from_secs(3600);
+/// Most hand-overs begun per second that can be asked for.
+const MOVES_PER_SECOND_MAX: u32 = 1000;
+/// Most hand-overs at once that can be asked for; each holds one session's export in memory.
+const MOVES_AT_ONCE_MAX: u32 = 256;
 
 /// A key that cannot be, where it came from, and what would be accepted.
 #[derive(Debug, Error)]
@@ -63,13 +71,7 @@ impl ConfigError {
 impl Config {
     /// Checks what serde cannot.
     pub(super) fn check(self) -> Result<Self, ConfigError> {
-        if self.store.durability == Durability::Replicated {
-            let problem = "replicated is not offered by this release; use local";
-            return Err(ConfigError::of("store.durability", problem));
-        }
-        if !(LEASE_MIN..=LEASE_MAX).contains(&self.cluster.lease) {
-            return Err(ConfigError::of("cluster.lease", "use 2s to 60s"));
-        }
+        self.check_cluster()?;
         if self.whatsapp.endpoint.is_some() != self.whatsapp.server_key.is_some() {
             let problem =
                 "endpoint and server_key belong together: set both, or none for the real whatsapp";
@@ -83,8 +85,42 @@ impl Config {
         }
         self.master_key_bytes()?;
         self.server_key_bytes()?;
-        self.members()?;
+        self.node_id()?;
         Ok(self)
+    }
+
+    fn check_cluster(&self) -> Result<(), ConfigError> {
+        let cluster = &self.cluster;
+        if !(LEASE_MIN..=LEASE_MAX).contains(&cluster.lease) {
+            return Err(ConfigError::of("cluster.lease", "use 2s to 60s"));
+        }
+        if cluster.drain_wait > DRAIN_WAIT_MAX {
+            return Err(ConfigError::of("cluster.drain_wait", "use 0s to 1h"));
+        }
+        if cluster.settle.is_some_and(|settle| settle > SETTLE_MAX) {
+            return Err(ConfigError::of("cluster.settle", "use 0s to 1h"));
+        }
+        let within = |key, value, max| {
+            if (1..=max).contains(&value) {
+                return Ok(());
+            }
+            Err(ConfigError::of(key, &format!("use 1 to {max}")))
+        };
+        within(
+            "cluster.moves_per_second",
+            cluster.moves_per_second,
+            MOVES_PER_SECOND_MAX,
+        )?;
+        within(
+            "cluster.moves_at_once",
+            cluster.moves_at_once,
+            MOVES_AT_ONCE_MAX,
+        )?;
+        if self.node.weight > WEIGHT_MAX {
+            let problem = format!("use 0 to {WEIGHT_MAX}");
+            return Err(ConfigError::of("node.weight", &problem));
+        }
+        Ok(())
     }
 
     /// The master key's bytes.
@@ -115,28 +151,25 @@ impl Config {
             Some(id) => id.clone(),
             None => host_name(),
         };
-        NodeId::parse(&name).map_err(|e| ConfigError::of("node.id", &e.to_string()))
+        NodeId::parse(&name).map_err(|error| {
+            let problem = format!("{error}; use 1 to 64 letters, digits, '-' and '_'");
+            ConfigError::of("node.id", &problem)
+        })
     }
 
-    /// The members of the cluster; this node alone when none are listed.
-    pub(crate) fn members(&self) -> Result<Vec<Member>, ConfigError> {
-        if self.cluster.nodes.is_empty() {
-            return Ok(vec![Member::new(self.node_id()?, self.node.weight)]);
+    /// The servers of the bus; the cluster roles need them.
+    pub(crate) fn nats_url(&self) -> Result<Vec<String>, ConfigError> {
+        if self.nats.url.is_empty() {
+            let problem = "it is required for the node and router roles: nats://host:4222";
+            return Err(ConfigError::of("nats.url", problem));
         }
-        self.cluster.nodes.iter().map(|text| member(text)).collect()
+        Ok(self.nats.url.clone())
     }
-}
 
-fn member(text: &str) -> Result<Member, ConfigError> {
-    let refuse = |problem: String| ConfigError::of("cluster.nodes", &problem);
-    let (name, weight) = text.split_once(':').unwrap_or((text, "1"));
-    let id = NodeId::parse(name).map_err(|e| refuse(e.to_string()))?;
-    let weight: u32 = weight
-        .parse()
-        .ok()
-        .filter(|weight| *weight <= WEIGHT_MAX)
-        .ok_or_else(|| refuse(format!("{text:?}: the weight must be 0 to {WEIGHT_MAX}")))?;
-    Ok(Member::new(id, weight))
+    /// How long the nodes must have been the same before sessions move for balance.
+    pub(crate) fn settle(&self) -> Duration {
+        self.cluster.settle.unwrap_or(self.cluster.lease * 2)
+    }
 }
 
 fn key_bytes(key: &str, text: &str) -> Result<[u8; 32], ConfigError> {

@@ -110,3 +110,77 @@ fn unknown_and_weak_values_are_refused() {
         Ok(())
     });
 }
+
+#[test]
+fn a_node_name_must_fit_a_subject() {
+    Jail::expect_with(|jail| {
+        let long = "n".repeat(65);
+        for name in ["", "node 1", "node.1", "node*", "node>", "n\u{f6}de", &long] {
+            jail.set_env("SWITCHBOARD_NODE__ID", format!("{name:?}"));
+            let error = error_of(&flags(None));
+            assert!(
+                error.contains("node.id") && error.contains("64 letters, digits, '-' and '_'"),
+                "{name:?}: {error}"
+            );
+        }
+        for name in ["a", "Node-1_b", &"n".repeat(64), &"_".repeat(64)] {
+            jail.set_env("SWITCHBOARD_NODE__ID", name);
+            let node = load(&flags(None)).unwrap().node_id().unwrap();
+            // What is accepted here has a subject of its own, escaped or not.
+            let names = switchboard_bus::Names::new("switchboard").unwrap();
+            names.node_peer(node.as_str()).unwrap();
+            switchboard_bus::Key::node(node.as_str()).unwrap();
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn the_cluster_has_defaults_and_bounds() {
+    Jail::expect_with(|jail| {
+        let config = load(&flags(None)).unwrap();
+        assert_eq!(config.settle(), Duration::from_secs(20));
+        assert_eq!(config.cluster.drain_wait, Duration::from_secs(60));
+        assert_eq!(config.store.durability, None);
+        jail.set_env("SWITCHBOARD_CLUSTER__SETTLE", "3s");
+        jail.set_env("SWITCHBOARD_STORE__DURABILITY", "replicated");
+        let config = load(&flags(None)).unwrap();
+        assert_eq!(config.settle(), Duration::from_secs(3));
+        assert_eq!(config.store.durability, Some(Durability::Replicated));
+        let broken = [
+            ("SWITCHBOARD_CLUSTER__LEASE", "61s", "cluster.lease"),
+            (
+                "SWITCHBOARD_CLUSTER__DRAIN_WAIT",
+                "2h",
+                "cluster.drain_wait",
+            ),
+            ("SWITCHBOARD_CLUSTER__SETTLE", "2h", "cluster.settle"),
+            (
+                "SWITCHBOARD_CLUSTER__MOVES_PER_SECOND",
+                "0",
+                "cluster.moves_per_second",
+            ),
+            (
+                "SWITCHBOARD_CLUSTER__MOVES_AT_ONCE",
+                "1000",
+                "cluster.moves_at_once",
+            ),
+            ("SWITCHBOARD_NODE__WEIGHT", "4000000000", "node.weight"),
+            (
+                "SWITCHBOARD_NODE__METRICS_LISTEN",
+                "here",
+                "node.metrics_listen",
+            ),
+            ("SWITCHBOARD_STORE__DURABILITY", "both", "store.durability"),
+            // Membership is what the nodes say of themselves; a list is a mistake that must be seen.
+            ("SWITCHBOARD_CLUSTER__NODES", "a,b", "nodes"),
+        ];
+        for (variable, value, key) in broken {
+            jail.set_env(variable, value);
+            let error = error_of(&flags(None));
+            assert!(error.contains(key), "{variable}={value}: {error}");
+            jail.clear_env();
+        }
+        Ok(())
+    });
+}

@@ -100,11 +100,20 @@ where
 
 /// A duration: `10s`, `1m 30s`, `500ms`, or a whole number of seconds.
 pub(super) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    let text = optional_text(from)?.ok_or_else(|| D::Error::custom("expected a duration"))?;
+    optional_duration(from)?.ok_or_else(|| D::Error::custom("expected a duration"))
+}
+
+/// The same where none is possible.
+pub(super) fn optional_duration<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Duration>, D::Error> {
+    let Some(text) = optional_text(from)? else {
+        return Ok(None);
+    };
     if let Ok(secs) = text.parse() {
-        return Ok(Duration::from_secs(secs));
+        return Ok(Some(Duration::from_secs(secs)));
     }
-    humantime::parse_duration(&text).map_err(|e| {
+    humantime::parse_duration(&text).map(Some).map_err(|e| {
         D::Error::custom(format!(
             "{text:?} is not a duration such as 10s or 500ms: {e}"
         ))
@@ -114,4 +123,16 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D
 /// The opposite of [`duration`].
 pub(super) fn write_duration<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&humantime::format_duration(*value))
+}
+
+/// The opposite of [`optional_duration`].
+#[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
+pub(super) fn write_optional_duration<S: Serializer>(
+    value: &Option<Duration>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => write_duration(value, to),
+        None => to.serialize_none(),
+    }
 }

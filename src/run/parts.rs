@@ -15,11 +15,11 @@ use switchboard_node::egress::Guard;
 use switchboard_node::media::{MediaConfig, MediaStore};
 use switchboard_node::ports::Ports;
 use switchboard_node::{Node, NodeConfig, NodeHandle};
-use switchboard_ownership::{MoveLimits, Rules};
+use switchboard_ownership::{MoveLimits, Rule, Rules};
 use switchboard_router::{AdminKey, Limits, RouterConfig};
 use switchboard_whatsapp::{Config as WhatsappConfig, Connector, Endpoint};
 
-use crate::config::{Config, ConfigError, StoreEngine};
+use crate::config::{Config, ConfigError, Durability, StoreEngine};
 use crate::keys::Keys;
 
 /// Longest wait for a socket to WhatsApp and its handshake.
@@ -28,6 +28,14 @@ const CONNECT_WAIT_MAX: Duration = Duration::from_secs(20);
 const PRE_KEYS: usize = 812;
 /// Chats of a session that keep a receiving worker at once. Source: the measured cost of about 10 KB each.
 const CHAT_LANES_MAX: u64 = 64;
+/// Copies on NATS from which on keys go to the replicated log by themselves: three servers outlive the loss of one.
+const REPLICATED_COPIES: usize = 3;
+/// Balance begins one in so many of the hand-overs that a drain may begin: nobody waits for it.
+const BALANCE_PART: u32 = 4;
+/// How many calms a session that came here by a move stays before it moves for balance again.
+const HOLD_SETTLES: u32 = 10;
+/// How long balance passes over a busy session in favour of idle ones.
+const BUSY_PATIENCE: Duration = Duration::from_secs(30);
 /// This release, for version calls.
 const RELEASE: &str = env!("CARGO_PKG_VERSION");
 
@@ -48,7 +56,7 @@ impl Parts {
         &self,
         config: &Config,
         keys: &Keys,
-        rules: Rules,
+        place: Place,
     ) -> Result<NodeHandle> {
         let store = self.store.clone().context("a node needs a store")?;
         let guard = Guard::new(config.egress.allow.clone());
@@ -73,10 +81,9 @@ impl Parts {
         };
         let node = NodeConfig {
             id: config.node_id()?,
-            members: config.members()?,
             names: names(config)?,
             limits,
-            cluster: cluster(config, keys, rules),
+            cluster: cluster(config, keys, place),
         };
         let ports = Ports {
             media,
@@ -97,29 +104,79 @@ impl Parts {
     }
 }
 
+/// What of a node's place in its cluster is not configuration.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The bus is this process's own.
+    pub(super) alone: bool,
+    /// Keys go to the replicated log too.
+    pub(super) replicated: bool,
+    /// The token of the parent.
+    pub(super) supervisor: Option<String>,
+    /// The share of the sessions, for this run.
+    pub(super) weight: u32,
+    /// The rules in force.
+    pub(super) rules: Rules,
+}
+
 /// The node's place in the cluster.
-fn cluster(config: &Config, keys: &Keys, rules: Rules) -> ClusterConfig {
+fn cluster(config: &Config, keys: &Keys, place: Place) -> ClusterConfig {
+    let settle = config.settle();
     ClusterConfig {
         lease: config.cluster.lease,
-        weight: config.node.weight,
-        replicated: false,
-        alone: config.nats.url.is_empty(),
-        supervisor: None,
+        weight: place.weight,
+        replicated: place.replicated,
+        alone: place.alone,
+        supervisor: place.supervisor,
         release: RELEASE.to_owned(),
         moves: MoveLimits {
-            concurrent_max: 8,
-            per_second_max: 5,
-            drain_per_second_max: 20,
-            settle: Duration::from_secs(60),
-            hold: Duration::from_secs(300),
-            busy_patience: Duration::from_secs(30),
+            concurrent_max: usize::try_from(config.cluster.moves_at_once).unwrap_or(1),
+            per_second_max: (config.cluster.moves_per_second / BALANCE_PART).max(1),
+            drain_per_second_max: config.cluster.moves_per_second,
+            settle,
+            hold: settle * HOLD_SETTLES,
+            busy_patience: BUSY_PATIENCE,
         },
-        rules,
+        rules: place.rules,
         key_check: keys.key_check(),
         transfer_key: keys.transfer(),
-        leave_within: Duration::from_secs(20),
-        witness: None,
+        master_key: keys.master,
+        scratch: config.data_dir.clone(),
+        leave_within: config.cluster.drain_wait,
+        witness: config.cluster.witness.clone(),
     }
+}
+
+/// Whether keys go to the replicated log: as configured, else where NATS keeps enough copies that the log outlives a server.
+pub(super) fn is_replicated(config: &Config, bus: &Bus) -> bool {
+    let copies = bus.copies();
+    let (replicated, why) = match config.store.durability {
+        Some(durability) => (durability == Durability::Replicated, "configured"),
+        None => (
+            copies >= REPLICATED_COPIES,
+            "chosen by the copies that nats keeps",
+        ),
+    };
+    let durability = if replicated { "replicated" } else { "local" };
+    tracing::info!(durability, copies, why, "where keys are kept");
+    if replicated && copies < REPLICATED_COPIES {
+        tracing::warn!(
+            copies,
+            "the replicated log is on one nats server: it outlives this node's disk, not that server's"
+        );
+    }
+    replicated
+}
+
+/// The node's share for this run: none for a node whose store was lost, until somebody has looked at it.
+pub(super) fn weight(config: &Config, was_lost: bool, rules: &Rules) -> u32 {
+    if !was_lost || !rules.has(Rule::ModestAfterLoss) {
+        return config.node.weight;
+    }
+    tracing::error!(
+        "this node takes no sessions in this run (weight 0), because its store was lost; start it again when its disk is well"
+    );
+    0
 }
 
 /// Errors of the node's edge show their inner text here: whoever starts a node is its operator.
@@ -134,8 +191,16 @@ pub(super) fn metrics() -> Result<PrometheusHandle> {
         .context("install the metrics recorder")
 }
 
-/// Opens the node's store. One that does not open was moved aside by the store itself, which is said loudly.
-pub(super) async fn store(config: &Config, keys: &Keys) -> Result<Arc<dyn KeyStore>> {
+/// A store that is open.
+pub(super) struct OpenStore {
+    /// The store.
+    pub(super) store: Arc<dyn KeyStore>,
+    /// The one before it did not open and was moved aside; this one began empty.
+    pub(super) was_lost: bool,
+}
+
+/// Opens the node's store. One that does not open was moved aside by the store itself, which is said loudly and shown as a metric.
+pub(super) async fn store(config: &Config, keys: &Keys) -> Result<OpenStore> {
     let engine = match config.store.engine {
         StoreEngine::Sled => EngineKind::Sled,
         StoreEngine::Redb => EngineKind::Redb,
@@ -149,6 +214,8 @@ pub(super) async fn store(config: &Config, keys: &Keys) -> Result<Arc<dyn KeySto
     let opened = opened
         .await
         .with_context(|| format!("open the store in {}", folder.display()))?;
+    let was_lost = opened.moved_aside.is_some();
+    metrics::gauge!("switchboard_store_moved_aside").set(if was_lost { 1.0 } else { 0.0 });
     if let Some(aside) = &opened.moved_aside {
         tracing::error!(
             path = %aside.path.display(),
@@ -156,17 +223,16 @@ pub(super) async fn store(config: &Config, keys: &Keys) -> Result<Arc<dyn KeySto
             "the store did not open and was moved aside; this node starts empty: restore a backup or pair its sessions again"
         );
     }
-    Ok(opened.store)
+    Ok(OpenStore {
+        store: opened.store,
+        was_lost,
+    })
 }
 
 /// Connects to NATS. Answers come to the role's own inbox, so that NATS can be told to keep one role from reading the
 /// answers to the other; `deploy/nats.conf` does.
 pub(super) async fn join(config: &Config, role: &str, name: &str) -> Result<Bus> {
-    if config.nats.url.is_empty() {
-        let problem = "it is required for the node and router roles: nats://host:4222";
-        return Err(ConfigError::of("nats.url", problem).into());
-    }
-    let mut settings = NatsConfig::new(config.nats.url.clone(), format!("switchboard {name}"));
+    let mut settings = NatsConfig::new(config.nats_url()?, format!("switchboard {name}"));
     settings.inbox = Some(role.to_owned());
     nats::connect(settings).await.context("connect to nats")
 }
@@ -212,7 +278,8 @@ pub(super) fn router_config(
     })
 }
 
-fn names(config: &Config) -> Result<Names, ConfigError> {
+/// The names of this cluster on the bus.
+pub(crate) fn names(config: &Config) -> Result<Names, ConfigError> {
     Names::new(&config.cluster.id).map_err(|e| ConfigError::of("cluster.id", &e.to_string()))
 }
 
