@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -47,7 +48,7 @@ impl Program {
     /// # Errors
     /// When it cannot be started, ends, or is not ready in time; the text has its last lines.
     pub async fn start(name: &str, command: Command, ready_prefix: &'static str) -> Result<Self> {
-        let mut program = Self::spawn(name, command, ready_prefix)?;
+        let mut program = Self::launch(name, command, ready_prefix)?;
         let mut ready = program.ready.clone();
         let waited = tokio::select! {
             found = tokio::time::timeout(PATIENCE, ready.wait_for(Option::is_some)) => found.is_ok_and(|r| r.is_ok()),
@@ -62,7 +63,11 @@ impl Program {
         )
     }
 
-    fn spawn(name: &str, mut command: Command, ready_prefix: &'static str) -> Result<Self> {
+    /// Starts a program without waiting for it: one that should refuse to run, or several that need each other.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn launch(name: &str, mut command: Command, ready_prefix: &'static str) -> Result<Self> {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -152,6 +157,17 @@ impl Program {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         let status = ended
             .with_context(|| format!("{} ignores SIGTERM:\n{}", self.name, self.output()))??;
+        Ok(status.success())
+    }
+
+    /// Waits until the program has ended by itself; returns whether it did so with success.
+    ///
+    /// # Errors
+    /// When it still runs after that time.
+    pub async fn ended(&mut self, limit: Duration) -> Result<bool> {
+        let ended = tokio::time::timeout(limit, self.child.wait()).await;
+        let status =
+            ended.with_context(|| format!("{} still runs:\n{}", self.name, self.output()))??;
         Ok(status.success())
     }
 

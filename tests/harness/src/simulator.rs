@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::process::Command;
 
 use crate::processes::{Program, command};
 use crate::wait;
@@ -54,7 +55,15 @@ impl Simulator {
     pub async fn start(folder: &Path, seed: u64) -> Result<Self> {
         let mut program = command("switchboard-simulator", folder)?;
         program.args(["--listen", "127.0.0.1:0", "--seed", &seed.to_string()]);
-        let program = Program::start("simulator", program, "listening on ").await?;
+        Self::start_as(program).await
+    }
+
+    /// The same with a command of the caller's: on another address, or in another network.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start_as(command: Command) -> Result<Self> {
+        let program = Program::start("simulator", command, "listening on ").await?;
         let url = program.ready_text();
         let http = crate::http::client();
         let info: Info = http
@@ -125,6 +134,19 @@ impl Simulator {
             .as_array()
             .or_else(|| answer.get("messages").and_then(Value::as_array));
         items.cloned().context("the inbox is not a list")
+    }
+
+    /// What the phone of that number has decrypted after the item of that number.
+    ///
+    /// # Errors
+    /// When the simulator does not know the phone.
+    pub async fn inbox_since(&self, number: &str, since: u64) -> Result<Vec<Value>> {
+        let url = format!("{}/admin/phones/{number}/inbox?since={since}", self.url);
+        let answer = expect_ok("read an inbox", self.http.get(url)).await?;
+        answer
+            .as_array()
+            .cloned()
+            .context("the inbox is not a list")
     }
 
     /// Waits until the phone's inbox has an item that fits.

@@ -16,14 +16,26 @@ const LOOK_EVERY: Duration = Duration::from_millis(25);
 /// When the deadline passes.
 pub async fn until<T, R: Debug>(
     what: &str,
+    look: impl AsyncFnMut() -> std::result::Result<T, R>,
+) -> Result<T> {
+    within(PATIENCE, what, look).await
+}
+
+/// The same with another limit, where the limit itself is what is judged.
+///
+/// # Errors
+/// When the limit passes.
+pub async fn within<T, R: Debug>(
+    limit: Duration,
+    what: &str,
     mut look: impl AsyncFnMut() -> std::result::Result<T, R>,
 ) -> Result<T> {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let deadline = tokio::time::Instant::now() + limit;
     loop {
         match look().await {
             Ok(found) => return Ok(found),
             Err(refusal) if tokio::time::Instant::now() >= deadline => {
-                bail!("waited {PATIENCE:?} for {what}; last seen: {refusal:?}")
+                bail!("waited {limit:?} for {what}; last seen: {refusal:?}")
             }
             Err(_) => tokio::time::sleep(LOOK_EVERY).await,
         }
