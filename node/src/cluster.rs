@@ -20,6 +20,9 @@ mod standing;
 mod watchdog;
 mod witness;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -366,6 +369,16 @@ impl Cluster {
             }
         };
         matches!(timeout(limit, leaving).await, Ok(Ok(())))
+    }
+
+    /// Ends everything as the death of the process would: the lease is not given back.
+    #[cfg(test)]
+    pub(crate) async fn crash(mut self) {
+        if let Some(gate) = self.standing.gate() {
+            gate.close();
+        }
+        self.driver.abort();
+        self.helpers.shutdown().await;
     }
 
     /// Ends the driver, and with it the lease as far as this process is concerned.

@@ -300,6 +300,15 @@ impl NodeHandle {
         }
     }
 
+    /// Ends as the death of the process would.
+    #[cfg(test)]
+    pub(crate) async fn crash(self) {
+        self.calls.abort();
+        self.parts.cluster.crash().await;
+        self.parts.supervisor.stop(Duration::ZERO).await;
+        self.parts.directory.abort();
+    }
+
     /// Hands its sessions to other nodes, closes what nobody takes, and leaves the cluster; calls are answered meanwhile. What is
     /// not done after `limit` is cut; `false` says that something was.
     pub async fn shutdown(self, limit: Duration) -> bool {

@@ -257,3 +257,6 @@ impl KeyStore for GatedStore {
         self.store.close().await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use switchboard_ownership::{Bucket, Input, Output, Position, Record, RecordKey, Verdict, Written};
 use switchboard_vocab::cluster::{Incarnation, OwnerPhase};
+use switchboard_vocab::{Epoch, SessionRef};
 use uuid::Uuid;
 
 use super::super::chores::Chore;
@@ -84,19 +85,7 @@ impl Driver {
                 epoch,
                 abort,
             } => {
-                if abort {
-                    // At once, whatever else is being done with it.
-                    self.parts.hands.cut(&session);
-                }
-                let target = self.moving.get(&session).cloned();
-                self.add(
-                    session,
-                    Chore::Stop {
-                        epoch,
-                        abort,
-                        target,
-                    },
-                );
+                self.stop(session, epoch, abort);
             }
             Output::Send {
                 session,
@@ -125,6 +114,20 @@ impl Driver {
             | Output::Left
             | Output::Note(_) => {}
         }
+    }
+
+    fn stop(&mut self, session: SessionRef, epoch: Epoch, abort: bool) {
+        if abort {
+            // At once, whatever else is being done with it.
+            self.parts.hands.cut(&session);
+        }
+        let target = self.moving.get(&session).cloned();
+        let stop = Chore::Stop {
+            epoch,
+            abort,
+            target,
+        };
+        self.add(session, stop);
     }
 
     /// What a write tells of a session before it is done; `true` when it takes the session over from another node.
@@ -198,6 +201,18 @@ impl Driver {
         {
             gate.close();
         }
+        // Every life that began under it ends, whether or not the machine asks for each by name.
+        let ended: Vec<(SessionRef, Epoch)> = self
+            .slots
+            .iter()
+            .filter_map(|(session, slot)| Some((session.clone(), slot.life.as_ref()?)))
+            .filter(|(_, (_, gate))| gate.incarnation() == incarnation)
+            .map(|(session, (epoch, _))| (session, *epoch))
+            .collect();
+        for (session, epoch) in ended {
+            self.stop(session, epoch, true);
+        }
+        self.moving.clear();
         self.numbers.fenced();
         if let Some(witness) = &self.parts.witness {
             witness.fence(incarnation);

@@ -1,0 +1,125 @@
+//! Nodes that leave by plan: drains, orders, the end of a process.
+
+use switchboard_vocab::ErrorCode;
+use switchboard_vocab::cluster::NodeState;
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drained_node_hands_its_sessions_over_and_keeps_nothing_of_them() {
+    let net = Net::new().await;
+    let (a, b) = (
+        net.host("a", LONG_LEASE).await,
+        net.host("b", LONG_LEASE).await,
+    );
+    let first = a.start().await;
+    for name in ["s0", "s1", "s2"] {
+        assert_eq!(net.connect(name).await, id("a"));
+    }
+    let before = net.owner("s0").await.unwrap();
+    let second = b.start().await;
+    assert_eq!(
+        net.order("a", NodeOrder::Drain { on: true }).await,
+        OrderAnswer::Accepted
+    );
+    for name in ["s0", "s1", "s2"] {
+        net.connected_at(name, "b").await;
+    }
+    let after = net.owner("s0").await.unwrap();
+    assert_eq!(after.epoch.0, before.epoch.0 + 1);
+    until("a keeps nothing", || async { !a.holds("s0").await }).await;
+    let ns = Namespace::session("default/s0").unwrap();
+    assert_eq!(
+        a.store.epoch(&ns).await.unwrap().map(|epoch| epoch.0),
+        Some(before.epoch.0),
+        "but the mark that it was there"
+    );
+    assert!(b.holds("s0").await);
+    assert_eq!(net.script.running(), 3);
+    net.check_witnesses(&["a", "b"]);
+    // A drained node takes nothing new.
+    for at in 3..12 {
+        assert_eq!(net.connect(&format!("s{at}")).await, id("b"));
+    }
+    assert!(first.shutdown(WAIT).await && second.shutdown(WAIT).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_leaves_hands_over_first_and_nobody_waits_for_its_lease() {
+    let net = Net::new().await;
+    let (a, b) = (
+        net.host("a", LONG_LEASE).await,
+        net.host("b", LONG_LEASE).await,
+    );
+    let first = a.start().await;
+    net.connect("s").await;
+    let second = b.start().await;
+    assert!(first.shutdown(WAIT).await);
+    assert_eq!(
+        net.node_record("a").await.unwrap().state,
+        NodeState::Left,
+        "whoever starts it again need not wait"
+    );
+    net.connected_at("s", "b").await;
+    assert_eq!(net.script.running(), 1);
+    assert!(second.shutdown(WAIT).await);
+    assert_eq!(net.script.running(), 0);
+    net.check_witnesses(&["a", "b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_node_leaves_at_once_and_finds_its_sessions_again() {
+    let net = Net::new().await;
+    let a = net.host("a", LONG_LEASE).await;
+    let node = a.start().await;
+    net.connect("s").await;
+    let before = net.owner("s").await.unwrap();
+    assert!(node.shutdown(WAIT).await);
+    assert_eq!(net.script.running(), 0);
+    assert!(a.holds("s").await);
+    let node = a.start().await;
+    net.connected_at("s", "a").await;
+    let after = net.owner("s").await.unwrap();
+    assert!(after.epoch > before.epoch && after.incarnation != before.incarnation);
+    assert!(node.shutdown(WAIT).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_moves_one_session_and_senseless_ones_are_refused() {
+    let net = Net::new().await;
+    let (a, b) = (
+        net.host("a", LONG_LEASE).await,
+        net.host("b", LONG_LEASE).await,
+    );
+    let first = a.start().await;
+    net.connect("s").await;
+    net.connect("t").await;
+    let second = b.start().await;
+    let to = |target: &str| NodeOrder::Move {
+        session: session("s"),
+        target: id(target),
+    };
+    until("a knows b", || async {
+        net.order("a", to("b")).await == OrderAnswer::Accepted
+    })
+    .await;
+    net.connected_at("s", "b").await;
+    net.connected_at("t", "a").await;
+    for (node, order) in [("a", to("b")), ("b", to("nobody"))] {
+        let answer = net.order(node, order).await;
+        assert!(
+            matches!(&answer, OrderAnswer::Refused { error } if error.code == ErrorCode::Refused),
+            "{answer:?}"
+        );
+    }
+    let subject = names().node_admin("a").unwrap();
+    let noise = Bytes::from_static(b"{\"order\":\"explode\"}");
+    let reply = net.bus.rpc.request(&subject, noise, WAIT).await.unwrap();
+    let answer: OrderAnswer = serde_json::from_slice(&reply).unwrap();
+    assert!(
+        matches!(&answer, OrderAnswer::Refused { error } if error.code == ErrorCode::InvalidInput),
+        "{answer:?}"
+    );
+    net.check_witnesses(&["a", "b"]);
+    assert!(first.shutdown(WAIT).await && second.shutdown(WAIT).await);
+}
