@@ -295,7 +295,10 @@ impl Driver {
                 self.inputs.push_back(Input::SessionGone(session.clone()));
             }
             Done::Provided(epoch, gate) => {
-                if !pointless && let Some(slot) = self.slots.get_mut(session) {
+                if !pointless
+                    && gate.holds()
+                    && let Some(slot) = self.slots.get_mut(session)
+                {
                     slot.life = Some((epoch, gate));
                     self.start(session);
                 }
