@@ -33,6 +33,9 @@ use tokio::task::JoinHandle;
 const ROUNDS_DEFAULT: u32 = 200;
 const PRE_KEYS: usize = 812;
 const NUMBER: &str = "15550001";
+const PEER: &str = "15550002";
+/// Messages that wait when the next owner connects, in the second half of the rounds.
+const BACKLOG: u32 = 20;
 const SESSION: &str = "default/one";
 
 #[derive(Debug)]
@@ -88,7 +91,17 @@ async fn start(connector: &Connector, store: &Arc<dyn KeyStore>, epoch: u64) -> 
 }
 
 impl Running {
-    async fn until_connected(&mut self, simulator: &Handle) {
+    async fn stop(self) {
+        self.account
+            .shutdown(Duration::from_secs(20))
+            .await
+            .unwrap();
+        assert_eq!(self.task.await.unwrap(), End::Stopped);
+    }
+
+    /// Follows the session until messages can leave, and until what waited is in; gives how long each took.
+    async fn until_connected(&mut self, simulator: &Handle, since: Instant) -> [Duration; 2] {
+        let mut ready = None;
         while let Some(signal) = self.signals.recv().await {
             match signal {
                 Signal::Challenge(Challenge::Qr { text, .. }) => {
@@ -96,7 +109,11 @@ impl Running {
                         .scan_qr(&text, Some(NUMBER), Some("Tester"))
                         .unwrap();
                 }
-                Signal::Connected(_) => return,
+                Signal::Syncing(_) => ready = Some(since.elapsed()),
+                Signal::Connected(_) => {
+                    let connected = since.elapsed();
+                    return [ready.unwrap_or(connected), connected];
+                }
                 _ => {}
             }
         }
@@ -136,10 +153,9 @@ fn namespace() -> Namespace {
 
 fn show(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
-    let at =
-        |part: usize| times[(times.len() * part / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
+    let at = |part: usize| times[(times.len() * part / 100).saturating_sub(1)].as_secs_f64() * 1e3;
     println!(
-        "{what:<28} {:>8.1} {:>8.1} {:>8.1}",
+        "{what:<34} {:>8.1} {:>8.1} {:>8.1}",
         at(50),
         at(99),
         at(100)
@@ -176,54 +192,57 @@ async fn main() {
 
     let begun = Instant::now();
     let mut session = start(&connector, &stores[0], 1).await;
-    session.until_connected(&simulator).await;
-    println!("paired and connected in {:?}", begun.elapsed());
-    session
-        .account
-        .shutdown(Duration::from_secs(20))
-        .await
-        .unwrap();
-    session.task.await.unwrap();
+    let [_, paired] = session.until_connected(&simulator, begun).await;
+    println!("paired and connected in {paired:?}");
+    session.stop().await;
     println!("fresh: {:?}", stores[0].verify(&namespace()).await.unwrap());
+    simulator.add_phone(PEER, "Peer").unwrap();
 
-    let [
-        mut closing,
-        mut exporting,
-        mut importing,
-        mut connecting,
-        mut without,
-    ] = [const { Vec::new() }; 5];
     let mut session = start(&connector, &stores[0], 2).await;
-    session.until_connected(&simulator).await;
-    for round in 0..rounds {
-        let (from, to) = if round % 2 == 0 { (0, 1) } else { (1, 0) };
-        let epoch = u64::from(round) + 3;
-        let begun = Instant::now();
-        session
-            .account
-            .shutdown(Duration::from_secs(20))
-            .await
-            .unwrap();
-        closing.push(begun.elapsed());
-        assert_eq!(session.task.await.unwrap(), End::Stopped);
-        let (exported, imported) = copy(&*stores[from], &*stores[to], epoch).await;
-        exporting.push(exported);
-        importing.push(imported);
-        let connected = Instant::now();
-        session = start(&connector, &stores[to], epoch).await;
-        session.until_connected(&simulator).await;
-        connecting.push(connected.elapsed());
-        without.push(begun.elapsed());
+    session.until_connected(&simulator, Instant::now()).await;
+    let mut epoch = 2;
+    for backlog in [0, BACKLOG] {
+        let mut times = [const { Vec::new() }; 6];
+        for _ in 0..rounds / 2 {
+            let (from, to) = if epoch % 2 == 0 { (0, 1) } else { (1, 0) };
+            epoch += 1;
+            let begun = Instant::now();
+            session.stop().await;
+            let closed = begun.elapsed();
+            for _ in 0..backlog {
+                simulator.phone_text(PEER, NUMBER, "waiting").unwrap();
+            }
+            let (exported, imported) = copy(&*stores[from], &*stores[to], epoch).await;
+            let opened = Instant::now();
+            session = start(&connector, &stores[to], epoch).await;
+            let [ready, connected] = session.until_connected(&simulator, opened).await;
+            let all = closed + exported + imported + ready;
+            for (times, time) in times
+                .iter_mut()
+                .zip([closed, exported, imported, ready, connected, all])
+            {
+                times.push(time);
+            }
+        }
+        println!(
+            "\n{:<34} {:>8} {:>8} {:>8}",
+            format!("{backlog} messages wait; ms"),
+            "p50",
+            "p99",
+            "max"
+        );
+        let names = [
+            "shutdown",
+            "export",
+            "import and promote",
+            "open until ready to send",
+            "open until all is in (Connected)",
+            "shutdown to ready, all steps",
+        ];
+        for (name, times) in names.into_iter().zip(times) {
+            show(name, times);
+        }
     }
-    println!(
-        "{:<28} {:>8} {:>8} {:>8}",
-        "milliseconds", "p50", "p99", "max"
-    );
-    show("shutdown", closing);
-    show("export", exporting);
-    show("import and promote", importing);
-    show("open to Connected", connecting);
-    show("all, one after another", without);
     let journal = simulator.journal();
     let device = journal.device(&format!("{NUMBER}:1")).unwrap();
     println!(
