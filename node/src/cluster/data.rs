@@ -117,14 +117,9 @@ impl LocalData {
         }
     }
 
-    async fn give_up(
-        &self,
-        session: &SessionRef,
-        ns: &Namespace,
-        epoch: Epoch,
-    ) -> Result<(), Missing> {
-        let remains = Remains::Tombstone(StoreEpoch(epoch.0));
-        let dropped = self.store.drop_namespace(ns, remains).await;
+    async fn give_up(&self, session: &SessionRef, ns: &Namespace) -> Result<(), Missing> {
+        // Not even a mark: a replicated log goes with it, and the new life's first commit brings the epoch back.
+        let dropped = self.store.drop_namespace(ns, Remains::Nothing).await;
         dropped.map_err(|e| missing(&e))?;
         let erased = self.media.erase(session).await;
         erased.map_err(|e| Missing::NotNow(e.internal.unwrap_or(e.public)))
@@ -147,7 +142,7 @@ impl DataSource for LocalData {
                 self.store.epoch(&ns).await.map(drop).map_err(|e| missing(&e))
             }
             DataFrom::Staged => self.promote(&ns, epoch).await,
-            DataFrom::Nothing => self.give_up(session, &ns, epoch).await,
+            DataFrom::Nothing => self.give_up(session, &ns).await,
             DataFrom::Log | DataFrom::LossyLog => Err(Missing::Lost(
                 "its keys would be in the replicated log, which this node does not keep: set store.durability to replicated".to_owned(),
             )),

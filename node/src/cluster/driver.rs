@@ -183,10 +183,10 @@ impl Driver {
     fn heard(&mut self, event: Event) {
         match event {
             Event::Exists(record) => {
-                self.add(record.session.clone(), Chore::Exists(record));
+                self.add(&record.session.clone(), Chore::Exists(record));
             }
             Event::Deleted(record) => {
-                self.add(record.session.clone(), Chore::Erase(record));
+                self.add(&record.session.clone(), Chore::Erase(record));
             }
             Event::Lost(record) => self.lost(&record),
             Event::Followed(bucket, revision, input) => {
@@ -210,16 +210,16 @@ impl Driver {
             Event::Order(command, answer) => {
                 self.settle();
                 // Whoever asked may have given up.
-                let _ = answer.send(self.order(command));
+                let _ = answer.send(self.order(&command));
             }
         }
     }
 
-    fn order(&mut self, command: Command) -> Result<(), Refused> {
-        self.numbers.expect(&command);
+    fn order(&mut self, command: &Command) -> Result<(), Refused> {
+        self.numbers.expect(command);
         let begun = self.step(Input::Command(command.clone()));
         if begun.is_err() {
-            self.numbers.unexpect(&command);
+            self.numbers.unexpect(command);
         }
         begun
     }
@@ -234,18 +234,18 @@ impl Driver {
     fn lost(&mut self, record: &SessionRecord) {
         if let Some(slot) = self.slots.get_mut(&record.session) {
             slot.suspended = true;
-            self.add(record.session.clone(), Chore::Suspend);
+            self.add(&record.session.clone(), Chore::Suspend);
         }
     }
 
-    fn add(&mut self, session: SessionRef, chore: Chore) {
+    fn add(&mut self, session: &SessionRef, chore: Chore) {
         let slot = self.slots.entry(session.clone()).or_default();
         if !slot.add(chore) {
             self.fail(format!(
                 "too many things are to be done with session {session}"
             ));
         }
-        self.pump(&session);
+        self.pump(session);
     }
 
     fn pump(&mut self, session: &SessionRef) {
@@ -309,7 +309,7 @@ impl Driver {
                     epoch,
                     reason,
                 };
-                if let Err(Refused(why)) = self.order(command) {
+                if let Err(Refused(why)) = self.order(&command) {
                     tracing::warn!(%session, why, "a session without data was not parked");
                 }
             }

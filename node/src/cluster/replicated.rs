@@ -53,10 +53,19 @@ fn failed(error: &ReplicaError) -> Missing {
             Missing::Lost(_) => Missing::Lost(spoken(error)),
             Missing::NotNow(_) => Missing::NotNow(spoken(error)),
         },
-        // The log has room again when something of it went.
-        ReplicaError::Full { .. } => Missing::NotNow(spoken(error)),
-        error if error.passes() => Missing::NotNow(spoken(error)),
-        error => Missing::Lost(spoken(error)),
+        // The log has room again when something of it went. Whoever let go wants it no more; asking again finds out.
+        ReplicaError::Full { .. }
+        | ReplicaError::LetGo { .. }
+        | ReplicaError::Bus { .. }
+        | ReplicaError::Busy { .. } => Missing::NotNow(spoken(error)),
+        ReplicaError::NotASession(_)
+        | ReplicaError::Superseded { .. }
+        | ReplicaError::Behind { .. }
+        | ReplicaError::Diverged { .. }
+        | ReplicaError::Damaged { .. }
+        | ReplicaError::Nothing { .. }
+        | ReplicaError::Strip { .. }
+        | ReplicaError::Internal { .. } => Missing::Lost(spoken(error)),
     }
 }
 
@@ -99,7 +108,7 @@ impl ReplicatedData {
         taken.map(drop).map_err(|error| failed(&error))
     }
 
-    async fn from_folder(
+    async fn restore_folder(
         &self,
         session: &SessionRef,
         ns: &Namespace,
@@ -176,7 +185,7 @@ impl DataSource for ReplicatedData {
                 self.take_over(&ns, epoch).await.map(drop)
             }
             DataFrom::LossyLog => self.lossy(&ns, epoch, &LossySource::Log).await,
-            DataFrom::LossyFolder => self.from_folder(session, &ns, epoch).await,
+            DataFrom::LossyFolder => self.restore_folder(session, &ns, epoch).await,
             DataFrom::Nothing => {
                 self.local.provide(session, epoch, from).await?;
                 self.log

@@ -63,12 +63,15 @@ impl Standing {
 impl Ownership for Standing {
     fn owner(&self, session: &SessionRef) -> Verdict {
         let verdict = self.look(|machine| machine.verdict(session));
-        match verdict {
+        match &verdict {
             // The machine is told the time now and then; the gate looks at the clock.
             Verdict::Owned { epoch } if !self.gate().is_some_and(|gate| gate.holds()) => {
-                Verdict::NotOwned { epoch, hint: None }
+                Verdict::NotOwned {
+                    epoch: *epoch,
+                    hint: None,
+                }
             }
-            verdict => verdict,
+            Verdict::Owned { .. } | Verdict::NotOwned { .. } => verdict,
         }
     }
 

@@ -293,12 +293,11 @@ impl ShardState {
                 let Some(child) = self.children.get_mut(&session) else {
                     return Ok(());
                 };
-                let forget = removal.forget;
                 child.phase = Phase::Erasing(removal);
                 let (shared, handle) = (self.shared.clone(), Arc::clone(&child.handle));
                 let shard = myself.clone();
                 self.tasks.spawn(async move {
-                    let result = remove_data(&shared, &handle, forget).await;
+                    let result = remove_data(&shared, &handle).await;
                     // A shard that has stopped wants to hear nothing more.
                     let _ = shard.send_message(ShardMessage::Erased(session, result));
                 });

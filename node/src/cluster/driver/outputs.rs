@@ -78,14 +78,14 @@ impl Driver {
                     tracing::error!(%session, "a session was to run without a lease");
                     return;
                 };
-                self.add(session, Chore::Provide { epoch, from, gate });
+                self.add(&session, Chore::Provide { epoch, from, gate });
             }
             Output::Stop {
                 session,
                 epoch,
                 abort,
             } => {
-                self.stop(session, epoch, abort);
+                self.stop(&session, epoch, abort);
             }
             Output::Send {
                 session,
@@ -93,7 +93,7 @@ impl Driver {
                 next,
                 target,
             } => self.add(
-                session,
+                &session,
                 Chore::Send {
                     epoch,
                     next,
@@ -102,9 +102,9 @@ impl Driver {
             ),
             Output::Forget { session, epoch } => {
                 self.numbers.handed_over(&session);
-                self.add(session, Chore::Forget(epoch));
+                self.add(&session, Chore::Forget(epoch));
             }
-            Output::DiscardStaged(session) => self.add(session, Chore::Discard),
+            Output::DiscardStaged(session) => self.add(&session, Chore::Discard),
             Output::Write { .. }
             | Output::Read { .. }
             | Output::OpenUntil(..)
@@ -116,12 +116,12 @@ impl Driver {
         }
     }
 
-    fn stop(&mut self, session: SessionRef, epoch: Epoch, abort: bool) {
+    fn stop(&mut self, session: &SessionRef, epoch: Epoch, abort: bool) {
         if abort {
             // At once, whatever else is being done with it.
-            self.parts.hands.cut(&session);
+            self.parts.hands.cut(session);
         }
-        let target = self.moving.get(&session).cloned();
+        let target = self.moving.get(session).cloned();
         let stop = Chore::Stop {
             epoch,
             abort,
@@ -210,7 +210,7 @@ impl Driver {
             .map(|(session, (epoch, _))| (session, *epoch))
             .collect();
         for (session, epoch) in ended {
-            self.stop(session, epoch, true);
+            self.stop(&session, epoch, true);
         }
         self.moving.clear();
         self.numbers.fenced();

@@ -81,18 +81,7 @@ pub(super) async fn load(
     let alone = timeout(LET_GO_MAX, tenancy.lock_owned()).await;
     let tenancy = Arc::new(alone.map_err(|_| "an earlier life of the session has not ended")?);
     let _turn = surroundings.loading.acquire().await?;
-    if again {
-        let renewed = surroundings.data.renew(&scope.session, scope.epoch).await;
-        renewed.map_err(|missing| missing.to_string())?;
-    }
-    // The one store that this life gets: nothing is written past its gate.
-    let store = GatedStore::new(
-        Arc::clone(&surroundings.store),
-        Arc::clone(&gate),
-        &surroundings.rules,
-    );
-    let store: Arc<dyn KeyStore> = Arc::new(store);
-    erase_earlier(&scope, &surroundings, &*store).await?;
+    let store = own_store(&scope, &surroundings, &gate, again).await?;
     let limits = journal::Limits {
         messages_max: surroundings.limits.messages_per_session_max,
         events_max: surroundings.limits.events_per_session_max,
@@ -141,6 +130,28 @@ pub(super) async fn load(
         closing: None,
     };
     Ok((live, begin))
+}
+
+/// The one store that this life gets, with the session's rows in it: nothing is written past its gate.
+async fn own_store(
+    scope: &SessionScope,
+    surroundings: &Surroundings,
+    gate: &Arc<Gate>,
+    again: bool,
+) -> Result<Arc<dyn KeyStore>, ActorProcessingErr> {
+    let renew = async || {
+        let renewed = surroundings.data.renew(&scope.session, scope.epoch).await;
+        renewed.map_err(|missing| missing.to_string())
+    };
+    if again {
+        renew().await?;
+    }
+    let store = Arc::clone(&surroundings.store);
+    let store = GatedStore::new(store, Arc::clone(gate), &surroundings.rules);
+    if erase_earlier(scope, surroundings, &store).await? {
+        renew().await?;
+    }
+    Ok(Arc::new(store))
 }
 
 fn assemble(
@@ -195,20 +206,21 @@ async fn start_delivery(session: &Arc<Session>, hints: Hints) -> Result<(), OpEr
         .await
 }
 
-/// Rows and files of an earlier session of the same name must never become this one's.
+/// Rows and files of an earlier session of the same name must never become this one's; `true` when there were any.
 async fn erase_earlier(
     scope: &SessionScope,
     surroundings: &Surroundings,
     store: &dyn KeyStore,
-) -> Result<(), ActorProcessingErr> {
+) -> Result<bool, ActorProcessingErr> {
     let namespace = journal::namespace(scope)?;
     let found = journal::uuid_in(store, &namespace).await?;
-    if found.is_some_and(|uuid| uuid != *scope.uuid) {
+    let is_earlier = found.is_some_and(|uuid| uuid != *scope.uuid);
+    if is_earlier {
         tracing::warn!(session = %scope.session, "an earlier session of this name left data, which is removed");
         let remains = switchboard_keystore::Remains::Nothing;
         store.drop_namespace(&namespace, remains).await?;
         let erased = surroundings.ports.media.erase(&scope.session).await;
         erased.map_err(|e| format!("erase files: {}", e.internal.unwrap_or(e.public)))?;
     }
-    Ok(())
+    Ok(is_earlier)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ractor::ActorId;
-use switchboard_keystore::{Epoch, Remains};
+use switchboard_keystore::Remains;
 use switchboard_vocab::OpError;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
@@ -83,24 +83,18 @@ pub(super) fn restart_delay(policy: &RestartPolicy, crashes: u32) -> Duration {
 }
 
 /// Removes everything the node holds of a session, once its last life has let go of it.
-pub(super) async fn remove_data(
-    shared: &Shared,
-    handle: &Handle,
-    forget: bool,
-) -> Result<(), OpError> {
+pub(super) async fn remove_data(shared: &Shared, handle: &Handle) -> Result<(), OpError> {
     let tenancy = shared.index.tenancy(&handle.scope.session);
     let _alone = timeout(LET_GO_MAX, tenancy.lock())
         .await
         .map_err(|_| OpError::internal("the session did not let go of its rows"))?;
     let surroundings = &shared.surroundings;
     let namespace = journal::namespace(&handle.scope)?;
-    // A session that goes on existing must not start again below what it had (design rule R-17).
-    let remains = if forget {
-        Remains::Nothing
-    } else {
-        Remains::Tombstone(Epoch(handle.scope.epoch.0))
-    };
-    let dropped = surroundings.store.drop_namespace(&namespace, remains).await;
+    // Nothing, so that a replicated log goes too; the next life's first commit brings the epoch back.
+    let dropped = surroundings
+        .store
+        .drop_namespace(&namespace, Remains::Nothing)
+        .await;
     dropped.map_err(|e| OpError::internal(format!("drop {namespace}: {e}")))?;
     surroundings.ports.media.erase(&handle.scope.session).await
 }
