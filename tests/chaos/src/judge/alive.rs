@@ -1,0 +1,42 @@
+//! Whether every session works again: connected, by the admin API, and able to send.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use futures::StreamExt;
+use switchboard_harness::wait;
+
+use crate::traffic::customer_sends;
+use crate::world::{Line, Scene};
+
+/// Sessions asked at once.
+const AT_ONCE: usize = 8;
+
+/// Waits until every session is connected and takes a send, at most that long; what is wrong then.
+pub async fn complaints(scene: &Scene, name: &str, limit: Duration) -> Vec<String> {
+    let lines = scene.office.lines();
+    let work = futures::stream::iter(&lines).map(|line| one(scene, line, name, limit));
+    let results: Vec<_> = work.buffer_unordered(AT_ONCE).collect().await;
+    let wrong = results.into_iter().filter_map(Result::err);
+    wrong.map(|error| format!("{error:#}")).collect()
+}
+
+async fn one(scene: &Scene, line: &Line, name: &str, limit: Duration) -> Result<()> {
+    let id = &line.session;
+    let mut tries = 0_usize;
+    wait::within(limit, &format!("{id} to work again"), async || {
+        let answer = scene.office.admin_get(&format!("sessions/{id}")).await;
+        let answer = answer.map_err(|e| format!("{e:#}"))?;
+        let state = scene.office.state_in(&answer);
+        if state != "connected" {
+            return Err(state);
+        }
+        tries += 1;
+        if customer_sends(scene, line, &format!("out {name} alive {id} {tries}")).await {
+            Ok(())
+        } else {
+            Err("connected, but refused a send".to_owned())
+        }
+    })
+    .await
+}
