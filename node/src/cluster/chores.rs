@@ -38,8 +38,8 @@ const WAITING_MAX: usize = 64;
 const AGAIN_MIN: Duration = Duration::from_millis(250);
 /// Longest such wait.
 const AGAIN_MAX: Duration = Duration::from_secs(15);
-/// Longest copy of a session's files before it stops; what is missing then is copied by nobody and the move is given up.
-const PREPARE_MAX: Duration = Duration::from_secs(120);
+/// Longest copy of a session's files while it still runs. What is missing then goes with the session as far as it is little.
+const PREPARE_MAX: Duration = Duration::from_secs(30);
 /// Longest hand-over of a stopped session.
 const SEND_MAX: Duration = Duration::from_secs(60);
 /// Tries to remove what belongs to another node now.
@@ -61,12 +61,7 @@ pub(super) enum Chore {
         gate: Arc<Gate>,
     },
     /// Stop it.
-    Stop {
-        epoch: Epoch,
-        abort: bool,
-        /// Whom it goes to afterwards.
-        target: Option<NodeId>,
-    },
+    Stop { epoch: Epoch, abort: bool },
     /// Hand it over.
     Send {
         epoch: Epoch,
@@ -126,6 +121,23 @@ impl Hands {
     pub(super) fn run(&self, record: Arc<SessionRecord>, epoch: Epoch, gate: Arc<Gate>) {
         let wanted = Wanted::new(record, epoch, gate);
         self.supervisor.tell(Command::Run(wanted));
+    }
+
+    /// Copies a session's files to the node it is to move to, while it still runs. `false` when that node refuses, so that the
+    /// move need not begin.
+    pub(super) async fn prepare(&self, session: &SessionRef, target: &NodeId) -> bool {
+        let deadline = Instant::now() + PREPARE_MAX;
+        match self.transfer.prepare(session, target, deadline).await {
+            Ok(()) => true,
+            Err(TransferFailure::TimedOut) => {
+                tracing::warn!(%session, %target, "a session moves although not all of its files were copied before");
+                true
+            }
+            Err(TransferFailure::Refused(why)) => {
+                tracing::warn!(%session, %target, why, "a session does not move: its target refuses");
+                false
+            }
+        }
     }
 
     /// Drops a session's sockets at once; its end is waited for elsewhere.
@@ -210,14 +222,7 @@ pub(super) async fn work(
         Chore::Provide { epoch, from, gate } => {
             provide(&hands, &session, epoch, from, gate, &hurry).await
         }
-        Chore::Stop {
-            epoch,
-            abort,
-            target,
-        } => {
-            if let Some(target) = target.filter(|_| !abort) {
-                prepare(&hands, &session, &target, &hurry).await;
-            }
+        Chore::Stop { epoch, abort } => {
             hands.supervisor.halt(&hands.index, &session, abort).await;
             hands.data.let_go(&session);
             Done::Stopped(epoch)
@@ -279,18 +284,6 @@ async fn provide(
             () = gate.shut().cancelled() => return Done::Quietly,
         }
         wait = (wait * 2).min(AGAIN_MAX);
-    }
-}
-
-/// Copies files while the session still runs. Without all of them the hand-over itself fails, and the session stays.
-async fn prepare(hands: &Hands, session: &SessionRef, target: &NodeId, hurry: &CancellationToken) {
-    let deadline = Instant::now() + PREPARE_MAX;
-    let prepared = tokio::select! {
-        prepared = hands.transfer.prepare(session, target, deadline) => prepared,
-        () = hurry.cancelled() => return,
-    };
-    if let Err(failure) = prepared {
-        tracing::warn!(%session, %target, ?failure, "a session's files were not copied before its move");
     }
 }
 

@@ -102,8 +102,6 @@ pub(super) struct Driver {
     parts: Parts,
     slots: HashMap<SessionRef, Slot>,
     busy: HashSet<SessionRef>,
-    /// Sessions that are being handed over, and to whom.
-    moving: HashMap<SessionRef, NodeId>,
     numbers: Numbers,
     work: JoinSet<Finished>,
     /// What has happened and the machine does not know yet.
@@ -116,7 +114,6 @@ impl Driver {
             parts,
             slots: HashMap::new(),
             busy: HashSet::new(),
-            moving: HashMap::new(),
             numbers: Numbers::default(),
             work: JoinSet::new(),
             inputs: VecDeque::new(),
@@ -325,7 +322,6 @@ impl Driver {
                     .push_back(Input::Stopped(session.clone(), epoch));
             }
             Done::Sent(epoch, result) => {
-                self.moving.remove(session);
                 self.numbers.sent(session, &result);
                 self.inputs
                     .push_back(Input::Sent(session.clone(), epoch, result));

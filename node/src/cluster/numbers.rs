@@ -53,6 +53,11 @@ impl Numbers {
         self.moves.insert(session.clone(), (Instant::now(), reason));
     }
 
+    /// A move did not begin, or was overtaken.
+    pub(super) fn not_begun(&mut self, session: &SessionRef) {
+        self.ended(session, "not_begun");
+    }
+
     /// The hand-over itself has ended; only a failure ends the move with it.
     pub(super) fn sent(&mut self, session: &SessionRef, result: &Result<(), TransferFailure>) {
         let outcome = match result {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use switchboard_bus::{Bus, Names};
 use switchboard_ownership::{Input, OpId, Record, RecordKey, Revision, Written};
-use switchboard_vocab::NodeId;
+use switchboard_vocab::cluster::OwnerPhase;
+use switchboard_vocab::{NodeId, SessionRef};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
@@ -23,6 +24,47 @@ pub(in crate::cluster) struct Writer {
     turns: Arc<Semaphore>,
     node_limit: Duration,
     owner_limit: Duration,
+}
+
+/// A write to try.
+pub(super) struct Attempt {
+    pub(super) op: OpId,
+    pub(super) key: RecordKey,
+    pub(super) record: Option<Record>,
+    pub(super) expected: Revision,
+    /// The highest revision of the bucket that is known.
+    pub(super) floor: Revision,
+    /// It takes a session over from another node.
+    pub(super) takes: bool,
+}
+
+impl Attempt {
+    /// The session that it begins to hand over, and to whom.
+    pub(super) fn begins_move(&self) -> Option<(SessionRef, NodeId)> {
+        let Some(Record::Owner(record)) = &self.record else {
+            return None;
+        };
+        match &record.phase {
+            OwnerPhase::Moving { target } => Some((record.session.clone(), target.clone())),
+            OwnerPhase::Owned | OwnerPhase::Parked { .. } => None,
+        }
+    }
+
+    /// The result where there was no point in trying.
+    pub(super) fn not_tried(self) -> Sent {
+        self.with(Written::No, Duration::ZERO)
+    }
+
+    fn with(self, result: Written, took: Duration) -> Sent {
+        Sent {
+            op: self.op,
+            key: self.key,
+            floor: self.floor,
+            takes: self.takes,
+            result,
+            took,
+        }
+    }
 }
 
 /// A write and its result.
@@ -63,34 +105,19 @@ impl Writer {
     }
 
     /// A compare-and-set.
-    pub(super) async fn write(
-        self,
-        op: OpId,
-        key: RecordKey,
-        record: Option<Record>,
-        expected: Revision,
-        floor: Revision,
-        takes: bool,
-    ) -> Sent {
+    pub(super) async fn write(self, attempt: Attempt) -> Sent {
         // Closed never: the writer has it.
-        let _turn = match key {
+        let _turn = match attempt.key {
             RecordKey::Owner(_) => self.turns.acquire().await.ok(),
             RecordKey::Node(_) => None,
         };
         let began = Instant::now();
-        let trying = self.try_write(&key, record.as_ref(), expected);
-        let result = match timeout(self.limit(&key), trying).await {
+        let trying = self.try_write(&attempt.key, attempt.record.as_ref(), attempt.expected);
+        let result = match timeout(self.limit(&attempt.key), trying).await {
             Ok(written) => written,
             Err(_) => Written::Unknown,
         };
-        Sent {
-            op,
-            key,
-            floor,
-            takes,
-            result,
-            took: began.elapsed(),
-        }
+        attempt.with(result, began.elapsed())
     }
 
     async fn try_write(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use switchboard_ownership::{Bucket, Input, Output, Position, Record, RecordKey, Verdict, Written};
-use switchboard_vocab::cluster::{Incarnation, OwnerPhase};
+use switchboard_vocab::cluster::Incarnation;
 use switchboard_vocab::{Epoch, SessionRef};
 use uuid::Uuid;
 
@@ -11,7 +11,7 @@ use super::super::chores::Chore;
 use super::super::gate::Gate;
 use super::super::numbers::Numbers;
 use super::super::records;
-use super::bus::Sent;
+use super::bus::{Attempt, Sent};
 use super::{Driver, Finished, Outcome};
 
 impl Driver {
@@ -29,15 +29,15 @@ impl Driver {
                 record,
                 expected,
             } => {
-                let takes = self.before_write(&key, record.as_ref());
-                let floor = self.parts.memory.highest(records::bucket(&key));
-                let writing = self
-                    .parts
-                    .writer
-                    .clone()
-                    .write(op, key, record, expected, floor, takes);
-                self.work
-                    .spawn(async move { Finished::Written(writing.await) });
+                let attempt = Attempt {
+                    op,
+                    takes: self.takes_over(&key, record.as_ref()),
+                    floor: self.parts.memory.highest(records::bucket(&key)),
+                    key,
+                    record,
+                    expected,
+                };
+                self.write(attempt);
             }
             Output::Read { op, key } => {
                 let reading = self.parts.writer.clone().read(op, key);
@@ -121,34 +121,40 @@ impl Driver {
             // At once, whatever else is being done with it.
             self.parts.hands.cut(session);
         }
-        let target = self.moving.get(session).cloned();
-        let stop = Chore::Stop {
-            epoch,
-            abort,
-            target,
-        };
-        self.add(session, stop);
+        self.add(session, Chore::Stop { epoch, abort });
     }
 
-    /// What a write tells of a session before it is done; `true` when it takes the session over from another node.
-    fn before_write(&mut self, key: &RecordKey, record: Option<&Record>) -> bool {
+    /// Whether a write takes a session over from another node.
+    fn takes_over(&self, key: &RecordKey, record: Option<&Record>) -> bool {
         let (RecordKey::Owner(session), Some(Record::Owner(record))) = (key, record) else {
             return false;
         };
         if record.node != self.parts.me {
             return false;
         }
-        match &record.phase {
-            OwnerPhase::Moving { target } => {
-                self.moving.insert(session.clone(), target.clone());
-                self.numbers.moving(session);
-            }
-            OwnerPhase::Owned | OwnerPhase::Parked { .. } => {
-                self.moving.remove(session);
-            }
-        }
         let verdict = self.parts.standing.look(|machine| machine.verdict(session));
         matches!(verdict, Verdict::NotOwned { hint: Some(owner), .. } if owner != self.parts.me)
+    }
+
+    fn write(&mut self, attempt: Attempt) {
+        let writer = self.parts.writer.clone();
+        let Some((session, target)) = attempt.begins_move() else {
+            self.work
+                .spawn(async move { Finished::Written(writer.write(attempt).await) });
+            return;
+        };
+        self.numbers.moving(&session);
+        let (hands, gate) = (self.parts.hands.clone(), self.parts.standing.gate());
+        self.work.spawn(async move {
+            // The record says that calls must wait, so it is written when the copying is over.
+            let is_taken = hands.prepare(&session, &target).await;
+            let still = gate.is_some_and(|gate| gate.holds());
+            Finished::Written(if is_taken && still {
+                writer.write(attempt).await
+            } else {
+                attempt.not_tried()
+            })
+        });
     }
 
     pub(super) fn written(&mut self, sent: Sent) {
@@ -174,6 +180,8 @@ impl Driver {
                 self.rolled_back(bucket);
             }
             self.parts.memory.saw(bucket, revision);
+        } else if let RecordKey::Owner(session) = &key {
+            self.numbers.not_begun(session);
         }
         self.inputs.push_back(Input::Written(op, result));
     }
@@ -212,7 +220,6 @@ impl Driver {
         for (session, epoch) in ended {
             self.stop(&session, epoch, true);
         }
-        self.moving.clear();
         self.numbers.fenced();
         if let Some(witness) = &self.parts.witness {
             witness.fence(incarnation);
