@@ -18,6 +18,7 @@ mod app_sync;
 mod device;
 mod keys;
 mod kinds;
+mod lossy;
 mod mappings;
 mod pending;
 mod prekeys;
@@ -30,6 +31,8 @@ mod signal;
 #[cfg(test)]
 mod tests;
 mod tokens;
+
+pub use lossy::{Stripped, strip_for_lossy_restore};
 
 /// Most expired rows one sweep removes; the library sweeps again with the next keepalive.
 const EXPIRED_ROWS_MAX: usize = 2_000;

@@ -29,4 +29,5 @@ pub use api::{
     Account, Config, Dispatched, End, Endpoint, Error, Fence, Incoming, Intake, IntakeError,
     OpenRequest, Outgoing, OutgoingContent, OutgoingFile, Receipt, ReceiptKind, Signal,
 };
+pub use backend::{Stripped, strip_for_lossy_restore};
 pub use connector::Connector;

@@ -189,33 +189,42 @@ impl Backend {
 
     /// The highest id there is, or zero.
     pub(super) async fn last_prekey(&self) -> Result<u32> {
-        let range = ScanRange {
-            reverse: true,
-            ..ScanRange::all(1)
-        };
         let found = self
             .store
-            .scan(&self.namespace, kinds::PREKEYS, range)
+            .scan(&self.namespace, kinds::PREKEYS, last_page())
             .await
             .map_err(|error| self.failed(error))?;
-        let Some((key, row)) = found.entries.into_iter().next() else {
-            return Ok(0);
-        };
-        let number = <[u8; 4]>::try_from(key)
-            .map(u32::from_be_bytes)
-            .map_err(|key| {
-                StoreError::Validation(format!(
-                    "read prekeys: a page's key has {} bytes",
-                    key.len()
-                ))
-            })?;
-        let page = Page::read(number, row)?;
-        let (slot, _) = page
-            .0
-            .last_key_value()
-            .ok_or_else(|| broken(number, "it has no keys"))?;
-        Ok((number << PAGE_BITS) | u32::from(*slot))
+        last_id(found)
     }
+}
+
+/// What to read for [`last_id`].
+pub(super) fn last_page() -> ScanRange {
+    ScanRange {
+        reverse: true,
+        ..ScanRange::all(1)
+    }
+}
+
+/// The highest id of the last page, or zero when there is none.
+pub(super) fn last_id(found: switchboard_keystore::Page) -> Result<u32> {
+    let Some((key, row)) = found.entries.into_iter().next() else {
+        return Ok(0);
+    };
+    let number = <[u8; 4]>::try_from(key)
+        .map(u32::from_be_bytes)
+        .map_err(|key| {
+            StoreError::Validation(format!(
+                "read prekeys: a page's key has {} bytes",
+                key.len()
+            ))
+        })?;
+    let page = Page::read(number, row)?;
+    let (slot, _) = page
+        .0
+        .last_key_value()
+        .ok_or_else(|| broken(number, "it has no keys"))?;
+    Ok((number << PAGE_BITS) | u32::from(*slot))
 }
 
 fn changes(pages: &BTreeMap<u32, Page>) -> Result<Vec<Op>> {

@@ -31,7 +31,7 @@ impl http::HttpClient for NoHttp {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the client ends with the test")]
-async fn bare_client(simulator: &Handle, number: &str) -> Arc<Client> {
+pub async fn bare_client(simulator: &Handle, number: &str) -> Arc<Client> {
     let key: [u8; 32] = hex::decode(simulator.info().server_key)
         .unwrap()
         .try_into()
@@ -85,7 +85,7 @@ async fn bare_client(simulator: &Handle, number: &str) -> Arc<Client> {
     client
 }
 
-fn text(id: &str, to: &ChatId, body: &str, mentions: Vec<UserId>) -> Outgoing {
+pub fn text(id: &str, to: &ChatId, body: &str, mentions: Vec<UserId>) -> Outgoing {
     let content = OutgoingContent::Text {
         body: body.to_owned(),
         mentions,

@@ -16,6 +16,7 @@ mod ends;
 mod fence;
 mod groups;
 mod handover;
+mod lossy;
 mod messages;
 mod pairing;
 mod relay;

@@ -245,3 +245,74 @@ fn a_call_too_large_for_one_batch_is_several() {
     );
     assert_eq!(batches(vec![put(BATCH_BYTES_WANTED), put(1)]).len(), 2);
 }
+
+#[tokio::test]
+async fn an_old_copy_keeps_the_login_and_loses_what_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::open(dir.path(), EngineKind::Sled).await;
+    let store = bench.backend(1);
+    store.create().await.unwrap();
+    let mut device = store.load().await.unwrap().unwrap();
+    device.next_pre_key_id = 800;
+    device.first_unupload_pre_key_id = 790;
+    device.server_has_prekeys = true;
+    store.save(&device).await.unwrap();
+    store.put_identity("a@x", [1; 32]).await.unwrap();
+    store.put_session("a@x", b"s").await.unwrap();
+    store.put_sender_key("g:a", b"k").await.unwrap();
+    store
+        .set_sender_key_status("g", &[("d", true)])
+        .await
+        .unwrap();
+    store.store_signed_prekey(1, b"signed").await.unwrap();
+    store.store_prekey(812, b"key", true).await.unwrap();
+    store.save_base_key("a@x", "m", b"b").await.unwrap();
+    store.put_group_metadata("g", b"m").await.unwrap();
+    store.put_sent("c", "m", b"sent").await.unwrap();
+    let key = AppStateSyncKey {
+        key_data: vec![4],
+        fingerprint: vec![5],
+        timestamp: 6,
+    };
+    store.set_sync_key(b"k", key).await.unwrap();
+    let before = bench.store.stats().batches;
+    let stripped = strip_for_lossy_restore(&*bench.store, &store.namespace, Epoch(2))
+        .await
+        .unwrap();
+    assert_eq!(bench.store.stats().batches - before, 1, "at once or not");
+    assert!(stripped.next_prekey > 813 && !stripped.is_paired);
+    assert_eq!((stripped.sessions, stripped.sender_keys), (1, 1));
+    let store = bench.backend(2);
+    let kept = store.load().await.unwrap().unwrap();
+    assert_eq!(kept.registration_id, device.registration_id);
+    assert_eq!(kept.next_pre_key_id, stripped.next_prekey);
+    assert_eq!(kept.first_unupload_pre_key_id, stripped.next_prekey);
+    assert!(!kept.server_has_prekeys);
+    assert!(store.load_identity("a@x").await.unwrap().is_some());
+    assert!(store.load_signed_prekey(1).await.unwrap().is_some());
+    assert!(store.get_sync_key(b"k").await.unwrap().is_some());
+    assert!(store.take_sent("c", "m").await.unwrap().is_some());
+    assert!(!store.has_session("a@x").await.unwrap());
+    assert_eq!(store.get_sender_key("g:a").await.unwrap(), None);
+    assert!(store.get_sender_key_devices("g").await.unwrap().is_empty());
+    assert_eq!(store.get_max_prekey_id().await.unwrap(), 0);
+    assert!(!store.has_same_base_key("a@x", "m", b"b").await.unwrap());
+    assert_eq!(store.get_group_metadata("g").await.unwrap(), None);
+    bench.store.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn prekey_numbers_begin_anew_at_their_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::open(dir.path(), EngineKind::Sled).await;
+    let store = bench.backend(1);
+    store.create().await.unwrap();
+    let mut device = store.load().await.unwrap().unwrap();
+    device.next_pre_key_id = 16_777_215;
+    store.save(&device).await.unwrap();
+    let stripped = strip_for_lossy_restore(&*bench.store, &store.namespace, Epoch(1))
+        .await
+        .unwrap();
+    assert_eq!(stripped.next_prekey, 1);
+    bench.store.close().await.unwrap();
+}
