@@ -41,11 +41,15 @@ pub struct Config {
     /// How long a batch is offered to a bus that is away before its commit fails. [`crate::ReplicatedStore::let_go`] ends it
     /// earlier.
     pub patience: Duration,
+    /// A session's tail of fewer records is not replaced by a snapshot.
+    pub tail_records_min: u64,
     /// The rules in force.
     pub rules: Rules,
 }
 
 impl Config {
+    /// Default of [`Config::tail_records_min`]. Source: design-notes 3.6.
+    pub const TAIL_RECORDS_MIN: u64 = 256;
     /// Default of [`Config::log_bytes_max`].
     pub const LOG_BYTES_MAX: u64 = 4 << 30;
     /// Default of [`Config::snapshots_bytes_max`].
@@ -61,6 +65,7 @@ impl Default for Config {
             log_bytes_max: Self::LOG_BYTES_MAX,
             snapshots_bytes_max: Self::SNAPSHOTS_BYTES_MAX,
             patience: Self::PATIENCE,
+            tail_records_min: Self::TAIL_RECORDS_MIN,
             rules: Rules::all(),
         }
     }

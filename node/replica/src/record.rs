@@ -273,7 +273,7 @@ mod tests {
         }
         assert_eq!(decode(&plain).unwrap(), record);
         assert!(decode(&plain[..plain.len() - 1]).is_err());
-        let (place, key) = (open(&sealer, "b", &messages[0]), &super::tests::sealer(2));
+        let (place, key) = (open(&sealer, "b", &messages[0]), &self::sealer(2));
         assert!(place.is_err() && open(key, "a", &messages[0]).is_err());
     }
 

@@ -22,8 +22,7 @@ use crate::core::{AppendFailure, Core, hex};
 use crate::position::{At, Position};
 use crate::record::{self, Base, Id, PIECE_BYTES_MAX};
 use crate::session::{BaseItem, Item, Session};
-use crate::writer::{self, TAIL_RECORDS_MIN};
-use crate::{clock, numbers};
+use crate::{clock, numbers, writer};
 
 /// Largest tree that is copied: all of it is in memory meanwhile.
 const TREE_BYTES_MAX: usize = 1 << 30;
@@ -158,7 +157,7 @@ pub(crate) async fn replace_tail(
         tracing::warn!(session = %session.ns, %error, "no snapshot was written");
         numbers::snapshot("failed", 0);
         if let Some(tenure) = session.order.lock().await.as_mut() {
-            tenure.copy_from = tenure.at.tail.saturating_add(TAIL_RECORDS_MIN);
+            tenure.copy_from = tenure.at.tail.saturating_add(core.config.tail_records_min);
         }
     }
     session.copying.store(false, Ordering::Release);

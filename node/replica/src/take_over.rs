@@ -22,6 +22,8 @@ use crate::writer::moved;
 
 /// How often the log may change while it is read. A former owner that still writes needs about as long for each batch.
 const TRIES_MAX: usize = 64;
+/// How often damage is looked at again.
+const READ_TRIES_MAX: usize = 2;
 /// Changes of several records are committed together up to this many bytes.
 const APPLY_BYTES_MAX: usize = 4 << 20;
 
@@ -67,6 +69,9 @@ impl TakeOver<'_> {
             }
             let read = self.core.read_on(self.session, &mut chain).await;
             read.map_err(|source| self.bus("read the log", source))?;
+            if chain.broken().is_some() {
+                chain = self.read(None).await?;
+            }
         }
         Err(ReplicaError::Busy {
             namespace: self.session.ns.to_string(),
@@ -84,8 +89,21 @@ impl TakeOver<'_> {
         (Tenure::new(self.epoch, done.at, self.leave), taken)
     }
 
-    /// Reads the log; a stream that is gone is made again, empty.
+    /// Reads the log. What a former owner's snapshot removes while it is read looks like damage, so damage is looked at again
+    /// from the beginning.
     pub(crate) async fn read(&self, at: Option<&At>) -> Result<Chain, ReplicaError> {
+        let mut chain = self.read_once(at).await?;
+        for _ in 0..READ_TRIES_MAX {
+            if chain.broken().is_none() {
+                break;
+            }
+            chain = self.read_once(None).await?;
+        }
+        Ok(chain)
+    }
+
+    /// A stream that is gone is made again, empty.
+    async fn read_once(&self, at: Option<&At>) -> Result<Chain, ReplicaError> {
         let chain = match self.core.read_chain(self.session, at).await {
             Err(switchboard_bus::EventLogError::NoStream { .. }) => {
                 let opened = self.core.open_streams().await;

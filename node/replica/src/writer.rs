@@ -14,8 +14,6 @@ use crate::record::{Change, What};
 use crate::session::{BaseItem, Batch, Group, Item, Session, Tenure};
 use crate::snapshot;
 
-/// A tail of fewer records is not replaced by a snapshot. Source: design-notes 3.6.
-pub(crate) const TAIL_RECORDS_MIN: u64 = 256;
 /// A tail of as many records is, however small it is: reading it takes time.
 const TAIL_RECORDS_MAX: u64 = 4_096;
 
@@ -259,7 +257,7 @@ async fn append(
 fn copy_if_due(core: &Arc<Core>, session: &Arc<Session>, order: Option<&Tenure>) {
     let Some(tenure) = order else { return };
     let at = &tenure.at;
-    let large = at.tail >= TAIL_RECORDS_MIN && at.tail_bytes > at.tree_bytes / 2;
+    let large = at.tail >= core.config.tail_records_min && at.tail_bytes > at.tree_bytes / 2;
     let due = (large || at.tail >= TAIL_RECORDS_MAX) && at.tail >= tenure.copy_from;
     if due && !session.copying.swap(true, Ordering::AcqRel) {
         let (core, session) = (Arc::clone(core), Arc::clone(session));
