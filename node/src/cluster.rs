@@ -281,7 +281,7 @@ impl Cluster {
             rules: config.cluster.rules.clone(),
             standing: Arc::clone(&entrance.standing),
             records: entrance.records,
-            hands: chores::Hands::new(equipment, transfer),
+            hands: chores::Hands::new(equipment, transfer, config.cluster.lease),
             writer: driver::Writer::new(
                 bus.clone(),
                 config.names.clone(),

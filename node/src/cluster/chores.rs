@@ -38,8 +38,8 @@ const WAITING_MAX: usize = 64;
 const AGAIN_MIN: Duration = Duration::from_millis(250);
 /// Longest such wait.
 const AGAIN_MAX: Duration = Duration::from_secs(15);
-/// Longest copy of a session's files while it still runs. What is missing then goes with the session as far as it is little.
-const PREPARE_MAX: Duration = Duration::from_secs(30);
+/// Longest copy of the files that a session left behind, before they are removed here.
+const LEFT_BEHIND_MAX: Duration = Duration::from_secs(600);
 /// Longest hand-over of a stopped session.
 const SEND_MAX: Duration = Duration::from_secs(60);
 /// Tries to remove what belongs to another node now.
@@ -68,8 +68,8 @@ pub(super) enum Chore {
         next: Epoch,
         target: NodeId,
     },
-    /// Keep nothing but the mark that it was here.
-    Forget(Epoch),
+    /// Keep nothing but the mark that it was here; the files that did not go with it follow it.
+    Forget { epoch: Epoch, to: Option<NodeId> },
     /// Remove a staged copy.
     Discard,
 }
@@ -100,10 +100,12 @@ pub(super) struct Hands {
     pub(super) transfer: Arc<Transfer>,
     pub(super) loading: Arc<Semaphore>,
     pub(super) removing: Arc<Semaphore>,
+    /// Longest copy of a session's files before its record says that it moves: the machine waits for that record.
+    pub(super) prepare_within: Duration,
 }
 
 impl Hands {
-    pub(super) fn new(equipment: Equipment, transfer: Arc<Transfer>) -> Self {
+    pub(super) fn new(equipment: Equipment, transfer: Arc<Transfer>, lease: Duration) -> Self {
         Self {
             supervisor: equipment.supervisor,
             index: equipment.index,
@@ -114,6 +116,7 @@ impl Hands {
             transfer,
             loading: Arc::new(Semaphore::new(LOADING_MAX)),
             removing: Arc::new(Semaphore::new(REMOVALS_MAX)),
+            prepare_within: lease,
         }
     }
 
@@ -126,11 +129,12 @@ impl Hands {
     /// Copies a session's files to the node it is to move to, while it still runs. `false` when that node refuses, so that the
     /// move need not begin.
     pub(super) async fn prepare(&self, session: &SessionRef, target: &NodeId) -> bool {
-        let deadline = Instant::now() + PREPARE_MAX;
+        let deadline = Instant::now() + self.prepare_within;
         match self.transfer.prepare(session, target, deadline).await {
             Ok(()) => true,
             Err(TransferFailure::TimedOut) => {
-                tracing::warn!(%session, %target, "a session moves although not all of its files were copied before");
+                // The rest follows when it has moved.
+                tracing::info!(%session, %target, "a session moves although not all of its files were copied before");
                 true
             }
             Err(TransferFailure::Refused(why)) => {
@@ -159,6 +163,10 @@ pub(super) struct Slot {
     busy: bool,
     /// Ends the waits of the chore under way: what comes after it makes it pointless.
     hurry: CancellationToken,
+    /// The chore under way ends where the session comes back.
+    is_patient: bool,
+    /// To whom the session was sent last.
+    pub(super) sent_to: Option<NodeId>,
     /// What runs, or would if its record were there.
     pub(super) life: Option<(Epoch, Arc<Gate>)>,
     /// The life waits for its record.
@@ -168,11 +176,24 @@ pub(super) struct Slot {
 impl Slot {
     /// Adds a chore; `false` when too many wait.
     pub(super) fn add(&mut self, chore: Chore) -> bool {
-        if matches!(chore, Chore::Stop { .. } | Chore::Erase(_)) {
+        if self.hurries(&chore) {
             self.hurry.cancel();
         }
         self.waiting.push_back(chore);
         self.waiting.len() <= WAITING_MAX
+    }
+
+    /// Whether a chore makes the waits of the one before it pointless.
+    fn hurries(&self, chore: &Chore) -> bool {
+        match chore {
+            Chore::Stop { .. } | Chore::Erase(_) => true,
+            Chore::Provide { .. } => self.is_patient,
+            Chore::Exists(_)
+            | Chore::Suspend
+            | Chore::Send { .. }
+            | Chore::Forget { .. }
+            | Chore::Discard => false,
+        }
     }
 
     /// The chore whose turn it is.
@@ -183,8 +204,8 @@ impl Slot {
         let chore = self.waiting.pop_front()?;
         self.busy = true;
         self.hurry = CancellationToken::new();
-        let ends = |chore: &Chore| matches!(chore, Chore::Stop { .. } | Chore::Erase(_));
-        if self.waiting.iter().any(ends) {
+        self.is_patient = matches!(chore, Chore::Forget { .. });
+        if self.waiting.iter().any(|chore| self.hurries(chore)) {
             self.hurry.cancel();
         }
         Some((chore, self.hurry.clone()))
@@ -193,12 +214,13 @@ impl Slot {
     /// The chore under way has ended; `true` where one that waits makes it pointless.
     pub(super) fn ended(&mut self) -> bool {
         self.busy = false;
+        self.is_patient = false;
         self.hurry.is_cancelled()
     }
 
     /// Whether there is nothing to remember.
     pub(super) fn is_idle(&self) -> bool {
-        !self.busy && self.waiting.is_empty() && self.life.is_none()
+        !self.busy && self.waiting.is_empty() && self.life.is_none() && self.sent_to.is_none()
     }
 }
 
@@ -238,8 +260,8 @@ pub(super) async fn work(
                 .send(&session, epoch, next, &target, deadline);
             Done::Sent(epoch, sending.await)
         }
-        Chore::Forget(epoch) => {
-            forget(&hands, &session, epoch).await;
+        Chore::Forget { epoch, to } => {
+            forget(&hands, &session, epoch, to.as_ref(), &hurry).await;
             Done::Quietly
         }
         Chore::Discard => {
@@ -342,24 +364,37 @@ async fn farewell(hands: &Hands, record: &SessionRecord) -> Result<(), OpError> 
         .map(drop)
 }
 
-/// Keeps only the mark of a session that belongs to another node now.
-async fn forget(hands: &Hands, session: &SessionRef, epoch: Epoch) {
+/// Keeps only the mark of a session that belongs to another node now. Files that it left behind follow it first; where it comes
+/// back meanwhile they stay.
+async fn forget(
+    hands: &Hands,
+    session: &SessionRef,
+    epoch: Epoch,
+    to: Option<&NodeId>,
+    hurry: &CancellationToken,
+) {
     let Ok(ns) = namespace(session) else { return };
+    let remains = Remains::Tombstone(StoreEpoch(epoch.0));
     let mut wait = AGAIN_MIN;
     for _ in 0..FORGET_TRIES_MAX {
-        let remains = Remains::Tombstone(StoreEpoch(epoch.0));
         let dropped = hands.store.drop_namespace(&ns, remains).await;
-        let result = match dropped {
-            Ok(()) => hands
-                .media
-                .erase(session)
-                .await
-                .map_err(|e| e.internal.unwrap_or(e.public)),
-            Err(error) => Err(error.to_string()),
-        };
-        let Err(cause) = result else { return };
-        tracing::error!(%session, cause, "what a moved session left behind was not removed");
+        let Err(error) = dropped else { break };
+        tracing::error!(%session, %error, "the rows of a moved session were not removed");
         sleep(wait).await;
         wait *= 2;
+    }
+    if let Some(to) = to {
+        let deadline = Instant::now() + LEFT_BEHIND_MAX;
+        let copied = tokio::select! {
+            copied = hands.transfer.prepare(session, to, deadline) => copied,
+            () = hurry.cancelled() => return,
+        };
+        if let Err(failure) = copied {
+            tracing::warn!(%session, %to, ?failure, "some files of a moved session are lost");
+        }
+    }
+    if let Err(error) = hands.media.erase(session).await {
+        let cause = error.internal.unwrap_or(error.public);
+        tracing::error!(%session, cause, "the files of a moved session were not removed");
     }
 }

@@ -323,6 +323,11 @@ impl Driver {
             }
             Done::Sent(epoch, result) => {
                 self.numbers.sent(session, &result);
+                if result.is_err()
+                    && let Some(slot) = self.slots.get_mut(session)
+                {
+                    slot.sent_to = None;
+                }
                 self.inputs
                     .push_back(Input::Sent(session.clone(), epoch, result));
             }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use switchboard_keystore::{Epoch, KeyStore, Namespace};
 use switchboard_vocab::{ErrorCode, OpError};
-use switchboard_whatsapp::{Account, Connector, Error, Fence, Intake, OpenRequest, Signal};
+use switchboard_whatsapp::{
+    Account, Connector, Error, Fence, Intake, OpenRequest, Signal, strip_for_lossy_restore,
+};
 use tokio::sync::{Mutex, mpsc};
 
 use super::journal::Journal;
@@ -43,6 +45,12 @@ pub trait Connect: Send + Sync + fmt::Debug {
 impl Connect for Connector {
     async fn open(&self, request: OpenRequest) -> Result<Arc<dyn Account>, Error> {
         Self::open(self, request).await
+    }
+
+    async fn strip(&self, store: &dyn KeyStore, ns: &Namespace, epoch: Epoch) -> Result<(), Error> {
+        let stripped = strip_for_lossy_restore(store, ns, epoch).await?;
+        tracing::warn!(namespace = %ns, ?stripped, "a session was restored from old data");
+        Ok(())
     }
 }
 

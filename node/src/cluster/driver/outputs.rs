@@ -92,17 +92,23 @@ impl Driver {
                 epoch,
                 next,
                 target,
-            } => self.add(
-                &session,
-                Chore::Send {
+            } => {
+                let to = target.clone();
+                let send = Chore::Send {
                     epoch,
                     next,
                     target,
-                },
-            ),
+                };
+                self.add(&session, send);
+                if let Some(slot) = self.slots.get_mut(&session) {
+                    slot.sent_to = Some(to);
+                }
+            }
             Output::Forget { session, epoch } => {
                 self.numbers.handed_over(&session);
-                self.add(&session, Chore::Forget(epoch));
+                let to = self.slots.get_mut(&session);
+                let to = to.and_then(|slot| slot.sent_to.take());
+                self.add(&session, Chore::Forget { epoch, to });
             }
             Output::DiscardStaged(session) => self.add(&session, Chore::Discard),
             Output::Write { .. }
