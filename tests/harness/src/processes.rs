@@ -119,6 +119,19 @@ impl Program {
         self.child.id()
     }
 
+    /// The process ids of its own children, while both run.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn children(&self) -> Result<Vec<u32>> {
+        let pid = self.pid().context("the program has ended")?;
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+        let ids = text.split_whitespace().map(str::parse);
+        ids.collect::<Result<_, _>>()
+            .with_context(|| format!("{path} holds {text:?}"))
+    }
+
     /// The last lines the program printed.
     #[must_use]
     pub fn output(&self) -> String {
@@ -175,6 +188,19 @@ impl Program {
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
+}
+
+/// Sends a signal to a process that is not a [`Program`], by its name without `SIG`.
+///
+/// # Errors
+/// When it cannot be sent.
+pub async fn signal(pid: u32, name: &str) -> Result<()> {
+    let mut kill = Command::new("kill");
+    let sent = kill.args([&format!("-{name}"), &pid.to_string()]).status();
+    if !sent.await?.success() {
+        bail!("send SIG{name} to process {pid}");
+    }
+    Ok(())
 }
 
 /// A command of the workspace's own binary with a clean configuration environment.

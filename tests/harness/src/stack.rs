@@ -15,6 +15,9 @@ use crate::simulator::Simulator;
 const ADMIN_KEY: &str = "test-admin-key-0123456789abcdef";
 const MASTER_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
+/// The shortest lease that a node accepts: a node that was killed is missed as soon as can be.
+const LEASE: &str = "2s";
+
 /// A session as the admin API created it.
 #[derive(Debug, Clone)]
 pub struct NewSession {
@@ -48,6 +51,10 @@ pub struct Extra {
     pub everywhere: Vec<(String, String)>,
     /// Of the router alone, over both.
     pub router: Vec<(String, String)>,
+    /// Of one node, by its name, over that of every process.
+    pub of_node: Vec<(String, String, String)>,
+    /// Further words of the nodes' command lines.
+    pub node_words: Vec<String>,
 }
 
 /// What a stack is started with; kept so that its processes can be started again.
@@ -56,7 +63,6 @@ struct Settings {
     whatsapp_endpoint: String,
     whatsapp_server_key: String,
     nats_url: Option<String>,
-    nodes: Vec<String>,
     wwebjs_webhook: Option<String>,
     listen: String,
     extra: Extra,
@@ -78,7 +84,7 @@ impl Stack {
     /// # Errors
     /// When it does not start.
     pub async fn up(simulator: &Simulator, wwebjs_webhook: Option<String>) -> Result<Self> {
-        let settings = Settings::new(simulator, None, Vec::new(), wwebjs_webhook)?;
+        let settings = Settings::new(simulator, None, wwebjs_webhook)?;
         let folder = tempfile::tempdir()?;
         let up = settings.command("up", folder.path())?;
         let router = Program::start("up", up, "listening on ").await?;
@@ -118,23 +124,22 @@ impl Stack {
         wwebjs_webhook: Option<String>,
         extra: Extra,
     ) -> Result<Self> {
-        let names: Vec<String> = nodes.iter().map(|&name| name.to_owned()).collect();
-        let mut settings = Settings::new(
-            simulator,
-            Some(nats_url.to_owned()),
-            names.clone(),
-            wwebjs_webhook,
-        )?;
+        let mut settings = Settings::new(simulator, Some(nats_url.to_owned()), wwebjs_webhook)?;
         settings.extra = extra;
         let folder = tempfile::tempdir()?;
         let mut running = Vec::new();
-        for name in names {
-            let node = settings.start_node(folder.path(), &name).await?;
-            running.push((name, node));
+        for name in nodes {
+            let node = settings.start_node(folder.path(), name).await?;
+            running.push(((*name).to_owned(), node));
         }
         let router = settings.command("router", folder.path())?;
         let router = Program::start("router", router, "listening on ").await?;
-        Self::finish(settings, folder, router, running, ADMIN_KEY.to_owned()).await
+        let key = ADMIN_KEY.to_owned();
+        let stack = Self::finish(settings, folder, router, running, key).await?;
+        for name in nodes {
+            stack.node_is(name, "up").await?;
+        }
+        Ok(stack)
     }
 
     async fn finish(
@@ -175,6 +180,29 @@ impl Stack {
                 Ok(answer) if answer.status().is_success() => Ok(()),
                 Ok(answer) => Err(answer.status().to_string()),
                 Err(error) => Err(error.to_string()),
+            }
+        })
+        .await
+    }
+
+    /// Waits until the router sees the node in that state.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn node_is(&self, name: &str, state: &str) -> Result<()> {
+        crate::wait::until(&format!("{name} to be {state}"), async || {
+            let view = self.admin_get("cluster").await;
+            let view = view.map_err(|e| format!("{e:#}"))?;
+            let nodes = view.get("nodes").and_then(Value::as_array);
+            let node = nodes.and_then(|nodes| {
+                let named = |node: &&Value| node.get("id").and_then(Value::as_str) == Some(name);
+                nodes.iter().find(named)
+            });
+            let found = node.and_then(|node| node.get("state")?.as_str());
+            if found == Some(state) {
+                Ok(())
+            } else {
+                Err(view.to_string())
             }
         })
         .await
@@ -289,7 +317,6 @@ impl Settings {
     fn new(
         simulator: &Simulator,
         nats_url: Option<String>,
-        nodes: Vec<String>,
         wwebjs_webhook: Option<String>,
     ) -> Result<Self> {
         // Nodes print links to the router, so its address must be known before it starts.
@@ -298,7 +325,6 @@ impl Settings {
             whatsapp_endpoint: simulator.ws_url.clone(),
             whatsapp_server_key: simulator.server_key.clone(),
             nats_url,
-            nodes,
             wwebjs_webhook,
             listen: free.to_string(),
             extra: Extra::default(),
@@ -322,7 +348,7 @@ impl Settings {
         }
         if let Some(nats) = &self.nats_url {
             command.env("SWITCHBOARD_NATS__URL", nats);
-            command.env("SWITCHBOARD_CLUSTER__NODES", self.nodes.join(","));
+            command.env("SWITCHBOARD_CLUSTER__LEASE", LEASE);
             command.env("SWITCHBOARD_ADMIN_KEY", ADMIN_KEY);
             command.env("SWITCHBOARD_MASTER_KEY", MASTER_KEY);
         }
@@ -338,6 +364,12 @@ impl Settings {
         std::fs::create_dir_all(&data)?;
         let mut node = self.command("node", &data)?;
         node.args(["--node-id", name]);
+        node.args(&self.extra.node_words);
+        for (node_name, key, value) in &self.extra.of_node {
+            if node_name == name {
+                node.env(key, value);
+            }
+        }
         Program::start(name, node, "running node ").await
     }
 }
