@@ -222,3 +222,62 @@ async fn read_or_make(
     bus.kv.create(&bucket, &key, value).await?;
     Ok(Ok(record))
 }
+
+#[cfg(test)]
+mod tests {
+    use switchboard_bus::{Limits, in_process};
+    use switchboard_keystore::{EngineKind, MasterKey};
+
+    use super::*;
+
+    async fn store() -> Arc<dyn KeyStore> {
+        let master = MasterKey::new(*b"a key for tests of 32 bytes long");
+        let config = switchboard_keystore::Config::new("", EngineKind::Memory, master);
+        switchboard_keystore::open(config).await.unwrap().store
+    }
+
+    #[tokio::test]
+    async fn the_first_node_makes_the_record_and_all_others_find_it() {
+        let bus = in_process::open_in_memory(Limits::default()).await.unwrap();
+        let names = Names::new("test").unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        let joins = (0..8).map(|_| join(&bus, &names, "check", until));
+        let met: Vec<_> = futures::future::join_all(joins).await;
+        let ids: std::collections::BTreeSet<_> =
+            met.into_iter().map(|record| record.unwrap().id).collect();
+        assert_eq!(ids.len(), 1);
+        let other = join(&bus, &names, "another", until).await;
+        assert!(matches!(other, Err(Error::OtherKey(_))), "{other:?}");
+    }
+
+    #[tokio::test]
+    async fn what_was_seen_is_remembered_until_the_records_are_others() {
+        let store = store().await;
+        let record = |id: &str| ClusterRecord {
+            version: RECORD_VERSION,
+            id: id.to_owned(),
+            key_check: String::new(),
+        };
+        let mut memory = Memory::open(Arc::clone(&store)).await.unwrap();
+        assert!(
+            !memory.meet(&record("one")),
+            "the first cluster is no other"
+        );
+        memory.saw(Bucket::Nodes, 7);
+        memory.saw(Bucket::Nodes, 3);
+        memory.saw(Bucket::Owners, 9);
+        memory.save().unwrap().await.unwrap();
+        assert!(memory.save().is_none(), "nothing new");
+        let mut again = Memory::open(Arc::clone(&store)).await.unwrap();
+        assert!(!again.meet(&record("one")));
+        assert_eq!(
+            (again.highest(Bucket::Nodes), again.highest(Bucket::Owners)),
+            (7, 9)
+        );
+        assert!(again.meet(&record("two")));
+        assert_eq!(
+            (again.highest(Bucket::Nodes), again.highest(Bucket::Owners)),
+            (0, 0)
+        );
+    }
+}
