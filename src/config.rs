@@ -140,6 +140,10 @@ pub(crate) struct StoreSection {
     /// Where a commit must be before it counts. When absent: replicated where NATS keeps three copies, else local.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) durability: Option<Durability>,
+    /// Bytes that the replicated log may take on NATS, which reserves them; the same on every node.
+    pub(crate) log_bytes: u64,
+    /// The same for its snapshots.
+    pub(crate) snapshot_bytes: u64,
 }
 
 /// The engines of the key store.
@@ -248,6 +252,8 @@ impl Default for Config {
             store: StoreSection {
                 engine: StoreEngine::Sled,
                 durability: None,
+                log_bytes: 4 << 30,
+                snapshot_bytes: 8 << 30,
             },
             whatsapp: WhatsappSection {
                 endpoint: None,

@@ -30,6 +30,10 @@ pub struct ClusterConfig {
     pub weight: u32,
     /// Keys are in the replicated log too, so that other nodes can take over.
     pub replicated: bool,
+    /// Bytes that this log may take on the bus, the same on every node; see [`switchboard_replica::Config::log_bytes_max`].
+    pub log_bytes_max: u64,
+    /// Bytes that its snapshots may take, the same on every node.
+    pub snapshots_bytes_max: u64,
     /// The bus is this process's own: whoever wrote its records before is gone.
     pub alone: bool,
     /// The token of the parent that watches this process and may release its lease when it ends.

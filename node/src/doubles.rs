@@ -45,6 +45,8 @@ pub(crate) fn cluster() -> ClusterConfig {
         lease: Duration::from_secs(10),
         weight: 1,
         replicated: false,
+        log_bytes_max: 64 << 20,
+        snapshots_bytes_max: 64 << 20,
         alone: true,
         supervisor: None,
         release: "test".to_owned(),

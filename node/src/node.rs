@@ -239,6 +239,8 @@ async fn data(
     }
     let replica = switchboard_replica::Config {
         rules: cluster.rules.clone(),
+        log_bytes_max: cluster.log_bytes_max,
+        snapshots_bytes_max: cluster.snapshots_bytes_max,
         ..Default::default()
     };
     let (log, names) = (Arc::clone(&bus.log), config.names.clone());

@@ -1,5 +1,6 @@
 //! Configuration errors, checks across keys, and the values derived from them.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ const LEASE_MAX: Duration = Duration::from_secs(60);
 const DRAIN_WAIT_MAX: Duration = Duration::from_secs(3600);
 /// Longest calm that may be asked for before sessions move for balance.
 const SETTLE_MAX: Duration = Duration::from_secs(3600);
+/// Sizes of the replicated log and of its snapshots: from what one session with a long tail takes, up to more than NATS should keep.
+const LOG_BYTES: RangeInclusive<u64> = (64 << 20)..=(1 << 40);
 /// Most hand-overs begun per second that can be asked for.
 const MOVES_PER_SECOND_MAX: u32 = 1000;
 /// Most hand-overs at once that can be asked for; each holds one session's export in memory.
@@ -116,6 +119,14 @@ impl Config {
             cluster.moves_at_once,
             MOVES_AT_ONCE_MAX,
         )?;
+        for (key, bytes) in [
+            ("store.log_bytes", self.store.log_bytes),
+            ("store.snapshot_bytes", self.store.snapshot_bytes),
+        ] {
+            if !LOG_BYTES.contains(&bytes) {
+                return Err(ConfigError::of(key, "use 64 MiB to 1 TiB, in bytes"));
+            }
+        }
         if self.node.weight > WEIGHT_MAX {
             let problem = format!("use 0 to {WEIGHT_MAX}");
             return Err(ConfigError::of("node.weight", &problem));

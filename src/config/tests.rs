@@ -172,6 +172,12 @@ fn the_cluster_has_defaults_and_bounds() {
                 "node.metrics_listen",
             ),
             ("SWITCHBOARD_STORE__DURABILITY", "both", "store.durability"),
+            ("SWITCHBOARD_STORE__LOG_BYTES", "1", "store.log_bytes"),
+            (
+                "SWITCHBOARD_STORE__SNAPSHOT_BYTES",
+                "0",
+                "store.snapshot_bytes",
+            ),
             // Membership is what the nodes say of themselves; a list is a mistake that must be seen.
             ("SWITCHBOARD_CLUSTER__NODES", "a,b", "nodes"),
         ];

@@ -126,6 +126,8 @@ fn cluster(config: &Config, keys: &Keys, place: Place) -> ClusterConfig {
         lease: config.cluster.lease,
         weight: place.weight,
         replicated: place.replicated,
+        log_bytes_max: config.store.log_bytes,
+        snapshots_bytes_max: config.store.snapshot_bytes,
         alone: place.alone,
         supervisor: place.supervisor,
         release: RELEASE.to_owned(),

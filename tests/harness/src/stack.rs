@@ -17,6 +17,8 @@ const MASTER_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a
 
 /// The shortest lease that a node accepts: a node that was killed is missed as soon as can be.
 const LEASE: &str = "2s";
+/// What the replicated log, and its snapshots, reserve of the test server's disk: 256 MiB.
+const LOG_BYTES: &str = "268435456";
 
 /// A session as the admin API created it.
 #[derive(Debug, Clone)]
@@ -349,6 +351,8 @@ impl Settings {
         if let Some(nats) = &self.nats_url {
             command.env("SWITCHBOARD_NATS__URL", nats);
             command.env("SWITCHBOARD_CLUSTER__LEASE", LEASE);
+            command.env("SWITCHBOARD_STORE__LOG_BYTES", LOG_BYTES);
+            command.env("SWITCHBOARD_STORE__SNAPSHOT_BYTES", LOG_BYTES);
             command.env("SWITCHBOARD_ADMIN_KEY", ADMIN_KEY);
             command.env("SWITCHBOARD_MASTER_KEY", MASTER_KEY);
         }
