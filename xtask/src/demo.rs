@@ -19,7 +19,8 @@ pub(crate) fn run(once: bool) -> Result<()> {
     check(demo.current_dir(root()))
 }
 
-fn target_folder() -> Result<PathBuf> {
+/// Where cargo puts what it builds.
+pub(crate) fn target_folder() -> Result<PathBuf> {
     let metadata = MetadataCommand::new()
         .current_dir(root())
         .no_deps()

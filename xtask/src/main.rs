@@ -1,5 +1,6 @@
-//! The workspace's own commands: `cargo xtask demo|test|tidy|coverage`.
+//! The workspace's own commands: `cargo xtask demo|test|chaos|tidy|coverage`.
 
+mod chaos;
 mod coverage;
 mod demo;
 mod nats;
@@ -31,6 +32,8 @@ enum Command {
         #[arg(long, value_delimiter = ',')]
         only: Vec<String>,
     },
+    /// Faults under traffic: machines that die, stand still and are cut off, and judges that know what must hold
+    Chaos(chaos::Chaos),
     /// House rules: dependency edges, file sizes, the catalog, licences
     Tidy {
         /// Write the snapshots instead of comparing with them
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Demo { once } => demo::run(once),
         Command::Test { only } => steps::test(&only),
+        Command::Chaos(chaos) => chaos::run(&chaos),
         Command::Tidy { write } => tidy::run(write),
         Command::Coverage => coverage::write(),
     };

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{coverage, demo, nats, tidy};
+use crate::{chaos, coverage, demo, nats, tidy};
 
 /// A named step.
 struct Step {
@@ -42,6 +42,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "test",
         run: tests,
+    },
+    Step {
+        name: "chaos",
+        run: chaos::short,
     },
     Step {
         name: "doc",

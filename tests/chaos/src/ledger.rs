@@ -205,6 +205,14 @@ impl Ledger {
         found.map(|(text, _)| text.clone()).collect()
     }
 
+    /// The answers other than success that sends got.
+    #[must_use]
+    pub fn failures(&self) -> BTreeMap<String, usize> {
+        let mut answers = self.book().answers.clone();
+        answers.retain(|answer, _| !answer.starts_with('2'));
+        answers
+    }
+
     /// How many texts went each way, and the answers to sends.
     #[must_use]
     pub fn summary(&self) -> String {

@@ -18,6 +18,8 @@ pub mod judge;
 pub mod lab;
 pub mod ledger;
 pub mod rounds;
+pub mod rows;
+pub mod scenarios;
 pub mod selftest;
 pub mod timeline;
 pub mod traffic;

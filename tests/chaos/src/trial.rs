@@ -148,6 +148,18 @@ impl Trial {
         Ok(owners)
     }
 
+    /// The epoch of each session, as far as witness lines say.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn epochs(&mut self) -> Result<BTreeMap<String, u64>> {
+        Ok(self
+            .owners()?
+            .into_iter()
+            .map(|(session, run)| (session, run.epoch))
+            .collect())
+    }
+
     /// The sessions that a node witnessed last.
     ///
     /// # Errors

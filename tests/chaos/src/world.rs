@@ -25,6 +25,8 @@ pub use sessions::{Line, Office};
 /// Keys of test installations: long enough not to be called weak.
 pub const ADMIN_KEY: &str = "test-admin-key-0123456789abcdef";
 const MASTER_KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+/// Names the folder for the files of failed worlds.
+const KEEP: &str = "SWITCHBOARD_CHAOS_KEEP";
 /// The host parts of addresses.
 const SIMULATOR_ADDRESS: u8 = 10;
 const FIRST_ROUTER_ADDRESS: u8 = 20;
@@ -50,6 +52,8 @@ pub struct Plan {
     pub supervised: bool,
     /// Whether keys are in the replicated log too.
     pub replicated: bool,
+    /// The size of each node's disk, in megabytes; that of the laboratory when absent.
+    pub disk_mb: Option<u32>,
     /// Rules that are switched off on every node.
     pub rules_off: Vec<Rule>,
     /// Further environment of nodes and routers.
@@ -68,6 +72,7 @@ impl Default for Plan {
             lease: Duration::from_secs(2),
             supervised: false,
             replicated: true,
+            disk_mb: None,
             rules_off: Vec::new(),
             extra: Vec::new(),
             seed: 1,
@@ -101,7 +106,9 @@ impl Settings {
         };
         let mut command = processes::command(program, host.folder())?;
         command.arg(role);
-        command.env("UNRULY_RULES_OFF", rules.join(","));
+        command
+            .env("UNRULY_RULES_OFF", rules.join(","))
+            .env("NO_COLOR", "1");
         let lease = format!("{}ms", self.lease.as_millis());
         let listen = format!("{}:{ROUTER_PORT}", host.address());
         let public = format!("http://{listen}");
@@ -294,7 +301,22 @@ impl World {
         let host = self
             .lab
             .host(&name, FIRST_NODE_ADDRESS + u8::try_from(number)?)?;
+        if let Some(megabytes) = self.plan.disk_mb {
+            host.small_disk(&host.folder().join("data"), megabytes)?;
+        }
         self.add_node_on(&name, host)
+    }
+
+    /// A further router on that host, with further environment; it is not started yet and belongs to the caller.
+    #[must_use]
+    pub fn router_on(&self, host: Host, extra: Vec<(String, String)>) -> RouterHost {
+        let mut settings = self.settings.clone();
+        settings.extra.extend(extra);
+        RouterHost {
+            host,
+            settings,
+            program: None,
+        }
     }
 
     /// One more node on that host; it is not started yet.
@@ -336,6 +358,22 @@ impl World {
     /// The given one.
     pub fn explain<T>(&self, result: Result<T>) -> Result<T> {
         result.with_context(|| self.last_words())
+    }
+
+    /// Copies every file of the world to a folder of that name in the folder that `SWITCHBOARD_CHAOS_KEEP` names, if it names one: what
+    /// the laboratory has is gone with it.
+    ///
+    /// # Errors
+    /// When the files cannot be copied.
+    pub fn keep(&self, name: &str) -> Result<()> {
+        let Some(folder) = std::env::var_os(KEEP) else {
+            return Ok(());
+        };
+        let target = std::path::Path::new(&folder).join(name);
+        nats::copy(self.lab.folder(), &target)?;
+        std::fs::write(target.join("last-words.txt"), self.last_words())?;
+        println!("the files of {name} are kept in {}", target.display());
+        Ok(())
     }
 
     /// What every process said last, and the timeline.

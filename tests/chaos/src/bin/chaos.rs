@@ -6,10 +6,13 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 use switchboard_chaos::lab::enter;
-use switchboard_chaos::{rounds, selftest};
+use switchboard_chaos::{rounds, rows, selftest};
 
 /// The exit code where this machine has no laboratory: neither passed nor failed. Source: automake and others use 77 for it.
 const SKIPPED: u8 = 77;
+
+/// Rounds of the short run.
+const SHORT_ROUNDS: usize = 2;
 
 /// Real processes on hosts of their own, and what becomes of them when things break.
 #[derive(Debug, Parser)]
@@ -32,6 +35,20 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// The failure table: every row, or those named
+    Rows {
+        /// Names of rows
+        names: Vec<String>,
+    },
+    /// The counter-proofs: each row again, without the rule that it guards
+    Switches {
+        /// Names of rows or rules
+        names: Vec<String>,
+    },
+    /// The short run: the laboratory's own checks, two rounds, and the rows marked as short
+    Short,
+    /// Print the failure table: rows, rules, and what shows them
+    Table,
     /// Answer bytes on a host of the selftest
     #[command(hide = true)]
     Echo {
@@ -60,6 +77,17 @@ async fn run(command: Command) -> Result<()> {
     match command {
         Command::Selftest => selftest::run().await,
         Command::Rounds { rounds, seed } => play(rounds, seed.unwrap_or_else(rand::random)).await,
+        Command::Rows { names } => rows::play(&names).await,
+        Command::Switches { names } => rows::play_without(&names).await,
+        Command::Short => {
+            selftest::run().await?;
+            play(SHORT_ROUNDS, rand::random()).await?;
+            rows::play_short().await
+        }
+        Command::Table => {
+            rows::print_table();
+            Ok(())
+        }
         Command::Echo { address } => selftest::echo(address),
     }
 }

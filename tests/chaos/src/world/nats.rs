@@ -269,12 +269,13 @@ impl Server {
     }
 }
 
+/// The limit of files is no more than a number: nothing is reserved on the disk, and the tmpfs has its own limit.
 fn settings(host: &Host, all: &[Host]) -> String {
     let (name, address) = (host.name(), host.address());
     let store = host.folder().join("store");
     let mut text = format!(
         "server_name: \"{name}\"\nlisten: \"{address}:{CLIENT_PORT}\"\nhttp: \"{address}:{MONITOR_PORT}\"\n\
-         jetstream {{ store_dir: {store:?}, max_mem: 64MB, max_file: 2GB }}\n"
+         jetstream {{ store_dir: {store:?}, max_mem: 64MB, max_file: 1TB }}\n"
     );
     if all.len() > 1 {
         let routes: Vec<_> = all

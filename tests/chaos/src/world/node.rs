@@ -226,6 +226,16 @@ impl Node {
             .with_context(|| format!("remove {}", self.data().display()))
     }
 
+    /// Its disk can no longer be used at all: whatever starts there ends with an error.
+    ///
+    /// # Errors
+    /// When the folder cannot be replaced.
+    pub fn break_disk(&self) -> Result<()> {
+        let away = self.host.folder().join("broken");
+        std::fs::rename(self.data(), away).context("take a disk away")?;
+        std::fs::write(self.data(), "not a folder").context("put something else in its place")
+    }
+
     /// The settings it starts with.
     #[must_use]
     pub fn settings(&self) -> &Settings {

@@ -134,7 +134,15 @@ impl Office {
     /// # Errors
     /// When it does not answer with success.
     pub async fn admin_get(&self, path: &str) -> Result<Value> {
-        let url = format!("{}/admin/v1/{path}", self.router());
+        self.admin_get_at(self.router(), path).await
+    }
+
+    /// GET on the admin API of that router.
+    ///
+    /// # Errors
+    /// When it does not answer with success.
+    pub async fn admin_get_at(&self, router: &str, path: &str) -> Result<Value> {
+        let url = format!("{router}/admin/v1/{path}");
         let request = self
             .http
             .get(url)

@@ -1,0 +1,184 @@
+//! Playing the failure table, as it stands and with one rule off.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use switchboard_ownership::Rule;
+
+use crate::scenarios::table::{ELSEWHERE, ROWS, Row};
+use crate::trial::Trial;
+
+/// The longest that one row may take, its world's start included.
+const ROW_MAX: Duration = Duration::from_secs(180);
+
+/// Plays the rows of these names, or all; every one of them, also after one has failed.
+///
+/// # Errors
+/// When a name is unknown, or at the end when a row failed.
+pub async fn play(names: &[String]) -> Result<()> {
+    let known = |name: &String| ROWS.iter().any(|row| row.name == name.as_str());
+    if let Some(unknown) = names.iter().find(|name| !known(name)) {
+        let all: Vec<_> = ROWS.iter().map(|row| row.name).collect();
+        bail!("there is no row {unknown}; there are {}", all.join(", "));
+    }
+    let chosen = ROWS
+        .iter()
+        .filter(|row| names.is_empty() || names.iter().any(|name| name == row.name));
+    all_hold(chosen).await
+}
+
+/// Plays the rows that are marked as short.
+///
+/// # Errors
+/// When one failed.
+pub async fn play_short() -> Result<()> {
+    all_hold(ROWS.iter().filter(|row| row.short)).await
+}
+
+async fn all_hold(rows: impl Iterator<Item = &Row>) -> Result<()> {
+    let mut summary = Vec::new();
+    for row in rows {
+        let began = tokio::time::Instant::now();
+        let result = once(row, None).await;
+        let secs = began.elapsed().as_secs_f64();
+        let line = match result {
+            Ok(complaints) if complaints.is_empty() => {
+                format!("passed  {secs:5.1} s  {} ({})", row.name, row.fault)
+            }
+            Ok(complaints) => format!(
+                "FAILED  {secs:5.1} s  {}: {}",
+                row.name,
+                complaints.join("; ")
+            ),
+            Err(error) => format!("FAILED  {secs:5.1} s  {}: {error:#}", row.name),
+        };
+        println!("{line}");
+        summary.push(line);
+    }
+    conclude(&summary)
+}
+
+/// Plays each row again without the rules that it guards, one at a time: a judge must complain.
+///
+/// # Errors
+/// When a name is neither a row nor a rule, or at the end when no judge complained.
+pub async fn play_without(names: &[String]) -> Result<()> {
+    let mut summary = Vec::new();
+    let mut pairs = Vec::new();
+    for row in ROWS {
+        pairs.extend(row.guards.iter().map(|&rule| (row, rule)));
+    }
+    let wanted = |row: &Row, rule: Rule| {
+        names.is_empty()
+            || names
+                .iter()
+                .any(|name| name == row.name || *name == format!("{rule:?}"))
+    };
+    pairs.retain(|(row, rule)| wanted(row, *rule));
+    ensure!(
+        !pairs.is_empty(),
+        "no row or rule of these names is shown here: {}",
+        names.join(", ")
+    );
+    for (row, rule) in pairs {
+        let line = match once(row, Some(rule)).await {
+            Ok(complaints) => match complaints.first() {
+                Some(first) => format!("caught  {} without {rule:?}: {first}", row.name),
+                None => format!("FAILED  {} without {rule:?}: no judge complains", row.name),
+            },
+            Err(error) => format!("FAILED  {} without {rule:?}: {error:#}", row.name),
+        };
+        println!("{line}");
+        summary.push(line);
+    }
+    conclude(&summary)
+}
+
+fn conclude(summary: &[String]) -> Result<()> {
+    let failed = summary
+        .iter()
+        .filter(|line| line.starts_with("FAILED"))
+        .count();
+    println!("\nin short:");
+    for line in summary {
+        println!("{}", line.chars().take(160).collect::<String>());
+    }
+    ensure!(failed == 0, "{failed} of {} failed", summary.len());
+    Ok(())
+}
+
+/// Plays a row once; what the judges say.
+async fn once(row: &Row, off: Option<Rule>) -> Result<Vec<String>> {
+    let mut plan = (row.plan)();
+    plan.rules_off.extend(off);
+    let played = async {
+        let mut trial = Trial::start(plan).await?;
+        let result = (row.play)(&mut trial).await;
+        if off.is_none() && (result.is_err() || !trial.complaints.is_empty()) {
+            trial.world.keep(row.name)?;
+        }
+        if let Err(error) = result {
+            // What a judge has said already counts, whatever broke afterwards.
+            if trial.complaints.is_empty() || off.is_none() {
+                return Err(error).with_context(|| trial.world.last_words());
+            }
+        }
+        if off.is_none() && !trial.complaints.is_empty() {
+            println!("{}", trial.world.last_words());
+        }
+        Ok(trial.complaints)
+    };
+    let played = tokio::time::timeout(ROW_MAX, played).await;
+    played.with_context(|| format!("{} took longer than {ROW_MAX:?}", row.name))?
+}
+
+/// Prints every rule with what shows it.
+pub fn print_table() {
+    for row in ROWS {
+        let rules: Vec<_> = row.guards.iter().map(|rule| format!("{rule:?}")).collect();
+        println!("{:<20} {:<50} {}", row.name, row.fault, rules.join(", "));
+    }
+    for shown in ELSEWHERE {
+        println!(
+            "{:<20} {:<50} {}",
+            format!("{:?}", shown.rule),
+            shown.file,
+            shown.test
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_is_shown_by_a_row_or_by_a_test_that_exists() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for rule in Rule::ALL {
+            let here = ROWS.iter().any(|row| row.guards.contains(&rule));
+            let there = ELSEWHERE.iter().find(|shown| shown.rule == rule);
+            if let Some(shown) = there {
+                let text = std::fs::read_to_string(root.join(shown.file)).unwrap_or_default();
+                let found = text.contains(&format!("fn {}(", shown.test));
+                assert!(
+                    found,
+                    "{rule:?}: there is no {} in {}",
+                    shown.test, shown.file
+                );
+            }
+            assert!(
+                here || there.is_some(),
+                "nothing shows what {rule:?} is good for"
+            );
+        }
+    }
+
+    #[test]
+    fn names_of_rows_are_unique() {
+        let mut names: Vec<_> = ROWS.iter().map(|row| row.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ROWS.len());
+    }
+}
