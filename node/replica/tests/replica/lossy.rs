@@ -206,10 +206,10 @@ async fn an_old_folder_is_restored_and_not_changed() {
         let nodes = nodes(&bus, 2, &config()).await;
         let source = LossySource::Folder(old.store.clone());
         assert_eq!(lossy(&nodes[0], 8, &source).await.unwrap(), How::Lossy);
-        let missing =
-            nodes[0]
-                .store
-                .take_over_lossy(&crate::world::ns("x"), Epoch(1), &source, &strip);
+        let other = crate::world::ns("x");
+        let missing = nodes[0]
+            .store
+            .take_over_lossy(&other, Epoch(1), &source, &strip);
         assert!(matches!(missing.await, Err(ReplicaError::Nothing { .. })));
         drop(source);
         old.close().await.unwrap();

@@ -1,5 +1,6 @@
 //! Nodes, each with a disk, and the log that they share.
 
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -130,21 +131,18 @@ impl Node {
 
     /// The numbers that were written, as this node's store has them.
     pub(crate) async fn read(&self, ns: &Namespace) -> Vec<u32> {
-        let page = self
-            .store
-            .scan(ns, KIND, ScanRange::all(10_000))
-            .await
-            .unwrap();
-        assert!(!page.more);
-        let numbers = page
-            .entries
-            .iter()
-            .filter_map(|(key, _)| key.as_slice().try_into().ok());
-        // "last" is four bytes too.
-        numbers
-            .filter(|key| key != b"last")
-            .map(u32::from_be_bytes)
-            .collect()
+        let (mut range, mut numbers) = (ScanRange::all(10_000), Vec::new());
+        loop {
+            let page = self.store.scan(ns, KIND, range.clone()).await.unwrap();
+            let keys = page.entries.iter().map(|(key, _)| key.as_slice());
+            // "last" is four bytes too.
+            let keys = keys.filter(|key| key != b"last");
+            numbers.extend(keys.map(|key| u32::from_be_bytes(key.try_into().unwrap())));
+            match page.entries.last() {
+                Some((last, _)) if page.more => range.from = Bound::Excluded(last.clone()),
+                _ => return numbers,
+            }
+        }
     }
 }
 
