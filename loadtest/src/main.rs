@@ -9,6 +9,7 @@
 )]
 
 mod bare;
+mod cluster;
 mod hop;
 mod idle;
 mod pairing;
@@ -51,6 +52,8 @@ enum What {
         #[arg(long, default_value_t = 50)]
         rounds: usize,
     },
+    /// How long sessions are away when nodes die, hand over, drain or join, in a whole cluster over a real nats-server
+    Cluster(cluster::Options),
     /// A process of bare clients: pairs them, says "ready", and stays until its input ends
     #[command(hide = true)]
     Bare {
@@ -71,6 +74,7 @@ async fn main() -> Result<()> {
         }
         What::Hop { connections, calls } => hop::run(connections, calls).await,
         What::Pairing { rounds } => pairing::run(rounds).await,
+        What::Cluster(options) => cluster::run(&options).await,
         What::Bare {
             simulator,
             sessions,

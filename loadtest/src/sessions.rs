@@ -15,9 +15,29 @@ const FIRST_NUMBER: u64 = 15_551_000_000;
 /// Questions about one pairing before it counts as failed.
 const QUESTIONS_MAX: usize = 200;
 
+/// A session's id.
+pub(crate) fn id(at: usize) -> String {
+    format!("load-{at}")
+}
+
+/// The phone number that a session is linked to.
+pub(crate) fn number(at: usize) -> String {
+    (FIRST_NUMBER + at as u64).to_string()
+}
+
+/// Its device at the simulator: each phone has one companion.
+pub(crate) fn device(at: usize) -> String {
+    format!("{}:1", number(at))
+}
+
+/// Which session has that id.
+pub(crate) fn place(id: &str) -> Option<usize> {
+    id.strip_prefix("load-")?.parse().ok()
+}
+
 /// Pairs one session; returns the time from the scan to the connected state, by the state's own time: asking polls.
 pub(crate) async fn pair(stack: &Stack, simulator: &Simulator, at: usize) -> Result<Duration> {
-    let id = format!("load-{at}");
+    let id = id(at);
     stack.admin_post("sessions", &json!({"id": id})).await?;
     let mut shown = String::new();
     let mut scanned: Option<Duration> = None;
@@ -39,9 +59,7 @@ pub(crate) async fn pair(stack: &Stack, simulator: &Simulator, at: usize) -> Res
         if let (None, Some(qr)) = (scanned, status["challenge"]["text"].as_str()) {
             shown = qr.to_owned();
             scanned = Some(SystemTime::now().duration_since(UNIX_EPOCH)?);
-            simulator
-                .scan(qr, &(FIRST_NUMBER + at as u64).to_string())
-                .await?;
+            simulator.scan(qr, &number(at)).await?;
         }
     }
     bail!("{id} did not connect")
