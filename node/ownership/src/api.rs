@@ -188,8 +188,10 @@ pub enum Input {
     Current(Bucket),
     /// The watch of the bucket ended; what it has said is void until the next [`Input::Current`].
     WatchLost(Bucket),
-    /// The bucket went back in time, or is another one (design rule R-17).
+    /// The bucket went back in time, or is another one (design rule R-17). What was seen of it is void; a new watch follows.
     RolledBack(Bucket),
+    /// The gate of this incarnation is closed, although the machine may not have noticed.
+    GateClosed(Incarnation),
     /// A session exists, with the uuid of this life of its name.
     Session(SessionRef, String),
     /// A session was deleted and this node has removed its data, if it had any.
@@ -217,7 +219,8 @@ pub enum DataFrom {
     Fresh,
     /// This node's store.
     Here,
-    /// The staged copy that another node sent.
+    /// The staged copy that another node sent. When it was made live before (by an earlier life of this process, which was
+    /// fenced since), what is live here is meant.
     Staged,
     /// The replicated log; what is here already is used where it agrees.
     Log,
@@ -225,7 +228,7 @@ pub enum DataFrom {
     LossyLog,
     /// As `LossyLog`, from an old copy of a store's folder that the driver knows.
     LossyFolder,
-    /// The operator gave the data up.
+    /// The operator gave the data up, or it belongs to an earlier session of the same name: the session begins empty.
     Nothing,
 }
 
@@ -292,8 +295,9 @@ pub enum Output {
         /// The highest epoch it had here.
         epoch: Epoch,
     },
-    /// A staged copy is of no use any more.
-    DiscardStaged(SessionRef),
+    /// The staged copy of a session for this epoch, or for an earlier one, is of no use any more. A copy for a later epoch
+    /// may have come meanwhile and stays.
+    DiscardStaged(SessionRef, Epoch),
     /// This node must not run: a live node has its name, or its name's record cannot be read. The process ends with the text.
     Refuse(String),
     /// Nothing runs here any more and the node's record says so.

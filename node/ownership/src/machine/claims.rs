@@ -1,0 +1,535 @@
+//! What to do with one session, by what is known of it now: start it, claim it, park it, or leave it alone (design rules R-14
+//! and R-17).
+//!
+//! Nothing is started but what a record that is known to be written names for this life of this node. Records without a
+//! session in the directory are left alone until the directory says that the session was deleted; then its owner deletes the
+//! record, and where that owner is gone, the node that would take the session does.
+
+use switchboard_vocab::cluster::{Kept, OwnerPhase, OwnerRecord, RECORD_VERSION};
+use switchboard_vocab::{Epoch, NodeId, SessionRef};
+
+use super::Machine;
+use super::peers::Life;
+use super::session::{Known, Leg, Plan, Run, Session};
+use crate::{DataFrom, Output, Position, Rule};
+
+/// What a claim adds to the highest known epoch after the records went back: more than a session can have used up among
+/// nodes that this one did not hear of.
+pub(super) const LEAP: u64 = 1_000;
+/// How long a staged copy waits for a record that names it.
+pub(super) const STAGED_MAX: Position = Position::from_secs(60);
+
+impl Machine {
+    /// Looks at one session.
+    pub(super) fn consider(&mut self, session: &SessionRef) {
+        let Some(known) = self.sessions.get(session) else {
+            return;
+        };
+        if known.op.is_some() || known.running.is_some_and(|run| run.stopping.is_some()) {
+            return;
+        }
+        if known.not_before > self.now {
+            let at = known.not_before;
+            return self.look_later(session, at);
+        }
+        if known.doubt {
+            return self.read_owner(session);
+        }
+        self.consider_staged(session);
+        match self.sessions.get(session).map(|known| known.record.clone()) {
+            None => {}
+            Some(Known::Unreadable(why)) => self.consider_unreadable(session, &why),
+            Some(Known::Absent) => self.consider_absent(session),
+            Some(Known::Record(record)) if self.is_mine(&record) => {
+                self.consider_mine(session, &record);
+            }
+            Some(Known::Record(record)) => self.consider_other(session, &record),
+        }
+    }
+
+    fn note_once(&mut self, session: &SessionRef, text: impl FnOnce() -> String) {
+        if let Some(known) = self.sessions.get_mut(session)
+            && !known.noted
+        {
+            known.noted = true;
+            self.out.push(Output::Note(text()));
+        }
+    }
+
+    fn consider_unreadable(&mut self, session: &SessionRef, why: &str) {
+        self.note_once(session, || {
+            format!("the owner record of {session} cannot be read ({why}), so it is not run: upgrade this node")
+        });
+    }
+
+    /// A staged copy that no record will name is removed; one that a record may name yet is kept.
+    fn consider_staged(&mut self, session: &SessionRef) {
+        let (now, me) = (self.now, &self.config.me);
+        if !self.owners.current {
+            return;
+        }
+        let Some(known) = self.sessions.get_mut(session) else {
+            return;
+        };
+        let Some(staged) = known.staged else {
+            return;
+        };
+        let over = staged.since + STAGED_MAX;
+        let useless = match &known.record {
+            Known::Record(record) if record.node == *me => {
+                if record.epoch.0 >= staged.epoch
+                    && let Some(staged) = &mut known.staged
+                {
+                    staged.named = true;
+                }
+                return;
+            }
+            Known::Record(record) if record.epoch.0 >= staged.epoch => true,
+            Known::Record(record) => {
+                let coming = matches!(&record.phase, OwnerPhase::Moving { target } if target == me)
+                    && record.epoch.0 + 1 == staged.epoch;
+                !coming && now >= over
+            }
+            Known::Absent | Known::Unreadable(_) => now >= over,
+        };
+        if useless {
+            known.staged = None;
+            let epoch = Epoch(staged.epoch);
+            self.out.push(Output::DiscardStaged(session.clone(), epoch));
+        } else if now < over {
+            self.look_later(session, over);
+        }
+    }
+
+    /// A record of this node in this life at an epoch that nobody has used.
+    pub(super) fn own_record(
+        &self,
+        known: &Session,
+        session: &SessionRef,
+        epoch: u64,
+        kept: Kept,
+    ) -> OwnerRecord {
+        let uuid = known
+            .uuid
+            .clone()
+            .or_else(|| known.owner().map(|record| record.uuid.clone()));
+        OwnerRecord {
+            version: RECORD_VERSION,
+            session: session.clone(),
+            uuid: uuid.unwrap_or_default(),
+            node: self.config.me.clone(),
+            incarnation: self.life.incarnation.clone(),
+            epoch: Epoch(epoch),
+            phase: OwnerPhase::Owned,
+            kept,
+        }
+    }
+
+    /// The epoch of the next owner: above everything that is known to have been used.
+    pub(super) fn next_epoch(&self, known: &Session) -> u64 {
+        let recorded = known.owner().map_or(0, |record| record.epoch.0);
+        if !self.rule(Rule::EpochFloor) {
+            return recorded + 1;
+        }
+        let leap = if known.suspect && !known.asserted {
+            LEAP
+        } else {
+            0
+        };
+        recorded.max(known.floor).max(known.used) + 1 + leap
+    }
+
+    pub(super) fn kept_here(&self) -> Kept {
+        Kept::Node {
+            node: self.config.me.clone(),
+            store: self.config.store.clone(),
+        }
+    }
+
+    /// Where a session's keys go that has none yet.
+    pub(super) fn kept_by_default(&self) -> Kept {
+        if self.config.replicated {
+            Kept::Log
+        } else {
+            self.kept_here()
+        }
+    }
+
+    /// Writes a record that names this node; it starts when that is known to be done.
+    pub(super) fn claim(&mut self, session: &SessionRef, kept: Kept, from: DataFrom) {
+        let Some(known) = self.sessions.get(session) else {
+            return;
+        };
+        let epoch = self.next_epoch(known);
+        let record = self.own_record(known, session, epoch, kept);
+        if let Some(known) = self.sessions.get_mut(session) {
+            known.intent = Some((epoch, from));
+        }
+        self.write_owner(session, Some(record));
+    }
+
+    /// Where the data is of a session that this node takes, by what its record says.
+    pub(super) fn source(known: &Session, kept: &Kept) -> DataFrom {
+        match kept {
+            Kept::Log => DataFrom::Log,
+            Kept::Node { .. } => match known.staged {
+                Some(staged) if staged.named && staged.epoch > known.on_disk => DataFrom::Staged,
+                Some(_) | None => DataFrom::Here,
+            },
+        }
+    }
+
+    fn consider_mine(&mut self, session: &SessionRef, record: &OwnerRecord) {
+        let Some(known) = self.sessions.get(session) else {
+            return;
+        };
+        if known.gone {
+            return if known.running.is_some() {
+                self.stop(session, true);
+            } else {
+                self.write_owner(session, None);
+            };
+        }
+        if known.is_renamed(record) {
+            return if known.running.is_some() {
+                self.stop(session, true);
+            } else {
+                self.claim_renamed(session);
+            };
+        }
+        match &record.phase {
+            OwnerPhase::Parked { .. } => self.rest_parked(session),
+            OwnerPhase::Moving { .. } => self.consider_moving(session, record),
+            OwnerPhase::Owned => self.consider_owned(session, record),
+        }
+    }
+
+    fn rest_parked(&mut self, session: &SessionRef) {
+        self.stop(session, true);
+        if let Some(known) = self.sessions.get_mut(session) {
+            known.plan = Plan::None;
+            known.intent = None;
+        }
+        self.moving.remove(session);
+    }
+
+    /// The name belongs to another session than the record speaks of; what there is of the old one is given up.
+    fn claim_renamed(&mut self, session: &SessionRef) {
+        self.claim(session, self.kept_by_default(), DataFrom::Nothing);
+    }
+
+    fn consider_owned(&mut self, session: &SessionRef, record: &OwnerRecord) {
+        let Some(known) = self.sessions.get(session) else {
+            return;
+        };
+        let is_leaving = self
+            .leaving
+            .as_ref()
+            .is_some_and(|leaving| leaving.stopping);
+        let parks = match &known.plan {
+            Plan::Park(reason) => Some(reason.clone()),
+            Plan::None | Plan::Move(_) => None,
+        };
+        match (known.running.is_some(), parks) {
+            (true, Some(_)) => self.stop(session, true),
+            (false, Some(reason)) => {
+                let mut record = record.clone();
+                record.phase = OwnerPhase::Parked { reason };
+                self.write_owner(session, Some(record));
+            }
+            (true, None) => match self.leg_of(session) {
+                Some(Leg::Announce) => self.announce(session, record),
+                Some(Leg::Stop | Leg::Send | Leg::Flip | Leg::Back) => self.end_move(session),
+                None => self.place(session),
+            },
+            (false, None) if is_leaving => {}
+            (false, None) => {
+                self.end_move(session);
+                self.start(session, record);
+            }
+        }
+    }
+
+    /// Runs what the record names for this node, if its epoch was never used here.
+    fn start(&mut self, session: &SessionRef, record: &OwnerRecord) {
+        let epoch = record.epoch.0;
+        let Some(known) = self.sessions.get(session) else {
+            return;
+        };
+        if known.uuid.is_none() {
+            // The directory is behind; it will be told.
+            return;
+        }
+        let intended = known.intent.filter(|(intent, _)| *intent == epoch);
+        // Without its rule an incarnation means nothing, so that a record of an earlier life is as good as this one's.
+        let is_old_life = record.incarnation != self.life.incarnation;
+        if epoch <= known.used && self.rule(Rule::EpochFloor) && !is_old_life {
+            let from = Self::source(known, &record.kept);
+            return self.claim(session, record.kept.clone(), from);
+        }
+        let from = match intended {
+            Some((_, from)) => Some(from),
+            None if is_old_life => Some(Self::source(known, &record.kept)),
+            None => self.arrival(known, record),
+        };
+        let Some(from) = from else {
+            return self.await_copy(session);
+        };
+        let is_here_by_move = intended.is_none();
+        let now = self.now;
+        let Some(known) = self.sessions.get_mut(session) else {
+            return;
+        };
+        known.running = Some(Run {
+            epoch,
+            stopping: None,
+        });
+        known.used = known.used.max(epoch);
+        known.data = Some(epoch);
+        known.asserted = false;
+        known.suspect = false;
+        known.arrived = false;
+        if is_here_by_move {
+            known.moved_in = Some(now);
+        }
+        let unused = known.staged.filter(|_| from != DataFrom::Staged);
+        if unused.is_some() {
+            known.staged = None;
+        }
+        self.running.insert(session.clone());
+        if let Some(staged) = unused {
+            let epoch = Epoch(staged.epoch);
+            self.out.push(Output::DiscardStaged(session.clone(), epoch));
+        }
+        self.out.push(Output::Run {
+            session: session.clone(),
+            epoch: Epoch(epoch),
+            from,
+        });
+        self.queue.insert(session.clone());
+    }
+
+    /// Where the data is of a session that another node gave to this one; none while it is not here.
+    fn arrival(&self, known: &Session, record: &OwnerRecord) -> Option<DataFrom> {
+        let epoch = record.epoch.0;
+        if known.staged.is_some_and(|staged| staged.epoch == epoch) {
+            return Some(DataFrom::Staged);
+        }
+        match &record.kept {
+            Kept::Log => Some(DataFrom::Log),
+            Kept::Node { store, .. } => {
+                let is_newest = known.data.is_some_and(|data| data + 1 >= epoch);
+                (*store == self.config.store && is_newest).then_some(DataFrom::Here)
+            }
+        }
+    }
+
+    /// The record names this node, and the copy is not here. It may be told of a moment later; then there is none.
+    fn await_copy(&mut self, session: &SessionRef) {
+        let (now, wait) = (self.now, self.config.lease);
+        let Some(known) = self.sessions.get_mut(session) else {
+            return;
+        };
+        let over = *known.missing_since.get_or_insert(now) + wait;
+        if now < over {
+            return self.look_later(session, over);
+        }
+        known.plan = Plan::Park(format!(
+            "the copy that was sent to this node is not here: restore a backup of its store's folder, or run `switchboard admin session restore {session}`"
+        ));
+        self.queue.insert(session.clone());
+    }
+
+    /// Owned by another node, or by an earlier life of this one.
+    fn consider_other(&mut self, session: &SessionRef, record: &OwnerRecord) {
+        self.end_move(session);
+        let is_current = self.is_current();
+        let Some(known) = self.sessions.get_mut(session) else {
+            return;
+        };
+        known.plan = Plan::None;
+        known.intent = None;
+        if !is_current || (known.uuid.is_none() && !known.gone) {
+            return;
+        }
+        let mine = known.used;
+        if known.asserted && record.epoch.0 > mine {
+            known.asserted = false;
+        }
+        let (asserted, suspect, gone) = (known.asserted, known.suspect, known.gone);
+        if asserted && !gone && record.epoch.0 < mine {
+            return self.assert_data(session, record);
+        }
+        if !asserted && let Some(until) = self.in_quarantine() {
+            return self.look_later(session, until);
+        }
+        if suspect && !gone && self.holds_newer(session, record) {
+            return self.assert_data(session, record);
+        }
+        match self.life_of(&record.node, &record.incarnation) {
+            Life::Alive => {}
+            Life::Unknown(at) => self.look_later(session, at),
+            Life::Gone => self.take_over(session, record),
+        }
+    }
+
+    /// This store's data is newer than the record, after the records went back (highest epoch wins).
+    fn holds_newer(&self, session: &SessionRef, record: &OwnerRecord) -> bool {
+        let known = self.sessions.get(session);
+        known.and_then(|known| known.data).is_some_and(|data| {
+            data > record.epoch.0 && known.is_some_and(|known| known.floor == data)
+        })
+    }
+
+    fn assert_data(&mut self, session: &SessionRef, record: &OwnerRecord) {
+        if self.leaving.is_some() {
+            return;
+        }
+        let Some(known) = self.sessions.get(session) else {
+            return;
+        };
+        // What the record says of the place is as old as the record.
+        let kept = match &record.kept {
+            Kept::Log => Kept::Log,
+            Kept::Node { .. } => self.kept_here(),
+        };
+        let from = Self::source(known, &kept);
+        self.claim(session, kept, from);
+    }
+
+    /// Nothing of the owner runs any more (design rule R-14).
+    fn take_over(&mut self, session: &SessionRef, record: &OwnerRecord) {
+        if record.node != self.config.me && !self.rule(Rule::TakeOver) {
+            return;
+        }
+        let Some(known) = self.sessions.get(session) else {
+            return;
+        };
+        if known.gone {
+            if self.is_first(session) {
+                self.write_owner(session, None);
+            }
+            return;
+        }
+        if known.is_renamed(record) {
+            if self.is_first(session) {
+                self.claim_renamed(session);
+            }
+            return;
+        }
+        if matches!(record.phase, OwnerPhase::Parked { .. }) || self.leaving.is_some() {
+            return;
+        }
+        match &record.kept {
+            Kept::Log if !self.config.replicated => self.note_once(session, || {
+                format!("the keys of {session} are in the replicated log, which this node does not keep: set store.durability to replicated here")
+            }),
+            Kept::Log => {
+                if self.is_first(session) {
+                    self.claim(session, Kept::Log, DataFrom::Log);
+                }
+            }
+            Kept::Node { node, store } => self.take_kept(session, record, node, store),
+        }
+    }
+
+    /// The keys are on one node's disk only.
+    fn take_kept(
+        &mut self,
+        session: &SessionRef,
+        record: &OwnerRecord,
+        node: &NodeId,
+        store: &switchboard_vocab::cluster::StoreId,
+    ) {
+        let Some(known) = self.sessions.get(session) else {
+            return;
+        };
+        if *node != self.config.me {
+            if !self.rule(Rule::KeptHere) && self.is_first(session) {
+                self.claim(session, self.kept_here(), DataFrom::Here);
+            }
+            return;
+        }
+        if *store != self.config.store {
+            return self.park_lost(session, record);
+        }
+        let is_released = known.data.is_none()
+            && known.staged.is_none()
+            && known.used >= record.epoch.0
+            && self.rule(Rule::EpochFloor);
+        if is_released {
+            return self.note_once(session, || {
+                format!("{session} was given to another node, but its record went back and names this one: it is left to whoever has its data, or to `switchboard admin session restore`")
+            });
+        }
+        let from = Self::source(known, &record.kept);
+        self.claim(session, record.kept.clone(), from);
+    }
+
+    /// This node came back with another store than the one that has the keys.
+    fn park_lost(&mut self, session: &SessionRef, record: &OwnerRecord) {
+        let Some(known) = self.sessions.get(session) else {
+            return;
+        };
+        let epoch = self.next_epoch(known);
+        let mut parked = self.own_record(known, session, epoch, record.kept.clone());
+        parked.phase = OwnerPhase::Parked {
+            reason: format!(
+                "its keys were in another store of node {}: put a backup of that store's folder back, run `switchboard admin session restore {session}`, or pair it again",
+                self.config.me
+            ),
+        };
+        self.write_owner(session, Some(parked));
+    }
+
+    fn consider_absent(&mut self, session: &SessionRef) {
+        self.end_move(session);
+        if !self.is_current() {
+            return;
+        }
+        let now = self.now;
+        let Some(known) = self.sessions.get_mut(session) else {
+            return;
+        };
+        known.plan = Plan::None;
+        known.intent = None;
+        if known.gone {
+            self.sessions.remove(session);
+            return;
+        }
+        if known.uuid.is_none() || self.leaving.is_some() {
+            return;
+        }
+        let (asserted, suspect, arrived) = (known.asserted, known.suspect, known.arrived);
+        if !asserted && let Some(until) = self.in_quarantine() {
+            return self.look_later(session, until);
+        }
+        if let Some(known) = self
+            .sessions
+            .get(session)
+            .filter(|known| known.data.is_some())
+        {
+            let kept = self.kept_by_default();
+            let from = Self::source(known, &kept);
+            return self.claim(session, kept, from);
+        }
+        if self.draining || !self.is_first(session) {
+            return;
+        }
+        let settled = self.nodes.since.max(self.owners.since) + self.patience();
+        if !arrived && !self.config.alone && now < settled {
+            return self.look_later(session, settled);
+        }
+        let from = if suspect && self.config.replicated {
+            DataFrom::Log
+        } else {
+            DataFrom::Fresh
+        };
+        self.claim(session, self.kept_by_default(), from);
+    }
+
+    /// Whether this node is the one that takes the session.
+    pub(super) fn is_first(&self, session: &SessionRef) -> bool {
+        self.members.first(session) == Some(&self.config.me)
+    }
+}
