@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_keystore::{Epoch as StoreEpoch, KeyStore, Remains};
+use switchboard_keystore::{Epoch as StoreEpoch, KeyStore, Remains, Staged};
 use switchboard_ownership::{DataFrom, TransferFailure};
 use switchboard_vocab::directory::SessionRecord;
 use switchboard_vocab::sessions::Erase;
@@ -70,8 +70,8 @@ pub(super) enum Chore {
     },
     /// Keep nothing but the mark that it was here; the files that did not go with it follow it.
     Forget { epoch: Epoch, to: Option<NodeId> },
-    /// Remove a staged copy.
-    Discard,
+    /// Remove the staged copy of this epoch.
+    Discard(Epoch),
 }
 
 /// What became of a chore.
@@ -144,6 +144,11 @@ impl Hands {
         }
     }
 
+    /// A target that refused is not asked again at once.
+    pub(super) async fn pause(&self) {
+        sleep(self.prepare_within).await;
+    }
+
     /// Drops a session's sockets at once; its end is waited for elsewhere.
     pub(super) fn cut(&self, session: &SessionRef) {
         self.data.let_go(session);
@@ -192,7 +197,7 @@ impl Slot {
             | Chore::Suspend
             | Chore::Send { .. }
             | Chore::Forget { .. }
-            | Chore::Discard => false,
+            | Chore::Discard(_) => false,
         }
     }
 
@@ -264,11 +269,9 @@ pub(super) async fn work(
             forget(&hands, &session, epoch, to.as_ref(), &hurry).await;
             Done::Quietly
         }
-        Chore::Discard => {
-            if let Ok(ns) = namespace(&session)
-                && let Err(error) = hands.store.discard_staging(&ns).await
-            {
-                tracing::error!(%session, %error, "a staged copy was not removed");
+        Chore::Discard(epoch) => {
+            if let Err(error) = discard(&hands, &session, epoch).await {
+                tracing::error!(%session, error, "a staged copy was not removed");
             }
             Done::Quietly
         }
@@ -309,6 +312,21 @@ async fn provide(
     }
 }
 
+/// Removes a staged copy, unless a later one has taken its place.
+async fn discard(hands: &Hands, session: &SessionRef, epoch: Epoch) -> Result<(), String> {
+    let ns = match namespace(session) {
+        Ok(ns) => ns,
+        Err(missing) => return Err(missing.to_string()),
+    };
+    let staged = hands.store.staged().await.map_err(|e| e.to_string())?;
+    let is_meant = |copy: &Staged| copy.namespace == ns && copy.epoch.0 <= epoch.0;
+    if staged.iter().any(is_meant) {
+        let discarded = hands.store.discard_staging(&ns).await;
+        discarded.map_err(|e| e.to_string())?;
+    }
+    Ok(())
+}
+
 /// Removes everything of a session that was deleted, and logs it out if it runs here.
 async fn erase(hands: &Hands, record: &SessionRecord) {
     let Ok(_turn) = hands.removing.acquire().await else {
@@ -331,7 +349,7 @@ async fn erase(hands: &Hands, record: &SessionRecord) {
 async fn remove(hands: &Hands, session: &SessionRef) -> Result<bool, String> {
     let ns = match namespace(session) {
         Ok(ns) => ns,
-        Err(Missing::Lost(text) | Missing::NotNow(text)) => return Err(text),
+        Err(missing) => return Err(missing.to_string()),
     };
     // A damaged tree has no epoch and is removed all the same.
     let held = !matches!(hands.store.epoch(&ns).await, Ok(None));

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use switchboard_keystore::{Epoch as StoreEpoch, Error, KeyStore, Namespace, Remains};
+use switchboard_keystore::{Error, KeyStore, Namespace, Remains};
 use switchboard_ownership::DataFrom;
 use switchboard_vocab::{Epoch, SessionRef};
 
@@ -99,14 +99,12 @@ pub(crate) fn namespace(session: &SessionRef) -> Result<Namespace, Missing> {
 }
 
 impl LocalData {
-    async fn promote(&self, ns: &Namespace, epoch: Epoch) -> Result<(), Missing> {
+    async fn promote(&self, ns: &Namespace) -> Result<(), Missing> {
         match self.store.promote(ns).await {
             Ok(_) => Ok(()),
             Err(Error::NotStaged(_)) => {
-                // It was made live before, and the node ended before it could say so.
-                let known = self.store.epoch(ns).await.map_err(|e| missing(&e))?;
-                let live = self.store.verify(ns).await.is_ok();
-                if live && known == Some(StoreEpoch(epoch.0)) {
+                // It was made live before, by a life of this node that ended before it could run it for long.
+                if self.store.verify(ns).await.is_ok() {
                     return Ok(());
                 }
                 Err(Missing::Lost(
@@ -128,12 +126,7 @@ impl LocalData {
 
 #[async_trait]
 impl DataSource for LocalData {
-    async fn provide(
-        &self,
-        session: &SessionRef,
-        epoch: Epoch,
-        from: DataFrom,
-    ) -> Result<(), Missing> {
+    async fn provide(&self, session: &SessionRef, _: Epoch, from: DataFrom) -> Result<(), Missing> {
         let ns = namespace(session)?;
         match from {
             // No rows are no fault here: a session that has never stored any has none, and the machine has compared
@@ -141,7 +134,7 @@ impl DataSource for LocalData {
             DataFrom::Fresh | DataFrom::Here => {
                 self.store.epoch(&ns).await.map(drop).map_err(|e| missing(&e))
             }
-            DataFrom::Staged => self.promote(&ns, epoch).await,
+            DataFrom::Staged => self.promote(&ns).await,
             DataFrom::Nothing => self.give_up(session, &ns).await,
             DataFrom::Log | DataFrom::LossyLog => Err(Missing::Lost(
                 "its keys would be in the replicated log, which this node does not keep: set store.durability to replicated".to_owned(),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_ownership::{Bucket, Command, Input, Machine, Refused, Rules};
-use switchboard_vocab::cluster::ClusterRecord;
+use switchboard_vocab::cluster::{ClusterRecord, Incarnation};
 use switchboard_vocab::directory::SessionRecord;
 use switchboard_vocab::{NodeId, SessionRef};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -20,6 +20,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::chores::{self, Chore, Done, Hands, Slot};
+use super::gate::Gate;
 use super::memory::Memory;
 use super::numbers::Numbers;
 use super::standing::Standing;
@@ -144,7 +145,9 @@ impl Driver {
                 },
                 Some(done) = self.work.join_next() => self.finished(done),
                 () = sleep(wake) => self.inputs.push_back(Input::Tick),
-                () = shut(self.parts.standing.gate()) => self.inputs.push_back(Input::Tick),
+                closed = shut(self.parts.standing.gate()) => {
+                    self.inputs.push_back(Input::GateClosed(closed));
+                }
                 _ = looks.tick() => self.look(),
             }
         }
@@ -415,9 +418,12 @@ impl Driver {
 }
 
 /// Waits until the gate is shut; for ever where there is none, or it was shut before.
-async fn shut(gate: Option<Arc<super::gate::Gate>>) {
+async fn shut(gate: Option<Arc<Gate>>) -> Incarnation {
     match gate {
-        Some(gate) if !gate.shut().is_cancelled() => gate.shut().cancelled().await,
+        Some(gate) if !gate.shut().is_cancelled() => {
+            gate.shut().cancelled().await;
+            gate.incarnation().clone()
+        }
         Some(_) | None => std::future::pending().await,
     }
 }

@@ -47,13 +47,15 @@ pub(super) async fn copy_all(peer: &Peer<'_>) -> Result<(), TransferFailure> {
             Err(TransferFailure::TimedOut) => return Err(TransferFailure::TimedOut),
             Err(TransferFailure::Refused(why)) => {
                 left += 1;
-                first.get_or_insert_with(|| format!("{media}: {why}"));
+                first.get_or_insert((media, why));
             }
         }
     }
     match first {
         None => Ok(()),
-        Some(why) => Err(peer.refused(format!("{left} of {all} files were not copied, {why}"))),
+        Some((media, why)) => Err(TransferFailure::Refused(format!(
+            "{why}; {left} of {all} files were not copied, {media} the first of them"
+        ))),
     }
 }
 

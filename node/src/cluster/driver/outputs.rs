@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use switchboard_ownership::{Bucket, Input, Output, Position, Record, RecordKey, Verdict, Written};
+use switchboard_ownership::{Input, Output, Position, Record, RecordKey, Verdict, Written};
 use switchboard_vocab::cluster::Incarnation;
 use switchboard_vocab::{Epoch, SessionRef};
 use uuid::Uuid;
@@ -51,7 +51,7 @@ impl Driver {
             | Output::Stop { .. }
             | Output::Send { .. }
             | Output::Forget { .. }
-            | Output::DiscardStaged(_) => self.carry_session(output),
+            | Output::DiscardStaged(..) => self.carry_session(output),
             Output::Refuse(reason) => self.fail(reason),
             Output::Left => {
                 self.parts.outcome.send_if_modified(|outcome| {
@@ -110,7 +110,7 @@ impl Driver {
                 let to = to.and_then(|slot| slot.sent_to.take());
                 self.add(&session, Chore::Forget { epoch, to });
             }
-            Output::DiscardStaged(session) => self.add(&session, Chore::Discard),
+            Output::DiscardStaged(session, epoch) => self.add(&session, Chore::Discard(epoch)),
             Output::Write { .. }
             | Output::Read { .. }
             | Output::OpenUntil(..)
@@ -154,6 +154,9 @@ impl Driver {
         self.work.spawn(async move {
             // The record says that calls must wait, so it is written when the copying is over.
             let is_taken = hands.prepare(&session, &target).await;
+            if !is_taken {
+                hands.pause().await;
+            }
             let still = gate.is_some_and(|gate| gate.holds());
             Finished::Written(if is_taken && still {
                 writer.write(attempt).await
@@ -198,8 +201,7 @@ impl Driver {
         {
             if !gate.extend(until) {
                 // The clock was faster than the news: this life is over, whatever the bus says of it.
-                // The machine has no other word for it; it joins again, slower than it would have to.
-                self.rolled_back(Bucket::Nodes);
+                self.inputs.push_back(Input::GateClosed(incarnation));
             }
             return;
         }

@@ -94,7 +94,7 @@ pub(super) struct Site {
     pub(super) transfer: Arc<Transfer>,
     pub(super) staged: mpsc::Receiver<(SessionRef, Epoch)>,
     pub(super) stop: CancellationToken,
-    serving: JoinHandle<()>,
+    serving: Option<JoinHandle<()>>,
     _folder: tempfile::TempDir,
 }
 
@@ -134,7 +134,7 @@ impl Site {
             transfer,
             staged,
             stop,
-            serving,
+            serving: Some(serving),
             _folder: folder,
         }
     }
@@ -157,12 +157,14 @@ impl Site {
         self.stop = CancellationToken::new();
         let (told, staged) = mpsc::channel(64);
         self.staged = staged;
-        self.serving = serve(&self.transfer, bus, &self.id, told, self.stop.clone()).await;
+        self.serving = Some(serve(&self.transfer, bus, &self.id, told, self.stop.clone()).await);
     }
 
     pub(super) async fn stop_serving(&mut self) {
         self.stop.cancel();
-        (&mut self.serving).await.unwrap();
+        if let Some(serving) = self.serving.take() {
+            serving.await.unwrap();
+        }
     }
 
     pub(super) async fn staged_epoch(&self, session: &SessionRef) -> Option<u64> {

@@ -12,7 +12,7 @@ use super::support::{ENGINES, Site, bus, fill, namespace, rows, session, soon};
 /// A session with files moves, and moves on, and every row and byte is the same.
 async fn check_journey(bus: &Bus, engine: EngineKind) {
     let a = session("a");
-    let (one, mut two) = (
+    let (mut one, mut two) = (
         Site::new("one", bus, engine).await,
         Site::new("two", bus, engine).await,
     );
@@ -43,6 +43,8 @@ async fn check_journey(bus: &Bus, engine: EngineKind) {
     two.send(&a, (4, 5), &one).await.unwrap();
     one.store.promote(&ns).await.unwrap();
     assert_eq!(rows(&one.store, &a).await, before);
+    one.stop_serving().await;
+    two.stop_serving().await;
 }
 
 #[tokio::test]
@@ -134,7 +136,7 @@ async fn times() {
     for engine in [EngineKind::Sled, EngineKind::Redb] {
         for (keys, value, rounds) in [(1_125, 200, 20u64), (100_000, 430, 2)] {
             let (here, there) = (nats(&server, "one").await, nats(&server, "two").await);
-            let (one, two) = (
+            let (one, mut two) = (
                 Site::new("one", &here, engine).await,
                 Site::new("two", &there, engine).await,
             );
@@ -148,6 +150,7 @@ async fn times() {
                 one.send(&a, (3, 4 + round), &two).await.unwrap();
                 times.push(began.elapsed());
             }
+            two.stop_serving().await;
             times.sort();
             eprintln!(
                 "{engine:?} {keys} keys: median {:?}, worst {:?}",
