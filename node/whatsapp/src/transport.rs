@@ -8,7 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::{HeaderValue, Uri};
 use tokio::net::TcpStream;
-use tokio_websockets::{ClientBuilder, Limits};
+use tokio_websockets::upgrade::Error as UpgradeError;
+use tokio_websockets::{ClientBuilder, Error as WebSocketError, Limits};
 use wacore::net::{WHATSAPP_WEB_ORIGIN, WHATSAPP_WEB_WS_URL};
 use whatsapp_rust::anyhow::{self, Context as _};
 use whatsapp_rust::transport::{
@@ -25,6 +26,8 @@ use gated::Gated;
 
 /// Largest WebSocket message taken, in bytes. Source: a frame's length has 24 bits; some room for several in one.
 const MESSAGE_BYTES_MAX: usize = 20 << 20;
+/// Source: RFC 6585.
+const TOO_MANY_REQUESTS: u16 = 429;
 const TLS_PORT: u16 = 443;
 const PLAIN_PORT: u16 = 80;
 
@@ -89,12 +92,38 @@ pub(crate) struct Factory {
     pub(crate) target: Arc<Target>,
     pub(crate) gate: Arc<Gate>,
     /// Why the last try failed: the library only logs it.
-    pub(crate) last_failure: Mutex<Option<String>>,
+    pub(crate) last_failure: Mutex<Option<Unreached>>,
+}
+
+/// Why there was no connection at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unreached {
+    /// What was tried and how it failed.
+    pub(crate) text: String,
+    /// WhatsApp's side answered that it is asked too often: HTTP 429 instead of a WebSocket.
+    pub(crate) is_throttled: bool,
+}
+
+impl Unreached {
+    fn of(error: &anyhow::Error) -> Self {
+        let is_throttled = error.chain().any(|cause| {
+            matches!(
+                cause.downcast_ref(),
+                Some(WebSocketError::Upgrade(
+                    UpgradeError::DidNotSwitchProtocols(TOO_MANY_REQUESTS)
+                ))
+            )
+        });
+        Self {
+            text: format!("{error:#}"),
+            is_throttled,
+        }
+    }
 }
 
 impl Factory {
     /// Takes the reason of the last failed try.
-    pub(crate) fn take_failure(&self) -> Option<String> {
+    pub(crate) fn take_failure(&self) -> Option<Unreached> {
         self.last_failure
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -159,7 +188,7 @@ impl TransportFactory for Factory {
                     self.target.connect_timeout
                 )),
             };
-        let failure = result.as_ref().err().map(|error| format!("{error:#}"));
+        let failure = result.as_ref().err().map(Unreached::of);
         *self
             .last_failure
             .lock()

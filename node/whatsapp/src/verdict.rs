@@ -7,6 +7,7 @@ use wacore::types::events::{ConnectFailure, ConnectFailureReason, Event, LoggedO
 use crate::api::End;
 use crate::clock;
 use crate::events::Ending;
+use crate::transport::Unreached;
 
 /// Longest text of WhatsApp's that is passed on.
 const TEXT_CHARS_MAX: usize = 200;
@@ -52,7 +53,7 @@ pub(crate) fn note(event: &Event, ending: &mut Ending) {
 pub(crate) fn settle(
     ending: Ending,
     stream_error: Option<&str>,
-    not_connected: Option<String>,
+    unreached: Option<Unreached>,
 ) -> End {
     if let Some(verdict) = ending.verdict {
         return verdict;
@@ -68,8 +69,14 @@ pub(crate) fn settle(
     if ending.is_exhausted {
         return End::PairingExpired;
     }
-    let fallback = || "the connection ended without a reason".to_owned();
-    End::Closed(not_connected.or(ending.closed).unwrap_or_else(fallback))
+    match unreached {
+        Some(unreached) if unreached.is_throttled => End::Throttled(unreached.text),
+        Some(unreached) => End::Closed(unreached.text),
+        None => {
+            let fallback = || "the connection ended without a reason".to_owned();
+            End::Closed(ending.closed.unwrap_or_else(fallback))
+        }
+    }
 }
 
 fn short(text: &str) -> String {
@@ -189,7 +196,11 @@ mod tests {
             End::Closed("stream ended (EOF)".to_owned())
         );
         assert!(matches!(after(&[], None), End::Closed(_)));
-        let text = settle(Ending::default(), None, Some("connect: refused".to_owned()));
+        let refused = Unreached {
+            text: "connect: refused".to_owned(),
+            is_throttled: false,
+        };
+        let text = settle(Ending::default(), None, Some(refused));
         assert_eq!(text, End::Closed("connect: refused".to_owned()));
     }
 

@@ -38,6 +38,29 @@ async fn stream_errors_are_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refused_connects_are_told_apart() {
+    let world = World::new().await;
+    let mut session = world.linked("one", NUMBER).await;
+    session.stop().await;
+    let once = |fault| {
+        let mut request = Request::new(fault);
+        request.count = Some(1);
+        world.simulator.inject(request).unwrap();
+    };
+    once(Fault::TooManyRequests);
+    session.start();
+    let end = session.end().await;
+    assert!(matches!(end, End::Throttled(_)), "{end:?}");
+    once(Fault::Refuse);
+    session.start();
+    let end = session.end().await;
+    assert!(matches!(end, End::Closed(_)), "{end:?}");
+    session.start();
+    session.connected().await;
+    session.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refused_logins_are_told_apart() {
     let world = World::new().await;
     let mut session = world.linked("one", NUMBER).await;
