@@ -159,6 +159,10 @@ impl Session {
     /// Room for a batch of so many bytes, once there is.
     pub(crate) async fn room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Error> {
         let kib = u32::try_from(bytes.div_ceil(1024).clamp(1, QUEUE_KIB_MAX)).unwrap_or(u32::MAX);
+        // Without a wait as long as there is room: the order of commits is that of their first steps.
+        if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(kib) {
+            return Ok(room);
+        }
         let room = Arc::clone(&self.room).acquire_many_owned(kib).await;
         room.map_err(|_closed| Error::Closed)
     }
