@@ -122,12 +122,10 @@ impl Ledger {
     }
 
     /// The API's answer to it.
-    pub fn answered(&self, text: &str, answer: &Result<StatusCode, String>) {
+    pub fn answered(&self, text: &str, status: Option<StatusCode>) {
         let mut book = self.book();
-        let (accepted, name) = match answer {
-            Ok(status) => (status.is_success(), status.to_string()),
-            Err(_) => (false, "no answer".to_owned()),
-        };
+        let accepted = status.is_some_and(|status| status.is_success());
+        let name = status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
         *book.answers.entry(name).or_default() += 1;
         if let Some(entry) = book.outgoing.get_mut(text).filter(|_| accepted) {
             entry.promise = Promise::Accepted;
@@ -265,8 +263,8 @@ mod tests {
         let ledger = Ledger::default();
         assert!(ledger.sending("a"));
         assert!(ledger.sending("b"));
-        ledger.answered("a", &Ok(StatusCode::OK));
-        ledger.answered("b", &Ok(StatusCode::SERVICE_UNAVAILABLE));
+        ledger.answered("a", Some(StatusCode::OK));
+        ledger.answered("b", Some(StatusCode::SERVICE_UNAVAILABLE));
         assert_eq!(ledger.balance().sends_missing, ["a"]);
         ledger.arrived("a", "1");
         ledger.arrived("a", "1");

@@ -125,6 +125,9 @@ pub async fn run(rounds: usize, seed: u64) -> Result<Report> {
             break;
         }
     }
+    if std::env::var_os("SWITCHBOARD_CHAOS_TIMELINE").is_some() {
+        println!("{}", trial.world.scene.timeline.text());
+    }
     println!("traffic: {}", trial.world.scene.office.ledger.summary());
     Ok(report)
 }
@@ -132,7 +135,12 @@ pub async fn run(rounds: usize, seed: u64) -> Result<Report> {
 /// One round: what was broken and how long it took until all worked again.
 async fn one(trial: &mut Trial, name: &str, rng: &mut ChaCha12Rng) -> Result<(String, Duration)> {
     let kill = *KILLS.choose(rng).context("kinds of kills")?;
-    let victim = rng.random_range(0..NODES);
+    // Mostly one that has something to lose.
+    let victim = if rng.random_ratio(3, 4) {
+        trial.busiest()?
+    } else {
+        rng.random_range(0..NODES)
+    };
     let other = (rng.random_range(0..OTHER_EVERY) == 0)
         .then(|| OTHERS.choose(rng).copied())
         .flatten();

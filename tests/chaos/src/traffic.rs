@@ -18,6 +18,8 @@ const SENDS_AT_ONCE_MAX: usize = 32;
 const TICK: Duration = Duration::from_millis(60);
 /// Between two looks into the phones' inboxes, which keep 64 records.
 const INBOX_EVERY: Duration = Duration::from_millis(400);
+/// How much of an answer is noted.
+const WHY_CHARS_MAX: usize = 240;
 /// Between two looks while waiting for the ledger.
 const SETTLE_EVERY: Duration = Duration::from_millis(100);
 
@@ -128,17 +130,13 @@ pub async fn customer_sends(scene: &Scene, line: &Line, text: &str) -> bool {
         return false;
     }
     let answer = scene.office.send(line, text).await;
-    ledger.answered(text, &answer);
-    match answer {
-        Ok(status) if status.is_success() => true,
-        Ok(status) => {
-            scene.note(format!("{}: a send was answered {status}", line.session));
-            false
-        }
-        Err(error) => {
-            let error: String = error.chars().take(160).collect();
-            scene.note(format!("{}: a send got no answer: {error}", line.session));
-            false
-        }
-    }
+    ledger.answered(text, answer.as_ref().ok().map(|(status, _)| *status));
+    let why = match answer {
+        Ok((status, _)) if status.is_success() => return true,
+        Ok((status, body)) => format!("was answered {status}: {body}"),
+        Err(error) => format!("got no answer: {error}"),
+    };
+    let why: String = why.chars().take(WHY_CHARS_MAX).collect();
+    scene.note(format!("{}: {text:?} {why}", line.session));
+    false
 }

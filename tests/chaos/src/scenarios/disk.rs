@@ -33,7 +33,7 @@ pub(super) async fn full(t: &mut Trial) -> Result<()> {
         RECOVER_MAX,
         "a send to be refused with 507",
         async || match scene.office.send(&line, "full. refused").await {
-            Ok(status) if status.as_u16() == 507 => Ok(()),
+            Ok((status, _)) if status.as_u16() == 507 => Ok(()),
             other => Err(other),
         },
     );

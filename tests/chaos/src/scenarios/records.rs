@@ -136,7 +136,7 @@ pub(super) async fn unknown_version(t: &mut Trial) -> Result<()> {
     let refused = scene.office.send(&line, "version. refused").await;
     let refused_well = refused
         .as_ref()
-        .is_ok_and(|status| status.is_server_error());
+        .is_ok_and(|(status, _)| status.is_server_error());
     t.demand(
         refused_well,
         format!("a send to it was answered {refused:?}"),

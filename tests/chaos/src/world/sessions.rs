@@ -19,7 +19,7 @@ use crate::ledger::{self, Ledger};
 /// Pairings under way at once: each costs some 100 ms of processor time on either side.
 const PAIRINGS_AT_ONCE: usize = 4;
 /// The longest a call to a router may take; the traffic's own limit.
-const CALL_MAX: Duration = Duration::from_secs(8);
+const CALL_MAX: Duration = Duration::from_secs(4);
 /// Numbers of the sessions and of those they talk to.
 const FIRST_NUMBER: u64 = 15_551_000_000;
 const FIRST_PEER: u64 = 15_552_000_000;
@@ -227,11 +227,11 @@ impl Office {
             .map(drop)
     }
 
-    /// Sends a text through the public API; the status, or what went wrong on the way.
+    /// Sends a text through the public API; status and body, or what went wrong on the way.
     ///
     /// # Errors
     /// When no answer came.
-    pub async fn send(&self, line: &Line, text: &str) -> Result<StatusCode, String> {
+    pub async fn send(&self, line: &Line, text: &str) -> Result<(StatusCode, String), String> {
         let url = format!("{}/client/sendMessage/{}", self.router(), line.session);
         let body = json!({"chatId": format!("{}@c.us", line.peer), "contentType": "string", "content": text});
         let request = self
@@ -241,7 +241,8 @@ impl Office {
             .header("x-api-key", self.tenant_key())
             .json(&body);
         let answer = request.send().await.map_err(|e| format!("{e:?}"))?;
-        Ok(answer.status())
+        let status = answer.status();
+        Ok((status, answer.text().await.unwrap_or_default()))
     }
 
     /// The texts of a session's conversation with its peer.
