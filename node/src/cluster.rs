@@ -371,6 +371,15 @@ impl Cluster {
         matches!(timeout(limit, leaving).await, Ok(Ok(())))
     }
 
+    /// Whether a node was seen to be up.
+    #[cfg(test)]
+    pub(crate) fn knows(&self, node: &switchboard_vocab::NodeId) -> bool {
+        let peers = self.standing.look(|machine| machine.peers(Duration::ZERO));
+        peers.iter().any(|peer| {
+            peer.node == *node && peer.state == switchboard_vocab::cluster::NodeState::Up
+        })
+    }
+
     /// Ends everything as the death of the process would: the lease is not given back.
     #[cfg(test)]
     pub(crate) async fn crash(mut self) {

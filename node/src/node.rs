@@ -302,6 +302,12 @@ impl NodeHandle {
         }
     }
 
+    /// Whether it has seen another node that is up.
+    #[cfg(test)]
+    pub(crate) fn knows(&self, node: &switchboard_vocab::NodeId) -> bool {
+        self.parts.cluster.knows(node)
+    }
+
     /// Ends as the death of the process would.
     #[cfg(test)]
     pub(crate) async fn crash(self) {

@@ -83,8 +83,11 @@ impl Transfer {
     /// Only what is missing there is copied, so a second call goes on where the first ended. It may also be called after a
     /// move, before the files here are erased, for what [`Transfer::send`] left behind.
     ///
+    /// A single file that cannot be copied is logged and left out.
+    ///
     /// # Errors
-    /// When the target refuses, or not every file is there by `deadline`.
+    /// `Refused` when the target would not take the session or cannot be reached, `TimedOut` when there are still files to
+    /// copy at `deadline`.
     pub(crate) async fn prepare(
         &self,
         session: &SessionRef,

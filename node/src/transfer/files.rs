@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use switchboard_ownership::TransferFailure;
 use switchboard_vocab::{MediaId, OpError};
 use tokio::time::{Instant, timeout_at};
 
-use super::sending::Peer;
+use super::sending::{Failure, Peer};
 use super::text;
 use super::wire::{Answer, Ask};
 
@@ -29,10 +28,10 @@ pub(super) const SEND_BYTES_MAX: u64 = 32 << 20;
 /// How long copying may take while the session is stopped.
 const SEND_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// Copies everything that is missing at the target.
-pub(super) async fn copy_all(peer: &Peer<'_>) -> Result<(), TransferFailure> {
+/// Copies everything that is missing at the target. A file that the target does not take, or that cannot be read here, is
+/// logged and left out: most can be had from WhatsApp again, and one file must not keep a session from moving.
+pub(super) async fn copy_all(peer: &Peer<'_>) -> Result<(), Failure> {
     let missing = missing(peer).await?;
-    let all = missing.len();
     let mut copies = stream::iter(missing)
         .map(|media| async move {
             // Closed never: the semaphore lives as long as the node.
@@ -40,58 +39,46 @@ pub(super) async fn copy_all(peer: &Peer<'_>) -> Result<(), TransferFailure> {
             (copy(peer, &media, u64::MAX).await, media)
         })
         .buffer_unordered(FILES_AT_ONCE);
-    let (mut left, mut first) = (0usize, None);
     while let Some((copied, media)) = copies.next().await {
         match copied {
             Ok(_) => {}
-            Err(TransferFailure::TimedOut) => return Err(TransferFailure::TimedOut),
-            Err(TransferFailure::Refused(why)) => {
-                left += 1;
-                first.get_or_insert((media, why));
-            }
+            Err(Failure::Refused(why)) => stays_behind(peer, &media, &why),
+            Err(failure @ (Failure::Unreachable(_) | Failure::TimedOut)) => return Err(failure),
         }
     }
-    match first {
-        None => Ok(()),
-        Some((media, why)) => Err(TransferFailure::Refused(format!(
-            "{why}; {left} of {all} files were not copied, {media} the first of them"
-        ))),
-    }
+    Ok(())
+}
+
+fn stays_behind(peer: &Peer<'_>, media: &MediaId, why: &str) {
+    tracing::warn!(session = %peer.session, %media, why, "a file was not copied");
+    metrics::counter!("switchboard_transfer_files_left_total").increment(1);
 }
 
 /// Copies what is missing at the target of a stopped session, the newest first, within its limits. A file that cannot be
-/// copied does not keep the session from moving: most can be had from WhatsApp again, and [`copy_all`] can follow.
-pub(super) async fn copy_rest(peer: &Peer<'_>) -> Result<(), TransferFailure> {
+/// copied does not keep the session from moving: [`copy_all`] can follow.
+pub(super) async fn copy_rest(peer: &Peer<'_>) -> Result<(), Failure> {
     let missing = missing(peer).await?;
-    let all = missing.len();
     let until = peer.deadline.min(Instant::now() + SEND_WAIT_MAX);
     let mut room = SEND_BYTES_MAX;
-    let mut done = 0usize;
-    let work = async {
-        for media in &missing {
-            match copy(peer, media, room).await {
-                Ok(bytes) => {
-                    room = room.saturating_sub(bytes);
-                    done += 1;
-                }
-                Err(why) => {
-                    tracing::warn!(session = %peer.session, %media, ?why, "a file stayed behind");
-                }
+    for media in &missing {
+        match timeout_at(until, copy(peer, media, room)).await {
+            Ok(Ok(bytes)) => room = room.saturating_sub(bytes),
+            Ok(Err(Failure::Refused(why))) => stays_behind(peer, media, &why),
+            Ok(Err(failure @ (Failure::Unreachable(_) | Failure::TimedOut))) => {
+                return Err(failure);
             }
+            Err(_) => stays_behind(
+                peer,
+                media,
+                "there was no time while the session was stopped",
+            ),
         }
-    };
-    let in_time = timeout_at(until, work).await.is_ok();
-    if done < all {
-        let left = all - done;
-        tracing::warn!(session = %peer.session, left, in_time, "files were not copied before the session moved");
-        metrics::counter!("switchboard_transfer_files_left_total")
-            .increment(u64::try_from(left).unwrap_or(u64::MAX));
     }
     Ok(())
 }
 
 /// What the target has not. Asks at least once, because the target may refuse the session altogether.
-async fn missing(peer: &Peer<'_>) -> Result<Vec<MediaId>, TransferFailure> {
+async fn missing(peer: &Peer<'_>) -> Result<Vec<MediaId>, Failure> {
     let stored = peer.transfer.media.stored(&peer.session).await;
     let stored = stored.map_err(|e| peer.refused(format!("the media store: {}", text(e))))?;
     let mut missing = Vec::new();
@@ -104,10 +91,11 @@ async fn missing(peer: &Peer<'_>) -> Result<Vec<MediaId>, TransferFailure> {
         let ask = Ask::MediaHave {
             files: page.unwrap_or_default().to_vec(),
         };
-        match peer.ask(ask, Bytes::new()).await? {
-            Answer::Missing { files } => missing.extend(files),
-            other => return Err(peer.unexpected(&other)),
-        }
+        let answer = peer.ask(ask, Bytes::new()).await?;
+        let Answer::Missing { files } = answer else {
+            return Err(peer.unexpected(&answer));
+        };
+        missing.extend(files);
         if stored.is_empty() {
             return Ok(missing);
         }
@@ -115,7 +103,7 @@ async fn missing(peer: &Peer<'_>) -> Result<Vec<MediaId>, TransferFailure> {
 }
 
 /// Copies one file of at most `bytes_max`; gives its size, or 0 when it is gone meanwhile.
-async fn copy(peer: &Peer<'_>, media: &MediaId, bytes_max: u64) -> Result<u64, TransferFailure> {
+async fn copy(peer: &Peer<'_>, media: &MediaId, bytes_max: u64) -> Result<u64, Failure> {
     let store = &peer.transfer.media;
     let failed = |e: OpError| peer.refused(format!("the media store: {}", text(e)));
     let Some(meta) = store.describe(&peer.session, media).await.map_err(failed)? else {
@@ -137,11 +125,14 @@ async fn copy(peer: &Peer<'_>, media: &MediaId, bytes_max: u64) -> Result<u64, T
                 meta: meta.clone(),
                 offset,
             };
-            match peer.ask(ask, piece).await? {
-                Answer::Kept { whole: true } => return Ok(meta.size),
-                Answer::Kept { whole: false } => offset = offset.saturating_add(len),
-                other => return Err(peer.unexpected(&other)),
+            let answer = peer.ask(ask, piece).await?;
+            let Answer::Kept { whole } = answer else {
+                return Err(peer.unexpected(&answer));
+            };
+            if whole {
+                return Ok(meta.size);
             }
+            offset = offset.saturating_add(len);
             if offset >= meta.size {
                 break;
             }

@@ -26,6 +26,26 @@ const ATTEMPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long giving up may take; the target gives up by itself too.
 const ABORT_WAIT: Duration = Duration::from_millis(500);
 
+/// Why a call, or all of them together, did not do its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The target said no, or something here did; the same would happen again.
+    Refused(String),
+    /// No answer, however often it was asked.
+    Unreachable(String),
+    /// The time was over.
+    TimedOut,
+}
+
+impl From<Failure> for TransferFailure {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(why) | Failure::Unreachable(why) => Self::Refused(why),
+            Failure::TimedOut => Self::TimedOut,
+        }
+    }
+}
+
 /// As [`Transfer::prepare`].
 pub(super) async fn prepare(
     transfer: &Transfer,
@@ -35,7 +55,7 @@ pub(super) async fn prepare(
 ) -> Result<(), TransferFailure> {
     let peer = Peer::new(transfer, session, target, deadline)?;
     let copied = timeout_at(deadline, files::copy_all(&peer)).await;
-    copied.unwrap_or(Err(TransferFailure::TimedOut))
+    copied.unwrap_or(Err(Failure::TimedOut)).map_err(Into::into)
 }
 
 /// As [`Transfer::send`].
@@ -51,11 +71,11 @@ pub(super) async fn send(
     let id = TransferId::fresh();
     let sent = timeout_at(deadline, stream(&peer, &id, epochs))
         .await
-        .unwrap_or(Err(TransferFailure::TimedOut));
+        .unwrap_or(Err(Failure::TimedOut));
     let outcome = match &sent {
         Ok(_) => "sent",
-        Err(TransferFailure::Refused(_)) => "refused",
-        Err(TransferFailure::TimedOut) => "timed_out",
+        Err(Failure::Refused(_) | Failure::Unreachable(_)) => "refused",
+        Err(Failure::TimedOut) => "timed_out",
     };
     metrics::counter!("switchboard_transfers_total", "outcome" => outcome).increment(1);
     match sent {
@@ -66,7 +86,7 @@ pub(super) async fn send(
         }
         Err(failure) => {
             peer.abort(id).await;
-            Err(failure)
+            Err(failure.into())
         }
     }
 }
@@ -75,14 +95,14 @@ async fn stream(
     peer: &Peer<'_>,
     id: &TransferId,
     (epoch, next): (Epoch, Epoch),
-) -> Result<Report, TransferFailure> {
+) -> Result<Report, Failure> {
     let begin = Ask::Begin {
         transfer: id.clone(),
         next,
     };
     peer.taken(begin, Bytes::new()).await?;
     files::copy_rest(peer).await?;
-    let ns = namespace(&peer.session).map_err(TransferFailure::Refused)?;
+    let ns = namespace(&peer.session).map_err(Failure::Refused)?;
     let mut export = open(peer, &ns, id, (epoch, next)).await?;
     let mut sequence = 0u32;
     let mut frame = following(peer, export.as_mut()).await?;
@@ -122,7 +142,7 @@ async fn open(
     ns: &Namespace,
     id: &TransferId,
     (epoch, next): (Epoch, Epoch),
-) -> Result<Box<dyn Export>, TransferFailure> {
+) -> Result<Box<dyn Export>, Failure> {
     let store = &peer.transfer.store;
     let key = peer.transfer.keys.transfer(&peer.session, next, id);
     let failed = |e: StoreError| peer.refused(format!("the key store: {e}"));
@@ -136,10 +156,7 @@ async fn open(
     }
 }
 
-async fn following(
-    peer: &Peer<'_>,
-    export: &mut dyn Export,
-) -> Result<Option<Bytes>, TransferFailure> {
+async fn following(peer: &Peer<'_>, export: &mut dyn Export) -> Result<Option<Bytes>, Failure> {
     let next = export.next().await;
     next.map_err(|e| peer.refused(format!("the key store: {e}")))
 }
@@ -159,35 +176,41 @@ impl<'a> Peer<'a> {
         session: &SessionRef,
         target: &NodeId,
         deadline: Instant,
-    ) -> Result<Self, TransferFailure> {
+    ) -> Result<Self, Failure> {
         let subject = transfer.names.node_peer(target.as_str());
         Ok(Self {
             transfer,
             session: session.clone(),
             target: target.clone(),
-            subject: subject.map_err(|e| TransferFailure::Refused(e.to_string()))?,
+            subject: subject.map_err(|e| Failure::Refused(e.to_string()))?,
             deadline,
         })
     }
 
     /// A failure that names who was to take what.
-    pub(super) fn refused(&self, why: impl std::fmt::Display) -> TransferFailure {
-        TransferFailure::Refused(format!("move {} to {}: {why}", self.session, self.target))
+    pub(super) fn refused(&self, why: impl std::fmt::Display) -> Failure {
+        Failure::Refused(self.failed(why))
     }
 
-    pub(super) fn unexpected(&self, answer: &Answer) -> TransferFailure {
+    fn failed(&self, why: impl std::fmt::Display) -> String {
+        format!("move {} to {}: {why}", self.session, self.target)
+    }
+
+    pub(super) fn unexpected(&self, answer: &Answer) -> Failure {
         self.refused(format!("an answer to something else: {answer:?}"))
     }
 
-    async fn taken(&self, ask: Ask, blob: Bytes) -> Result<(), TransferFailure> {
-        match self.ask(ask, blob).await? {
-            Answer::Taken => Ok(()),
-            other => Err(self.unexpected(&other)),
+    async fn taken(&self, ask: Ask, blob: Bytes) -> Result<(), Failure> {
+        let answer = self.ask(ask, blob).await?;
+        if answer == Answer::Taken {
+            Ok(())
+        } else {
+            Err(self.unexpected(&answer))
         }
     }
 
     /// Asks until there is an answer that is not "busy". The same bytes each time, so that the target can tell.
-    pub(super) async fn ask(&self, ask: Ask, blob: Bytes) -> Result<Answer, TransferFailure> {
+    pub(super) async fn ask(&self, ask: Ask, blob: Bytes) -> Result<Answer, Failure> {
         let call = Call {
             from: self.transfer.me.clone(),
             session: self.session.clone(),
@@ -199,7 +222,7 @@ impl<'a> Peer<'a> {
         loop {
             let left = self.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(TransferFailure::TimedOut);
+                return Err(Failure::TimedOut);
             }
             let wait = left.min(ANSWER_WAIT);
             let rpc = &self.transfer.bus.rpc;
@@ -213,7 +236,10 @@ impl<'a> Peer<'a> {
                         "it takes too many sessions already".to_owned()
                     }
                     Answer::Refused { reason } => return Err(self.refused(reason)),
-                    answer => return Ok(answer),
+                    answer @ (Answer::Taken
+                    | Answer::Missing { .. }
+                    | Answer::Kept { .. }
+                    | Answer::Staged { .. }) => return Ok(answer),
                 },
                 Err(error @ RpcError::TooLarge { .. }) => return Err(self.refused(error)),
                 Err(error) => {
@@ -226,7 +252,7 @@ impl<'a> Peer<'a> {
                 }
             };
             if lost >= ATTEMPTS_MAX || not_begun >= NOT_BEGUN_ATTEMPTS_MAX {
-                return Err(self.refused(cause));
+                return Err(Failure::Unreachable(self.failed(cause)));
             }
             tracing::debug!(session = %self.session, target = %self.target, cause, "a call to another node is repeated");
             sleep(ATTEMPT_PAUSE).await;

@@ -193,6 +193,9 @@ impl From<OpError> for Error {
     }
 }
 
+/// What a frame said, its blob and its mac; the mac also where the rest is refused.
+type Read<T> = Result<(T, Bytes, Vec<u8>), (Error, Vec<u8>)>;
+
 /// What both sides derive from the cluster's transfer key.
 pub(super) struct Keys {
     cluster: [u8; 32],
@@ -247,11 +250,7 @@ impl Keys {
             .map_err(|(error, _)| error)
     }
 
-    fn read<T: DeserializeOwned>(
-        &self,
-        label: &[&[u8]],
-        payload: Bytes,
-    ) -> Result<(T, Bytes, Vec<u8>), (Error, Vec<u8>)> {
+    fn read<T: DeserializeOwned>(&self, label: &[&[u8]], payload: Bytes) -> Read<T> {
         let frame = Frame::<Head>::decode(payload).map_err(|e| (e.into(), Vec::new()))?;
         let mac = hex::decode(&frame.head.mac).unwrap_or_default();
         if frame.head.version != WIRE_VERSION {

@@ -18,6 +18,7 @@ async fn a_drained_node_hands_its_sessions_over_and_keeps_nothing_of_them() {
     }
     let before = net.owner("s0").await.unwrap();
     let second = b.start().await;
+    until("a knows b", || async { first.knows(&id("b")) }).await;
     assert_eq!(
         net.order("a", NodeOrder::Drain { on: true }).await,
         OrderAnswer::Accepted
@@ -54,6 +55,7 @@ async fn a_node_that_leaves_hands_over_first_and_nobody_waits_for_its_lease() {
     let first = a.start().await;
     net.connect("s").await;
     let second = b.start().await;
+    until("a knows b", || async { first.knows(&id("b")) }).await;
     assert!(first.shutdown(WAIT).await);
     assert_eq!(
         net.node_record("a").await.unwrap().state,
@@ -95,11 +97,12 @@ async fn an_order_moves_one_session_and_senseless_ones_are_refused() {
     net.connect("s").await;
     net.connect("t").await;
     let second = b.start().await;
+    until("a knows b", || async { first.knows(&id("b")) }).await;
     let to = |target: &str| NodeOrder::Move {
         session: session("s"),
         target: id(target),
     };
-    until("a knows b", || async {
+    until("it is at rest", || async {
         net.order("a", to("b")).await == OrderAnswer::Accepted
     })
     .await;
