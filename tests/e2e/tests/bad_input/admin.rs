@@ -38,6 +38,7 @@ pub(crate) fn cases(facts: &Facts) -> Vec<Case> {
     cases.extend(listing(facts));
     cases.extend(sessions(facts));
     cases.extend(webhooks(facts));
+    cases.extend(orders(facts));
     cases
 }
 
@@ -157,20 +158,6 @@ fn sessions(facts: &Facts) -> Vec<Case> {
             409,
         )
         .says("already"),
-        Case::new(
-            "move to nowhere",
-            post("sessions/paired/move", json!({})),
-            400,
-        )
-        .says("[node]"),
-        Case::new(
-            "move",
-            post("sessions/paired/move", json!({"node": "node-2"})),
-            501,
-        )
-        .says("release"),
-        Case::new("drain nobody", post("nodes/nobody/drain", json!({})), 404).says("nobody"),
-        Case::new("drain", post("nodes/node-1/drain", json!({})), 501).says("release"),
     ]
 }
 
@@ -208,5 +195,58 @@ fn webhooks(facts: &Facts) -> Vec<Case> {
             400,
         )
         .says("[webhooks[1].url]"),
+    ]
+}
+
+/// Orders to nodes, all of which are refused.
+fn orders(facts: &Facts) -> Vec<Case> {
+    let post = |path: &str, body: Value| call(facts, Method::POST, path).json(&body);
+    let weigh = |node: &str, body: Value| {
+        call(facts, Method::PUT, &format!("nodes/{node}/weight")).json(&body)
+    };
+    let to = |node: &str| post("sessions/paired/move", json!({"node": node}));
+    vec![
+        Case::new(
+            "move to nowhere",
+            post("sessions/paired/move", json!({})),
+            400,
+        )
+        .says("[node]"),
+        Case::new("move to a bad name", to("a b"), 400).says("[node]"),
+        Case::new("move to nobody", to("nobody"), 404).says("nobody"),
+        Case::new("move to where it is", to(&facts.owner), 409).says("already"),
+        Case::new(
+            "move nobody",
+            post("sessions/nobody/move", json!({"node": "node-1"})),
+            404,
+        )
+        .says("nobody"),
+        Case::new(
+            "restore what is not parked",
+            post("sessions/paired/restore", json!({"from": "nothing"})),
+            409,
+        )
+        .says("not parked"),
+        Case::new(
+            "restore from nowhere",
+            post("sessions/paired/restore", json!({})),
+            400,
+        )
+        .says("[from]"),
+        Case::new("drain nobody", post("nodes/nobody/drain", json!({})), 404).says("nobody"),
+        Case::new(
+            "drain for a word",
+            post("nodes/node-1/drain?wait=long", json!({})),
+            400,
+        )
+        .says("[wait]"),
+        Case::new("weigh nothing", weigh("node-1", json!({})), 400).says("[weight]"),
+        Case::new(
+            "weigh too much",
+            weigh("node-1", json!({"weight": 65})),
+            400,
+        )
+        .says("[weight]"),
+        Case::new("weigh nobody", weigh("nobody", json!({"weight": 1})), 404).says("nobody"),
     ]
 }

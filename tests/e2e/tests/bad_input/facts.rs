@@ -33,6 +33,8 @@ pub(crate) struct Facts {
     pub(crate) fresh: NewSession,
     /// The token of a session that was removed.
     pub(crate) gone: NewSession,
+    /// The node that runs the paired session.
+    pub(crate) owner: String,
     /// The key of the tenant of all of them.
     pub(crate) tenant_key: String,
     /// The key of another tenant.
@@ -68,12 +70,13 @@ impl Facts {
         let other = stack.admin_post("tenants", &json!({"id": "other"})).await?;
         // A port that was free a moment ago and that nobody listens on now.
         let free = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let facts = Self {
+        let mut facts = Self {
             http: client(),
             url: stack.url.clone(),
             paired,
             fresh,
             gone,
+            owner: String::new(),
             tenant_key: stack.tenant_key.clone(),
             other_key: other["key"].as_str().context("no key")?.to_owned(),
             admin_key: stack.admin_key().to_owned(),
@@ -87,6 +90,8 @@ impl Facts {
             .error_for_status()?;
         world.simulator.add_phone(PEER).await?;
         facts.link(world, "paired", OWN).await?;
+        let paired = stack.session("paired").await?;
+        facts.owner = paired["owner"].as_str().context("no owner")?.to_owned();
         stack
             .admin_post("sessions/fresh/start", &json!({"wait": START_WAIT_SECS}))
             .await?;
