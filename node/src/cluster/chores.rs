@@ -358,9 +358,10 @@ async fn remove(hands: &Hands, session: &SessionRef) -> Result<bool, String> {
     if held {
         let dropped = hands.store.drop_namespace(&ns, Remains::Nothing).await;
         dropped.map_err(|e| e.to_string())?;
-        let erased = hands.media.erase(session).await;
-        erased.map_err(|e| e.internal.unwrap_or(e.public))?;
     }
+    // Files come before a session does, and it may never have come.
+    let erased = hands.media.erase(session).await;
+    erased.map_err(|e| e.internal.unwrap_or(e.public))?;
     Ok(held)
 }
 

@@ -39,19 +39,38 @@ pub(super) async fn copy_all(peer: &Peer<'_>) -> Result<(), Failure> {
             (copy(peer, &media, u64::MAX).await, media)
         })
         .buffer_unordered(FILES_AT_ONCE);
+    let mut left = Left::default();
     while let Some((copied, media)) = copies.next().await {
         match copied {
             Ok(_) => {}
-            Err(Failure::Refused(why)) => stays_behind(peer, &media, &why),
+            Err(Failure::Refused(why)) => left.add(&media, why),
             Err(failure @ (Failure::Unreachable(_) | Failure::TimedOut)) => return Err(failure),
         }
     }
+    left.tell(peer);
     Ok(())
 }
 
-fn stays_behind(peer: &Peer<'_>, media: &MediaId, why: &str) {
-    tracing::warn!(session = %peer.session, %media, why, "a file was not copied");
-    metrics::counter!("switchboard_transfer_files_left_total").increment(1);
+/// Files that stay behind, told in one line.
+#[derive(Default)]
+struct Left {
+    count: usize,
+    first: Option<(MediaId, String)>,
+}
+
+impl Left {
+    fn add(&mut self, media: &MediaId, why: String) {
+        self.count += 1;
+        self.first.get_or_insert_with(|| (media.clone(), why));
+    }
+
+    fn tell(self, peer: &Peer<'_>) {
+        if let Some((media, why)) = self.first {
+            tracing::warn!(session = %peer.session, files = self.count, first = %media, why, "files were not copied");
+            metrics::counter!("switchboard_transfer_files_left_total")
+                .increment(u64::try_from(self.count).unwrap_or(u64::MAX));
+        }
+    }
 }
 
 /// Copies what is missing at the target of a stopped session, the newest first, within its limits. A file that cannot be
@@ -60,20 +79,25 @@ pub(super) async fn copy_rest(peer: &Peer<'_>) -> Result<(), Failure> {
     let missing = missing(peer).await?;
     let until = peer.deadline.min(Instant::now() + SEND_WAIT_MAX);
     let mut room = SEND_BYTES_MAX;
+    let mut left = Left::default();
     for media in &missing {
+        if Instant::now() >= until || room == 0 {
+            left.add(
+                media,
+                "the session is stopped and has no time for more".to_owned(),
+            );
+            continue;
+        }
         match timeout_at(until, copy(peer, media, room)).await {
             Ok(Ok(bytes)) => room = room.saturating_sub(bytes),
-            Ok(Err(Failure::Refused(why))) => stays_behind(peer, media, &why),
+            Ok(Err(Failure::Refused(why))) => left.add(media, why),
             Ok(Err(failure @ (Failure::Unreachable(_) | Failure::TimedOut))) => {
                 return Err(failure);
             }
-            Err(_) => stays_behind(
-                peer,
-                media,
-                "there was no time while the session was stopped",
-            ),
+            Err(_) => left.add(media, "it was not over in time".to_owned()),
         }
     }
+    left.tell(peer);
     Ok(())
 }
 

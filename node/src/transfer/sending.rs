@@ -127,13 +127,15 @@ async fn stream(
         transfer: id.clone(),
         report: report.clone(),
     };
-    match peer.ask(finish, Bytes::new()).await? {
-        Answer::Staged { report: theirs } if theirs == report => Ok(report),
-        Answer::Staged { report: theirs } => Err(peer.refused(format!(
-            "the copy differs: {report:?} here, {theirs:?} there"
-        ))),
-        other => Err(peer.unexpected(&other)),
+    let answer = peer.ask(finish, Bytes::new()).await?;
+    let Answer::Staged { report: theirs } = &answer else {
+        return Err(peer.unexpected(&answer));
+    };
+    if *theirs == report {
+        return Ok(report);
     }
+    let text = format!("the copy differs: {report:?} here, {theirs:?} there");
+    Err(peer.refused(text))
 }
 
 /// The export of the session's tree. A session that never stored anything gets an empty one, so that it moves as the others.
