@@ -36,6 +36,13 @@ impl Standing {
 
     pub(super) fn set_gate(&self, gate: Arc<Gate>) {
         *self.gate.write().unwrap_or_else(PoisonError::into_inner) = Some(gate);
+        self.wake();
+    }
+
+    /// Verdicts may be others now.
+    fn wake(&self) {
+        self.changes
+            .send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Changes the machine, then wakes whoever waits for another verdict.
@@ -44,8 +51,7 @@ impl Standing {
             let mut machine = self.machine.write().unwrap_or_else(PoisonError::into_inner);
             change(&mut machine)
         };
-        self.changes
-            .send_modify(|count| *count = count.wrapping_add(1));
+        self.wake();
         result
     }
 
