@@ -107,5 +107,12 @@ async fn a_node_that_is_told_to_stop_hands_its_sessions_over() -> Result<()> {
         Ok(())
     };
     let result = result.await;
-    world.explain(result)
+    world.explain(result)?;
+    // The last one has nobody to hand them to, and does not wait for anybody.
+    let last = world.stack.nodes.last_mut().context("no last node")?;
+    let clean = last.1.terminate().await;
+    world.explain(clean.and_then(|clean| {
+        ensure!(clean, "the last node did not end with success");
+        Ok(())
+    }))
 }
