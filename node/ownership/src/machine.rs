@@ -232,8 +232,8 @@ impl Machine {
             if let Some(at) = self.move_look {
                 sooner(at);
             }
-            if let Some(leaving) = &self.leaving {
-                sooner(leaving.deadline.max(self.now));
+            if let Some(leaving) = self.leaving.filter(|leaving| leaving.deadline > self.now) {
+                sooner(leaving.deadline);
             }
         }
         if [&self.nodes, &self.owners]
@@ -322,6 +322,13 @@ impl Machine {
             && self.moving.is_empty()
             && self.owner_ops == 0
             && self.sessions.values().all(|known| self.is_at_rest(known))
+    }
+
+    /// The records went back and others may still assert what they have. A process that ends meanwhile must be told
+    /// [`Input::RolledBack`] again when it begins anew, because it forgets which epochs it saw.
+    #[must_use]
+    pub fn is_in_quarantine(&self, now: Position) -> bool {
+        now < self.quarantine
     }
 
     fn is_at_rest(&self, known: &Session) -> bool {

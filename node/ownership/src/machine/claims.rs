@@ -224,8 +224,7 @@ impl Machine {
         };
         let is_leaving = self
             .leaving
-            .as_ref()
-            .is_some_and(|leaving| leaving.stopping);
+            .is_some_and(|leaving| leaving.stopping || leaving.done);
         let parks = match &known.plan {
             Plan::Park(reason) => Some(reason.clone()),
             Plan::None | Plan::Move(_) => None,

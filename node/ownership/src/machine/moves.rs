@@ -215,7 +215,8 @@ impl Machine {
         self.claim(session, record.kept.clone(), from);
     }
 
-    fn fail_move(&mut self, session: &SessionRef) {
+    /// The next try waits, longer with every failure.
+    pub(super) fn fail_move(&mut self, session: &SessionRef) {
         let (now, emptying) = (self.now, self.is_emptying());
         if let Some(known) = self.sessions.get_mut(session) {
             let doublings = if emptying {

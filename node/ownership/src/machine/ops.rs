@@ -121,6 +121,11 @@ impl Machine {
         op
     }
 
+    /// How long an answer about an owner record may take. A driver may copy files before it writes that a session leaves.
+    fn owner_limit(&self) -> Duration {
+        self.config.lease * 3
+    }
+
     /// Changes the owner record from what is known of it; `None` deletes.
     pub(super) fn write_owner(&mut self, session: &SessionRef, record: Option<OwnerRecord>) {
         let expected = match self.sessions.get(session) {
@@ -132,7 +137,7 @@ impl Machine {
             session: session.clone(),
             record: record.clone().map(Box::new),
         };
-        let op = self.begin(what, self.config.lease * 2);
+        let op = self.begin(what, self.owner_limit());
         if let Some(known) = self.sessions.get_mut(session) {
             known.op = Some(op);
         }
@@ -145,7 +150,7 @@ impl Machine {
     }
 
     pub(super) fn read_owner(&mut self, session: &SessionRef) {
-        let op = self.begin(What::OwnerLook(session.clone()), self.config.lease * 2);
+        let op = self.begin(What::OwnerLook(session.clone()), self.owner_limit());
         if let Some(known) = self.sessions.get_mut(session) {
             known.op = Some(op);
         }

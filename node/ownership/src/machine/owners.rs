@@ -6,8 +6,11 @@ use switchboard_vocab::{Epoch, NodeId, SessionRef};
 use super::Machine;
 use super::lease::BEHIND_MAX;
 use super::ops::{ReadResult, What};
-use super::session::{Known, Leg, Plan};
+use super::session::{Known, Leg, Plan, Reason};
 use crate::{Output, Record, Revision, Rule, Seen, Written};
+
+/// Tries to announce a hand-over that an operator asked for.
+const ORDER_TRIES_MAX: u32 = 5;
 
 impl Machine {
     /// Whether the record names this life of this node.
@@ -169,7 +172,28 @@ impl Machine {
             // The watch has shown something later.
             Written::Yes(_) => {}
             Written::WrongRevision | Written::Unknown => known.doubt = true,
-            Written::No => known.not_before = not_before,
+            Written::No => {
+                known.not_before = not_before;
+                self.announce_failed(session);
+            }
+        }
+    }
+
+    /// A hand-over that cannot even be announced is given up for now; only an operator's order is tried a few times.
+    fn announce_failed(&mut self, session: &SessionRef) {
+        let Some(known) = self.sessions.get(session) else {
+            return;
+        };
+        let Plan::Move(moving) = &known.plan else {
+            return;
+        };
+        let goes_on = moving.reason == Reason::Order && known.failures < ORDER_TRIES_MAX;
+        if moving.leg != Leg::Announce {
+            return;
+        }
+        self.fail_move(session);
+        if !goes_on {
+            self.end_move(session);
         }
     }
 
