@@ -41,6 +41,8 @@ pub struct Config {
     /// How long a batch is offered to a bus that is away before its commit fails. [`crate::ReplicatedStore::let_go`] ends it
     /// earlier.
     pub patience: Duration,
+    /// Plain bytes of one message; what is larger is cut. It must leave room below the largest message that the bus takes.
+    pub message_bytes_max: usize,
     /// A session's tail of fewer records is not replaced by a snapshot.
     pub tail_records_min: u64,
     /// The rules in force.
@@ -48,6 +50,8 @@ pub struct Config {
 }
 
 impl Config {
+    /// Default of [`Config::message_bytes_max`]. Source: nats-server takes 1 MiB by default, headers included.
+    pub const MESSAGE_BYTES_MAX: usize = 900_000;
     /// Default of [`Config::tail_records_min`]. Source: design-notes 3.6.
     pub const TAIL_RECORDS_MIN: u64 = 256;
     /// Default of [`Config::log_bytes_max`].
@@ -65,6 +69,7 @@ impl Default for Config {
             log_bytes_max: Self::LOG_BYTES_MAX,
             snapshots_bytes_max: Self::SNAPSHOTS_BYTES_MAX,
             patience: Self::PATIENCE,
+            message_bytes_max: Self::MESSAGE_BYTES_MAX,
             tail_records_min: Self::TAIL_RECORDS_MIN,
             rules: Rules::all(),
         }

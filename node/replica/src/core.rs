@@ -168,7 +168,9 @@ impl Core {
     ) -> Result<(Written, Record), AppendFailure> {
         let started = clock::monotonic();
         let id = record::new_id();
-        let messages = record::encode(&self.sealer, session.place(), (id, epoch, number), &record)?;
+        let head = (id, epoch, number);
+        let piece_bytes = self.config.message_bytes_max;
+        let messages = record::encode(&self.sealer, session.place(), head, &record, piece_bytes)?;
         let bytes = messages.iter().map(|message| message.len() as u64).sum();
         let commits = usize::from(matches!(record.what, What::Batch(_)));
         let (mut seq, until) = (end.seq, started + self.config.patience);

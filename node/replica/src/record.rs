@@ -19,10 +19,6 @@ use crate::seal::{BadSeal, Sealer, random};
 
 /// Bytes of an id.
 const ID_BYTES: usize = 16;
-/// Plain bytes of one message. Source: nats-server takes 1 MiB by default, headers included.
-pub(crate) const PIECE_BYTES_MAX: usize = 900_000;
-/// Most parts of one record: the largest batch, encoded.
-const PARTS_MAX: usize = 2 * BATCH_BYTES_MAX / PIECE_BYTES_MAX + 1;
 const MAGIC: [u8; 2] = [1, b'R'];
 const HEAD_BYTES: usize = 2 + ID_BYTES + 8 + 8 + 2 + 2;
 /// Refuses what a damaged length would allocate.
@@ -209,16 +205,14 @@ pub(crate) fn encode(
     place: &str,
     (id, epoch, number): (Id, u64, u64),
     record: &Record,
+    piece_bytes: usize,
 ) -> Result<Vec<Bytes>, Bad> {
     let plain = bincode::encode_to_vec(record, settings())
         .map_err(|error| Bad::Encode(error.to_string()))?;
     let plain = zeroize::Zeroizing::new(plain);
-    let pieces = plain.chunks(PIECE_BYTES_MAX);
+    let pieces = plain.chunks(piece_bytes.max(1));
     let too_long = || Bad::Encode(format!("{} bytes are too many", plain.len()));
     let parts = u16::try_from(pieces.len()).map_err(|_error| too_long())?;
-    if usize::from(parts) > PARTS_MAX {
-        return Err(too_long());
-    }
     (0..parts)
         .zip(pieces)
         .map(|(part, piece)| {
@@ -246,7 +240,7 @@ mod tests {
     #[test]
     fn a_record_survives_and_opens_only_in_its_place() {
         let (sealer, id) = (sealer(1), new_id());
-        let big = vec![7; 2 * PIECE_BYTES_MAX];
+        let big = vec![7; 2_000];
         let changes = vec![
             Change::Put(1, vec![2], big),
             Change::Delete(3, vec![]),
@@ -256,7 +250,7 @@ mod tests {
             previous: NO_RECORD,
             what: What::Batch(changes),
         };
-        let messages = encode(&sealer, "a", (id, 9, 4), &record).unwrap();
+        let messages = encode(&sealer, "a", (id, 9, 4), &record, 1_000).unwrap();
         assert_eq!(messages.len(), 3);
         let mut plain = Vec::new();
         for (part, message) in (0..).zip(&messages) {
@@ -284,7 +278,7 @@ mod tests {
             previous: new_id(),
             what: What::Begin,
         };
-        let message = encode(&sealer, "a", (new_id(), 1, 1), &record)
+        let message = encode(&sealer, "a", (new_id(), 1, 1), &record, 1_000)
             .unwrap()
             .remove(0);
         for bit in 0..message.len() * 8 {

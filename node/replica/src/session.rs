@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::numbers::Tail;
 use crate::position::At;
-use crate::record::{Base, PIECE_BYTES_MAX};
+use crate::record::Base;
 
 /// Bytes that may wait, in KiB (a semaphore's unit); further callers wait for a place.
 const QUEUE_KIB_MAX: usize = 64 << 10;
@@ -175,8 +175,8 @@ impl Session {
         !std::mem::replace(&mut queue.working, true)
     }
 
-    /// The next record's content. `None`: nothing waits, and whoever puts something in must start the work again.
-    pub(crate) fn next_group(&self) -> Option<Group> {
+    /// The next record's content, of several batches where they fit into one message. `None`: nothing waits, and whoever puts something in must start the work again.
+    pub(crate) fn next_group(&self, bytes_max: usize) -> Option<Group> {
         let mut queue = self.queue();
         match queue.items.pop_front() {
             None => {
@@ -191,7 +191,7 @@ impl Session {
                     && let Some(Item::Batch(next)) = queue.items.front()
                     && next.epoch == epoch
                     && ops + next.ops.len() < BATCH_OPS_MAX
-                    && weight + next.weight() <= PIECE_BYTES_MAX
+                    && weight + next.weight() <= bytes_max
                     && let Some(Item::Batch(next)) = queue.items.pop_front()
                 {
                     ops += next.ops.len();

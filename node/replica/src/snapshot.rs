@@ -1,7 +1,8 @@
 //! Snapshots: a whole tree in messages of a session's second subject, and how a tree is made from one.
 //!
 //! ```text
-//! message = 01 'S' id(16) index(u32)  sealed { u32 length, frame of an export } ...
+//! message = 01 'S' id(16) index(u32)  sealed piece
+//! tree    = the pieces in order: { length(u32) frame of an export } ...
 //! ```
 //! A snapshot is complete when the record that names it (`Base`) is in the session's log; only the owner can append that,
 //! so what a former owner still writes here means nothing, and neither does what a crash left half.
@@ -20,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::core::{AppendFailure, Core, hex};
 use crate::position::{At, Position};
-use crate::record::{self, Base, Id, PIECE_BYTES_MAX};
+use crate::record::{self, Base, Id};
 use crate::session::{BaseItem, Item, Session};
 use crate::{clock, numbers, writer};
 
@@ -33,10 +34,10 @@ const READ_MESSAGES: usize = 8;
 const MAGIC: [u8; 2] = [1, b'S'];
 const HEAD_BYTES: usize = 2 + 16 + 4;
 
-/// A tree as it was at one moment, packed into the plain texts of messages.
+/// A tree as it was at one moment.
 #[derive(Debug)]
 pub(crate) struct Copied {
-    pieces: Vec<Vec<u8>>,
+    frames: Vec<u8>,
     bytes: u64,
 }
 
@@ -69,31 +70,19 @@ pub(crate) enum Unreadable {
 /// Copies a tree. Commits meanwhile make it fail.
 pub(crate) async fn copy(core: &Core, ns: &Namespace) -> Result<Copied, Failure> {
     let mut export = core.local.export(ns, &core.sealer.transfer).await?;
-    let mut copied = Copied {
-        pieces: Vec::new(),
-        bytes: 0,
-    };
-    let mut total = 0;
+    let mut frames = Vec::new();
     while let Some(frame) = export.next().await? {
         let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
-        total += frame.len();
-        if total > TREE_BYTES_MAX {
-            return Err(Failure::TooLarge(total));
-        }
-        if copied
-            .pieces
-            .last()
-            .is_none_or(|piece| piece.len() + 4 + frame.len() > PIECE_BYTES_MAX)
-        {
-            copied.pieces.push(Vec::new());
-        }
-        if let Some(piece) = copied.pieces.last_mut() {
-            piece.extend_from_slice(&length.to_be_bytes());
-            piece.extend_from_slice(&frame);
+        frames.extend_from_slice(&length.to_be_bytes());
+        frames.extend_from_slice(&frame);
+        if frames.len() > TREE_BYTES_MAX {
+            return Err(Failure::TooLarge(frames.len()));
         }
     }
-    copied.bytes = export.report().map_or(0, |report| report.bytes);
-    Ok(copied)
+    Ok(Copied {
+        frames,
+        bytes: export.report().map_or(0, |report| report.bytes),
+    })
 }
 
 /// Puts a copied tree onto the bus. It means nothing until the record with what this returns is in the log.
@@ -116,11 +105,12 @@ pub(crate) async fn publish(
     };
     let mut hash = Sha256::new();
     let mut sent = 0;
-    for (index, piece) in (0_u32..).zip(copied.pieces) {
-        hash.update(&piece);
+    let pieces = copied.frames.chunks(core.config.message_bytes_max.max(1));
+    for (index, piece) in (0_u32..).zip(pieces) {
+        hash.update(piece);
         let message = core
             .sealer
-            .seal(session.place(), &head(&snapshot, index), &piece)
+            .seal(session.place(), &head(&snapshot, index), piece)
             .map_err(|error| AppendFailure::Bad(error.into()))?;
         sent += message.len() as u64;
         let id = format!("{}.{index}", hex(&snapshot));
@@ -220,7 +210,7 @@ pub(crate) async fn import(
         .import(&session.ns, epoch, &core.sealer.transfer)
         .await?;
     let (mut after, mut index, mut bytes) = (base.first.saturating_sub(1), 0, 0);
-    let mut hash = Sha256::new();
+    let (mut hash, mut waiting) = (Sha256::new(), Vec::new());
     while index < base.messages && after < base.last {
         let found = core
             .log
@@ -241,12 +231,8 @@ pub(crate) async fn import(
             let piece = piece.map_err(|error| damaged(base, index, &error.to_string()))?;
             hash.update(&piece);
             bytes += piece.len() as u64;
-            write_frames(import.as_mut(), &piece)
-                .await
-                .map_err(|failure| match failure {
-                    Some(error) => Unreadable::Store(error),
-                    None => damaged(base, index, "its frames have other lengths"),
-                })?;
+            waiting.extend_from_slice(&piece);
+            write_frames(import.as_mut(), &mut waiting).await?;
             index += 1;
         }
     }
@@ -254,7 +240,7 @@ pub(crate) async fn import(
     if index < base.messages {
         return Err(damaged(base, index, "it is missing"));
     }
-    if hash != base.hash {
+    if hash != base.hash || !waiting.is_empty() {
         return Err(damaged(
             base,
             0,
@@ -274,15 +260,21 @@ fn damaged(base: &Base, index: u32, what: &str) -> Unreadable {
     ))
 }
 
-/// Gives the frames in a piece to an import. `None`: they are not frames.
-async fn write_frames(import: &mut dyn Import, mut piece: &[u8]) -> Result<(), Option<Error>> {
-    while !piece.is_empty() {
-        let (length, rest) = piece.split_first_chunk::<4>().ok_or(None)?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_error| None)?;
-        let (frame, rest) = rest.split_at_checked(length).ok_or(None)?;
-        import.write(frame).await.map_err(Some)?;
-        piece = rest;
+/// Gives every whole frame to an import; what is left is the beginning of the next.
+async fn write_frames(import: &mut dyn Import, waiting: &mut Vec<u8>) -> Result<(), Error> {
+    let mut used = 0;
+    while let Some((length, rest)) = waiting
+        .get(used..)
+        .and_then(|rest| rest.split_first_chunk::<4>())
+    {
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let Some(frame) = rest.get(..length) else {
+            break;
+        };
+        import.write(frame).await?;
+        used += 4 + length;
     }
+    waiting.drain(..used);
     Ok(())
 }
 

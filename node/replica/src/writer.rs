@@ -58,7 +58,7 @@ pub(crate) fn put(core: &Arc<Core>, session: &Arc<Session>, item: Item) {
         let tasks = core.tasks.clone();
         tasks.start(async move {
             let _working = Working(&session);
-            while let Some(group) = session.next_group() {
+            while let Some(group) = session.next_group(core.config.message_bytes_max) {
                 let mut order = session.order.lock().await;
                 match group {
                     Group::Batches(epoch, batches) => {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::ReplicaKey;
-use crate::record::{Change, PIECE_BYTES_MAX, encode, new_id};
+use crate::record::{Change, encode, new_id};
 
 const PLACE: &str = "session:t/s";
 
@@ -31,7 +31,7 @@ impl Writer {
         self.number += 1;
         let head = (id, self.epoch, self.number);
         let record = Record { previous, what };
-        let messages = encode(&self.sealer, PLACE, head, &record).unwrap();
+        let messages = encode(&self.sealer, PLACE, head, &record, 1_000).unwrap();
         self.messages
             .extend(messages.iter().map(|message| message.to_vec()));
         self.last = id;
@@ -151,7 +151,7 @@ fn a_former_owner_that_wrote_on_breaks_it() {
 fn a_torn_record_never_counted() {
     let mut log = Writer::new();
     let begin = log.begin(1);
-    let big = vec![7; 2 * PIECE_BYTES_MAX];
+    let big = vec![7; 2_000];
     log.write(What::Batch(vec![Change::Put(1, vec![1], big)]));
     assert_eq!(log.messages.len(), 4);
     let whole = log.read(0);

@@ -32,7 +32,7 @@ fn log(first: u64, epochs: &[u64], voids_at: Option<u64>) -> Chain {
             What::Batch(Vec::new())
         };
         let record = Record { previous, what };
-        let messages = encode(&sealer, PLACE, (id, *epoch, number), &record).unwrap();
+        let messages = encode(&sealer, PLACE, (id, *epoch, number), &record, 1_000).unwrap();
         for message in messages {
             chain.push(&sealer, PLACE, number, &message);
         }

@@ -35,6 +35,7 @@ async fn replicated(bus: &Bus, disk: Arc<dyn KeyStore>) -> Arc<ReplicatedStore> 
     let names = switchboard_bus::Names::new("c").unwrap();
     let config = Config {
         patience: Duration::from_secs(20),
+        message_bytes_max: Config::MESSAGE_BYTES_MAX,
         tail_records_min: Config::TAIL_RECORDS_MIN,
         ..config()
     };

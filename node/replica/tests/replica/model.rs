@@ -140,7 +140,7 @@ impl World {
             }
             Step::WriteBig => {
                 if let Some(owner) = self.owner {
-                    self.write(owner, 1, 1_000_000).await;
+                    self.write(owner, 1, 50_000).await;
                 }
             }
             Step::WriteAs(node) if self.epochs[node] > 0 && self.owner.is_some() => {

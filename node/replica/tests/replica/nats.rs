@@ -28,6 +28,7 @@ pub(crate) async fn connect(servers: Vec<String>) -> Bus {
 fn patient() -> Config {
     Config {
         patience: Duration::from_secs(20),
+        message_bytes_max: Config::MESSAGE_BYTES_MAX,
         ..config()
     }
 }
@@ -70,7 +71,7 @@ async fn a_life(bus: &Bus) {
     for n in 0..40 {
         nodes[0].write(&ns, 1, n).await.unwrap();
     }
-    nodes[0].write_big(&ns, 1, 40, 2_500_000).await.unwrap();
+    nodes[0].write_big(&ns, 1, 40, 1_500_000).await.unwrap();
     assert_eq!(take(&nodes[1], &ns, 2).await, How::Restored);
     assert_eq!(nodes[1].read(&ns).await, (0..41).collect::<Vec<_>>());
     let stale = nodes[0].write(&ns, 1, 99).await.unwrap_err();

@@ -57,9 +57,9 @@ async fn a_small_tail_of_a_large_tree_stays() {
     let node = Node::new(&bus, config()).await;
     take(&node, &ns, 1).await;
     for n in 0..12 {
-        node.write_big(&ns, 1, n, 300_000).await.unwrap();
+        node.write_big(&ns, 1, n, 30_000).await.unwrap();
     }
-    until_short(&bus, 8).await;
+    until_short(&bus, 16).await;
     // Another one may still be under way; then it must rest, although the tail is long enough all the time.
     let (mut rested, mut before) = (0, records(&bus, false).await);
     for n in 100..600 {
@@ -144,15 +144,15 @@ async fn big_batches_travel_in_parts() {
     let nodes = nodes(&bus, 2, &config()).await;
     take(&nodes[0], &ns, 1).await;
     for n in 0..3 {
-        nodes[0].write_big(&ns, 1, n, 3_000_000).await.unwrap();
+        nodes[0].write_big(&ns, 1, n, 65_000).await.unwrap();
     }
     nodes[0].write(&ns, 1, 3).await.unwrap();
     // The next one is torn: its last part never arrives.
-    nodes[0].log_fuse.set(4, false);
-    assert!(nodes[0].write_big(&ns, 1, 4, 3_000_000).await.is_err());
+    nodes[0].log_fuse.set(3, false);
+    assert!(nodes[0].write_big(&ns, 1, 4, 65_000).await.is_err());
     assert_eq!(take(&nodes[1], &ns, 2).await, How::Restored);
     assert_eq!(nodes[1].read(&ns).await, [0, 1, 2, 3]);
-    nodes[1].write_big(&ns, 2, 5, 3_000_000).await.unwrap();
+    nodes[1].write_big(&ns, 2, 5, 65_000).await.unwrap();
     nodes[0].log_fuse.mend();
     assert_eq!(take(&nodes[0], &ns, 3).await, How::Tail);
     assert_eq!(nodes[0].read(&ns).await, [0, 1, 2, 3, 5]);

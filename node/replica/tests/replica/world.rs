@@ -35,6 +35,7 @@ pub(crate) fn config() -> Config {
         log_bytes_max: 200 << 20,
         snapshots_bytes_max: 200 << 20,
         patience: Duration::from_millis(25),
+        message_bytes_max: 20_000,
         tail_records_min: 8,
         ..Config::default()
     }
@@ -125,7 +126,14 @@ impl Node {
             key,
             value: vec![n as u8; bytes],
         };
-        let ops = vec![put(n.to_be_bytes().to_vec()), put(b"last".to_vec())];
+        let ops = vec![
+            put(n.to_be_bytes().to_vec()),
+            Op::Put {
+                kind: KIND,
+                key: b"last".to_vec(),
+                value: vec![n as u8],
+            },
+        ];
         self.store.commit(ns, Epoch(epoch), ops).await.map(drop)
     }
 
