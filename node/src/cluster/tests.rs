@@ -68,11 +68,15 @@ async fn memory_store() -> Arc<dyn KeyStore> {
 
 impl Net {
     async fn new() -> Self {
+        Self::playing(Script::pairs_and_stays()).await
+    }
+
+    async fn playing(script: Script) -> Self {
         Self {
             bus: in_process::open_in_memory(BusLimits::default())
                 .await
                 .unwrap(),
-            script: Arc::new(Script::pairs_and_stays()),
+            script: Arc::new(script),
             witness: tempfile::tempdir().unwrap(),
         }
     }
@@ -115,6 +119,17 @@ impl Net {
         self.bus
             .kv
             .create(&names().sessions(), &key, value)
+            .await
+            .unwrap();
+    }
+
+    async fn delete(&self, name: &str) {
+        let key = Key::session("default", name).unwrap();
+        let bucket = names().sessions();
+        let entry = self.bus.kv.get(&bucket, &key).await.unwrap().unwrap();
+        self.bus
+            .kv
+            .delete(&bucket, &key, entry.revision)
             .await
             .unwrap();
     }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use switchboard_bus::in_process;
 use switchboard_bus::{Key, Limits as BusLimits, Names};
 use switchboard_keystore::{EngineKind, MasterKey, Namespace};
+use switchboard_ownership::{Rule, Rules};
 use switchboard_vocab::content::{Body, Content, Text};
 use switchboard_vocab::directory::{RECORD_VERSION, SessionRecord};
 use switchboard_vocab::envelope::{AnswerHead, CallHead, Frame, Verb};
@@ -28,7 +29,7 @@ use switchboard_whatsapp::{Dispatched, End, Error as ClientError, Incoming};
 use tokio::sync::Notify;
 
 use super::*;
-use crate::config::{Limits, RestartPolicy};
+use crate::config::{ClusterConfig, Limits, RestartPolicy};
 use crate::doubles::{QuietPorts, Script, ScriptedConnect, Stage, dispatched, qr};
 use crate::ports::OUTBOX_READ_MAX;
 
@@ -41,6 +42,7 @@ struct World {
     ports: QuietPorts,
     script: Arc<Script>,
     limits: Limits,
+    rules: Rules,
 }
 
 fn names() -> Names {
@@ -77,6 +79,7 @@ impl World {
             ports: QuietPorts::default(),
             script: Arc::new(script),
             limits,
+            rules: Rules::all(),
         }
     }
 
@@ -85,7 +88,10 @@ impl World {
             id: node_id(),
             names: names(),
             limits: self.limits.clone(),
-            cluster: crate::doubles::cluster(),
+            cluster: ClusterConfig {
+                rules: self.rules.clone(),
+                ..crate::doubles::cluster()
+            },
         };
         let connect = Arc::new(ScriptedConnect(Arc::clone(&self.script)));
         let (bus, store, ports) = (

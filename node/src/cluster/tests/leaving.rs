@@ -1,9 +1,15 @@
 //! Nodes that leave by plan: drains, orders, the end of a process.
 
-use switchboard_vocab::ErrorCode;
-use switchboard_vocab::cluster::NodeState;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use switchboard_vocab::cluster::{NodeState, OwnerPhase};
+use switchboard_vocab::content::Content;
+use switchboard_vocab::messages::SendMessage;
+use switchboard_vocab::{ErrorCode, MessageId};
+use tokio::sync::Notify;
 
 use super::*;
+use crate::doubles::dispatched;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drained_node_hands_its_sessions_over_and_keeps_nothing_of_them() {
@@ -124,5 +130,93 @@ async fn an_order_moves_one_session_and_senseless_ones_are_refused() {
         "{answer:?}"
     );
     net.check_witnesses(&["a", "b"]);
+    assert!(first.shutdown(WAIT).await && second.shutdown(WAIT).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_under_way_finishes_before_its_session_moves() {
+    let (release, begun) = (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)));
+    let (released, begins) = (Arc::clone(&release), Arc::clone(&begun));
+    let script = Script::pairs_and_stays().sending(move |outgoing| {
+        let (released, begins) = (Arc::clone(&released), Arc::clone(&begins));
+        async move {
+            begins.store(true, Ordering::SeqCst);
+            released.notified().await;
+            Ok(dispatched(&outgoing))
+        }
+    });
+    let net = Net::playing(script).await;
+    let (a, b) = (
+        net.host("a", LONG_LEASE).await,
+        net.host("b", LONG_LEASE).await,
+    );
+    let first = a.start().await;
+    net.connect("s").await;
+    let second = b.start().await;
+    until("a knows b", || async { first.knows(&id("b")) }).await;
+    let send = |id: &str| SendMessage {
+        id: MessageId::parse(id).unwrap(),
+        to: "4915100000001@s.whatsapp.net".parse().unwrap(),
+        content: Content::text("hello"),
+        quoted: None,
+    };
+    let steps = async {
+        until("the send has begun", || async {
+            begun.load(Ordering::SeqCst)
+        })
+        .await;
+        let order = NodeOrder::Move {
+            session: session("s"),
+            target: id("b"),
+        };
+        assert_eq!(net.order("a", order).await, OrderAnswer::Accepted);
+        until("it moves", || async {
+            matches!(
+                net.owner("s").await.unwrap().phase,
+                OwnerPhase::Moving { .. }
+            )
+        })
+        .await;
+        let late = net.ask("a", "s", send("LATE")).await;
+        assert!(
+            matches!(&late.head, AnswerHead::NotOwner { hint: None, .. }),
+            "it is for the next owner: {:?}",
+            late.head
+        );
+        release.notify_one();
+    };
+    let (answer, ()) = tokio::join!(net.ask("a", "s", send("EARLY")), steps);
+    assert_eq!(answer.head, AnswerHead::Done);
+    net.connected_at("s", "b").await;
+    assert_eq!(net.script.sent.lock().unwrap().len(), 1);
+    assert!(first.shutdown(WAIT).await && second.shutdown(WAIT).await);
+    net.check_witnesses(&["a", "b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_session_leaves_nothing_on_any_node_it_was_on() {
+    let net = Net::new().await;
+    let (a, b) = (
+        net.host("a", LONG_LEASE).await,
+        net.host("b", LONG_LEASE).await,
+    );
+    let first = a.start().await;
+    net.connect("s").await;
+    let second = b.start().await;
+    until("a knows b", || async { first.knows(&id("b")) }).await;
+    net.order("a", NodeOrder::Drain { on: true }).await;
+    net.connected_at("s", "b").await;
+    net.delete("s").await;
+    let ns = Namespace::session("default/s").unwrap();
+    until("it is gone everywhere", || async {
+        a.store.epoch(&ns).await.unwrap().is_none()
+            && b.store.epoch(&ns).await.unwrap().is_none()
+            && net.owner("s").await.is_none()
+    })
+    .await;
+    assert_eq!(net.script.running(), 0);
+    assert_eq!(first.sessions() + second.sessions(), 0);
+    // The name is free again, for another session.
+    net.connect("s").await;
     assert!(first.shutdown(WAIT).await && second.shutdown(WAIT).await);
 }

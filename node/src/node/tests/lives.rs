@@ -104,6 +104,42 @@ async fn a_replaced_session_comes_back_by_a_call_only() {
 }
 
 #[tokio::test]
+async fn without_its_rule_a_replaced_session_fights_for_its_connection() {
+    let script = Script::new(|stage: Stage| async move {
+        if stage.run == 0 {
+            return End::Replaced;
+        }
+        stage.stay().await
+    });
+    let mut world = World::new(script).await;
+    world.rules = Rules::without([Rule::NoReconnectWhenReplaced]);
+    let node = world.node().await;
+    world.create("a", "u1").await;
+    world.connected("a").await;
+    assert_eq!(*world.script.runs.borrow(), 2);
+    assert!(node.shutdown(WAIT).await);
+}
+
+#[tokio::test]
+async fn without_its_rule_a_crash_loop_is_never_given_up() {
+    let script = Script::new(|_: Stage| async move { panic!("the run loop fails") });
+    let mut world = World::new(script).await;
+    world.rules = Rules::without([Rule::CrashBudget]);
+    let node = world.node().await;
+    world.create("a", "u1").await;
+    // Whether the call is answered before the crash is a matter of luck.
+    let _ = world.call("a", start()).await;
+    let mut runs = world.script.runs.subscribe();
+    let past = usize::try_from(world.limits.restarts.crashes_max).unwrap() + 4;
+    tokio::time::timeout(WAIT, runs.wait_for(|runs| *runs > past))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_ne!(world.status("a").await.state, SessionState::Parked);
+    assert!(node.shutdown(WAIT).await);
+}
+
+#[tokio::test]
 async fn whatsapp_away_leaves_a_named_state_with_a_time() {
     let script = Script::new(|_: Stage| async { End::Closed("connection refused".to_owned()) });
     let world = World::new(script).await;
