@@ -1,5 +1,6 @@
 //! Whether every session works again: connected, by the admin API, and able to send.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -9,6 +10,8 @@ use switchboard_harness::wait;
 use crate::traffic::customer_sends;
 use crate::world::{Line, Scene};
 
+/// Sends tried so far: no text is used twice.
+static ASKED: AtomicU64 = AtomicU64::new(0);
 /// Sessions asked at once.
 const AT_ONCE: usize = 8;
 
@@ -23,7 +26,6 @@ pub async fn complaints(scene: &Scene, name: &str, limit: Duration) -> Vec<Strin
 
 async fn one(scene: &Scene, line: &Line, name: &str, limit: Duration) -> Result<()> {
     let id = &line.session;
-    let mut tries = 0_usize;
     wait::within(limit, &format!("{id} to work again"), async || {
         let answer = scene.office.admin_get(&format!("sessions/{id}")).await;
         let answer = answer.map_err(|e| format!("{e:#}"))?;
@@ -31,8 +33,8 @@ async fn one(scene: &Scene, line: &Line, name: &str, limit: Duration) -> Result<
         if state != "connected" {
             return Err(state);
         }
-        tries += 1;
-        if customer_sends(scene, line, &format!("out {name} alive {id} {tries}")).await {
+        let number = ASKED.fetch_add(1, Ordering::Relaxed);
+        if customer_sends(scene, line, &format!("out {name} alive {id} {number}")).await {
             Ok(())
         } else {
             Err("connected, but refused a send".to_owned())

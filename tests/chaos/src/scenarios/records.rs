@@ -133,7 +133,10 @@ pub(super) async fn unknown_version(t: &mut Trial) -> Result<()> {
         now.revision == written,
         "a node has changed the record of a later release",
     );
-    let refused = scene.office.send(&line, "version. refused").await;
+    let refused = scene
+        .office
+        .send_within(REFUSED_MAX, &line, "version. refused")
+        .await;
     let refused_well = refused
         .as_ref()
         .is_ok_and(|(status, _)| status.is_server_error());

@@ -92,6 +92,8 @@ fn two_routers() -> Plan {
 fn small_disks() -> Plan {
     Plan {
         disk_mb: Some(disk::DISK_MB),
+        // A store that failed to sync ends its process (design rule R-2); somebody must start it again.
+        supervised: true,
         ..usual()
     }
 }

@@ -232,12 +232,25 @@ impl Office {
     /// # Errors
     /// When no answer came.
     pub async fn send(&self, line: &Line, text: &str) -> Result<(StatusCode, String), String> {
+        self.send_within(CALL_MAX, line, text).await
+    }
+
+    /// The same with another patience.
+    ///
+    /// # Errors
+    /// When no answer came in that time.
+    pub async fn send_within(
+        &self,
+        limit: Duration,
+        line: &Line,
+        text: &str,
+    ) -> Result<(StatusCode, String), String> {
         let url = format!("{}/client/sendMessage/{}", self.router(), line.session);
         let body = json!({"chatId": format!("{}@c.us", line.peer), "contentType": "string", "content": text});
         let request = self
             .http
             .post(url)
-            .timeout(CALL_MAX)
+            .timeout(limit)
             .header("x-api-key", self.tenant_key())
             .json(&body);
         let answer = request.send().await.map_err(|e| format!("{e:?}"))?;
