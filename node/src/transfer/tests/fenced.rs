@@ -234,3 +234,31 @@ async fn old_calls_do_not_touch_a_finished_copy() {
     two.store.promote(&namespace(&a)).await.unwrap();
     assert!(rows(&two.store, &a).await == before);
 }
+
+/// The source never heard that the copy is finished and gives up.
+#[tokio::test]
+async fn a_finished_copy_that_is_given_up_is_discarded() {
+    let bus = bus().await;
+    let a = session("a");
+    let (heard, faulty) = Faulty::over(&bus, usize::MAX, Fault::Cut);
+    let one = Site::new("one", &heard, EngineKind::Memory).await;
+    let two = Site::new("two", &bus, EngineKind::Memory).await;
+    fill(&one.store, &a, 100, 100).await;
+    one.send(&a, (3, 4), &two).await.unwrap();
+    assert_eq!(two.staged_epoch(&a).await, Some(4));
+    let hand = ByHand {
+        bus,
+        keys: Keys::new(KEY),
+    };
+    let begin = faulty.sent.lock().unwrap().first().unwrap().clone();
+    let (Ok((Call { ask, .. }, _)), _) = hand.keys.read_call(begin) else {
+        panic!("no call");
+    };
+    let Ask::Begin { transfer, .. } = ask else {
+        panic!("no begin: {ask:?}");
+    };
+    let answer = hand.ask("one", Ask::Abort { transfer }, &[]).await;
+    assert_eq!(answer, Answer::Taken);
+    assert_eq!(two.staged_epoch(&a).await, None);
+    one.send(&a, (4, 5), &two).await.unwrap();
+}
