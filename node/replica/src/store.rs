@@ -242,9 +242,12 @@ impl ReplicatedStore {
             epoch: Epoch(u64::MAX),
             leave: session.leave_and_begin(),
         };
-        let unreplicated = |error: ReplicaError| match error {
-            ReplicaError::Store { source, .. } => source,
-            error => writer::unreplicated(session, error),
+        let unreplicated = |error: ReplicaError| {
+            if let ReplicaError::Store { source, .. } = error {
+                source
+            } else {
+                writer::unreplicated(session, error)
+            }
         };
         let local = look.look().await.map_err(unreplicated)?;
         let store = self.local().as_ref();

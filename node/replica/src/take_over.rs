@@ -5,27 +5,28 @@
 //!
 //! Owns that order. Must not know how a session came here.
 
-use switchboard_keystore::{
-    BATCH_BYTES_MAX, BATCH_OPS_MAX, Epoch, Error, KeyStore, Namespace, Remains,
-};
+use switchboard_keystore::{Epoch, Error};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{How, ReplicaError, TakenOver};
-use crate::chain::{Chain, Entry, Plan};
+use crate::chain::{Chain, Entry};
 use crate::core::{Core, End};
 use crate::judge::{Local, Verdict, judge};
 use crate::position::{At, Known, Mark, Position};
-use crate::record::{self, Id, NO_RECORD, Record, What};
+use crate::record::{self, Id, Record, What};
 use crate::session::{Session, Tenure};
-use crate::snapshot::{self, Unreadable};
+use crate::snapshot;
 use crate::writer::moved;
+
+mod apply;
+mod errors;
+
+use apply::at_of;
 
 /// How often the log may change while it is read. A former owner that still writes needs about as long for each batch.
 const TRIES_MAX: usize = 64;
 /// How often damage is looked at again.
 const READ_TRIES_MAX: usize = 2;
-/// Changes of several records are committed together up to this many bytes.
-const APPLY_BYTES_MAX: usize = 4 << 20;
 
 /// What a session's data is, when it is not the log alone that says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub(crate) struct TakeOver<'a> {
 }
 
 /// What was done.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Done {
     pub(crate) how: How,
     pub(crate) at: At,
@@ -129,10 +130,12 @@ impl TakeOver<'_> {
         };
         match verdict {
             Verdict::Fresh => self.begin(chain, At::default(), How::Fresh, &[]).await,
-            Verdict::Follow(id) => self.follow(chain, &local, id).await,
+            Verdict::Follow(ref id) => self.follow(chain, &local, *id).await,
             Verdict::Restore => self.restore(chain).await,
             Verdict::Seed => self.seed(chain, How::Seeded).await,
-            refused => Err(self.refuse(refused, chain)),
+            Verdict::Superseded(_) | Verdict::Behind(_) | Verdict::Diverged(_) => {
+                Err(self.refuse(&verdict, chain))
+            }
         }
     }
 
@@ -291,108 +294,6 @@ impl TakeOver<'_> {
         }))
     }
 
-    /// Replaces the tree by the one that a plan begins with; gives where it stands and what is still to be applied.
-    pub(crate) async fn lay<'p>(
-        &self,
-        plan: &Plan<'p>,
-    ) -> Result<(At, &'p [Entry], u64), ReplicaError> {
-        let (store, ns) = (self.core.local.as_ref(), &self.session.ns);
-        let (base, reset, rest) = match plan {
-            Plan::Beginning(rest) => {
-                let known = match store.epoch(ns).await {
-                    Err(Error::Damaged { .. }) => None,
-                    epoch => self.stored("read the epoch", epoch)?,
-                };
-                if let Some(epoch) = known {
-                    let dropped = store.drop_namespace(ns, Remains::Tombstone(epoch)).await;
-                    self.stored("remove the useless tree", dropped)?;
-                }
-                return Ok((At::default(), rest, 0));
-            }
-            Plan::Snapshot { base, reset, rest } => (base, reset, rest),
-        };
-        let imported = snapshot::import(self.core, self.session, base, self.epoch).await;
-        let read = imported.map_err(|error| match error {
-            Unreadable::Store(error) => self.store("import a snapshot", error),
-            Unreadable::Bus(source) => self.bus("read a snapshot", source),
-            Unreadable::Damaged(what) => self.damaged(&what),
-        })?;
-        self.stored("promote a snapshot", store.promote(ns).await)?;
-        let at = match reset {
-            Some(entry) => at_of(entry),
-            None => {
-                let at = self.stored("read the position", snapshot::position(store, ns).await)?;
-                let at = at.ok_or_else(|| self.damaged("a snapshot without a position"))?;
-                At {
-                    tree_bytes: base.bytes,
-                    ..at
-                }
-            }
-        };
-        let from = rest.partition_point(|entry| entry.number <= at.number);
-        Ok((at, rest.get(from..).unwrap_or_default(), read))
-    }
-
-    /// Applies records to the tree, several in one commit, and moves its position to `end`, the record that begins the epoch.
-    async fn apply(&self, at: At, rest: &[Entry], end: End) -> Result<(At, u64), ReplicaError> {
-        let (at, batches) = self.apply_entries(at, rest).await?;
-        let at = At {
-            tail: at.tail.saturating_add(1),
-            ..moved(at, end, self.epoch)
-        };
-        let put = self.stored("encode a position", Position::At(at).put())?;
-        let committed = self
-            .core
-            .local
-            .commit(&self.session.ns, self.epoch, vec![put]);
-        self.stored("store the position", committed.await)?;
-        Ok((at, batches))
-    }
-
-    pub(crate) async fn apply_entries(
-        &self,
-        mut at: At,
-        rest: &[Entry],
-    ) -> Result<(At, u64), ReplicaError> {
-        let (store, ns) = (self.core.local.as_ref(), &self.session.ns);
-        let (mut ops, mut bytes, mut batches) = (Vec::new(), 0, 0);
-        for entry in rest {
-            let count = match &entry.record.what {
-                What::Batch(changes) => changes.len(),
-                What::Begin | What::Base(_) => 0,
-            };
-            let full = bytes + entry.bytes > APPLY_BYTES_MAX.min(BATCH_BYTES_MAX)
-                || ops.len() + count >= BATCH_OPS_MAX;
-            if full && !ops.is_empty() {
-                self.commit_at(store, ns, std::mem::take(&mut ops), at)
-                    .await?;
-                bytes = 0;
-            }
-            at = next(at, entry);
-            if let What::Batch(changes) = &entry.record.what {
-                ops.extend(changes.iter().cloned().map(Into::into));
-                bytes += entry.bytes;
-                batches += 1;
-            }
-        }
-        if !ops.is_empty() {
-            self.commit_at(store, ns, ops, at).await?;
-        }
-        Ok((at, batches))
-    }
-
-    async fn commit_at(
-        &self,
-        store: &dyn KeyStore,
-        ns: &Namespace,
-        mut ops: Vec<switchboard_keystore::Op>,
-        at: At,
-    ) -> Result<(), ReplicaError> {
-        ops.push(self.stored("encode a position", Position::At(at).put())?);
-        let committed = store.commit(ns, self.epoch, ops).await;
-        self.stored("apply the log", committed).map(drop)
-    }
-
     /// Writes the log anew from the tree: first the tree says so of itself, then the copy is laid beside the log, and one
     /// record makes it the log's state and begins the epoch. `None`: the log went on meanwhile.
     pub(crate) async fn seed(&self, chain: &Chain, how: How) -> Result<Option<Done>, ReplicaError> {
@@ -462,151 +363,6 @@ impl TakeOver<'_> {
             if let Err(error) = core.purge(stream, subject, up_to).await {
                 tracing::warn!(session = %session.ns, %error, "void records were not removed");
             }
-        }
-    }
-
-    fn refuse(&self, verdict: Verdict, chain: &Chain) -> ReplicaError {
-        let namespace = self.session.ns.to_string();
-        match verdict {
-            Verdict::Superseded(newer) => ReplicaError::Superseded {
-                namespace,
-                given: self.epoch,
-                newer: Epoch(newer),
-            },
-            Verdict::Behind(known) => ReplicaError::Behind {
-                namespace,
-                known: known.to_string(),
-                found: chain.last().map_or("nothing".to_owned(), |last| {
-                    let (epoch, number) = (last.epoch, last.number);
-                    Known { epoch, number }.to_string()
-                }),
-            },
-            Verdict::Diverged(epoch) => ReplicaError::Diverged {
-                namespace,
-                epoch: Epoch(epoch),
-            },
-            Verdict::Fresh | Verdict::Follow(_) | Verdict::Restore | Verdict::Seed => {
-                ReplicaError::Internal {
-                    action: "take over",
-                    namespace,
-                    what: format!("{verdict:?} is no refusal"),
-                }
-            }
-        }
-    }
-
-    pub(crate) fn damaged(&self, what: &str) -> ReplicaError {
-        ReplicaError::Damaged {
-            namespace: self.session.ns.to_string(),
-            what: what.to_owned(),
-        }
-    }
-
-    pub(crate) fn nothing(&self, what: &str) -> ReplicaError {
-        ReplicaError::Nothing {
-            namespace: self.session.ns.to_string(),
-            what: format!("{what} has nothing of it"),
-        }
-    }
-
-    fn bus(&self, action: &'static str, source: switchboard_bus::EventLogError) -> ReplicaError {
-        ReplicaError::Bus {
-            action,
-            namespace: self.session.ns.to_string(),
-            source,
-        }
-    }
-
-    pub(crate) fn store(&self, action: &'static str, source: Error) -> ReplicaError {
-        ReplicaError::Store {
-            action,
-            namespace: self.session.ns.to_string(),
-            source,
-        }
-    }
-
-    pub(crate) fn stored<T>(
-        &self,
-        action: &'static str,
-        result: Result<T, Error>,
-    ) -> Result<T, ReplicaError> {
-        result.map_err(|error| self.store(action, error))
-    }
-
-    fn uncopied(&self, failure: snapshot::Failure) -> ReplicaError {
-        let (action, namespace) = ("write a snapshot", self.session.ns.to_string());
-        match failure {
-            snapshot::Failure::Store(error) => self.store(action, error),
-            snapshot::Failure::Bus(source) => self.bus(action, source),
-            snapshot::Failure::Append(failure) => failure
-                .of_take_over(action, &self.session.ns)
-                .unwrap_or(ReplicaError::LetGo { namespace }),
-            failure @ (snapshot::Failure::TooLarge(_) | snapshot::Failure::Ended) => {
-                ReplicaError::Internal {
-                    action,
-                    namespace,
-                    what: failure.to_string(),
-                }
-            }
-        }
-    }
-}
-
-/// The position after a record that is the state.
-fn at_of(entry: &Entry) -> At {
-    let tree_bytes = match &entry.record.what {
-        What::Base(base) => base.bytes,
-        What::Begin | What::Batch(_) => 0,
-    };
-    At {
-        id: entry.id,
-        epoch: entry.epoch,
-        number: entry.number,
-        seq: entry.seq,
-        tail: 0,
-        tail_bytes: 0,
-        tree_bytes,
-    }
-}
-
-/// The position after one more record.
-fn next(at: At, entry: &Entry) -> At {
-    let bytes = entry.bytes as u64;
-    let moved = At {
-        tail: at.tail.saturating_add(1),
-        tail_bytes: at.tail_bytes.saturating_add(bytes),
-        ..at
-    };
-    let end = End {
-        seq: entry.seq,
-        id: entry.id,
-        number: entry.number,
-    };
-    let moved = self::moved(moved, end, Epoch(entry.epoch));
-    match &entry.record.what {
-        What::Base(base) => At {
-            tail: entry
-                .number
-                .saturating_sub(base.covers.unwrap_or(entry.number)),
-            tail_bytes: 0,
-            tree_bytes: base.bytes,
-            ..moved
-        },
-        What::Begin | What::Batch(_) => moved,
-    }
-}
-
-impl Default for At {
-    /// Before the first record.
-    fn default() -> Self {
-        Self {
-            id: NO_RECORD,
-            epoch: 0,
-            number: 0,
-            seq: 0,
-            tail: 0,
-            tail_bytes: 0,
-            tree_bytes: 0,
         }
     }
 }

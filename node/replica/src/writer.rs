@@ -74,7 +74,7 @@ pub(crate) fn put(core: &Arc<Core>, session: &Arc<Session>, item: Item) {
     }
 }
 
-pub(crate) fn unreplicated(session: &Session, why: impl ToString) -> Error {
+pub(crate) fn unreplicated(session: &Session, why: impl std::fmt::Display) -> Error {
     Error::Unreplicated {
         namespace: session.ns.to_string(),
         why: why.to_string(),

@@ -342,7 +342,7 @@ impl EventLog for NatsLog {
                 StreamMessage::try_from(message).map_err(|error| EventLogError::Failed {
                     op: "read",
                     stream: stream.clone(),
-                    source: error.into(),
+                    source: error,
                 })?;
             bytes += message.payload.len();
             found.push(LogRecord {
