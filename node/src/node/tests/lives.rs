@@ -131,7 +131,7 @@ async fn without_its_rule_a_crash_loop_is_never_given_up() {
     let _ = world.call("a", start()).await;
     let mut runs = world.script.runs.subscribe();
     let past = usize::try_from(world.limits.restarts.crashes_max).unwrap() + 4;
-    tokio::time::timeout(WAIT, runs.wait_for(|runs| *runs > past))
+    timeout(WAIT, runs.wait_for(|runs| *runs > past))
         .await
         .unwrap()
         .unwrap();
