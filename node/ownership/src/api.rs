@@ -200,6 +200,9 @@ pub enum Input {
     Written(OpId, Written),
     /// A read's result; `None`: the record does not exist. `Err`: it could not be read.
     Read(OpId, Result<Option<Seen<Record>>, ()>),
+    /// A session's data is live here, so that it runs or is about to. Before this it is not handed over, and where the data
+    /// comes from is not forgotten.
+    Running(SessionRef, Epoch),
     /// A session's actor has ended and nothing of it runs any more.
     Stopped(SessionRef, Epoch),
     /// Calls or traffic keep a session busy, or no longer.

@@ -18,7 +18,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use switchboard_vocab::cluster::{Incarnation, OwnerPhase};
@@ -62,6 +62,8 @@ pub struct Machine {
     now: Position,
     out: Vec<Output>,
     life: Life,
+    /// What this process was called before.
+    past_lives: VecDeque<Incarnation>,
     weight: u32,
     draining: bool,
     leaving: Option<Leaving>,
@@ -121,6 +123,7 @@ impl Machine {
             now,
             out: Vec::new(),
             life: Life::new(incarnation, now),
+            past_lives: VecDeque::new(),
             draining: false,
             leaving: None,
             nodes: Watch::default(),
@@ -324,11 +327,11 @@ impl Machine {
             && self.sessions.values().all(|known| self.is_at_rest(known))
     }
 
-    /// The records went back and others may still assert what they have. A process that ends meanwhile must be told
-    /// [`Input::RolledBack`] again when it begins anew, because it forgets which epochs it saw.
+    /// The records went back not long ago. A process that ends while this is so must be told [`Input::RolledBack`] again
+    /// when it begins anew, because with the process goes what it knew of epochs.
     #[must_use]
-    pub fn is_in_quarantine(&self, now: Position) -> bool {
-        now < self.quarantine
+    pub fn is_after_roll_back(&self) -> bool {
+        self.quarantine > Position::ZERO && self.now < self.quarantine + self.patience()
     }
 
     fn is_at_rest(&self, known: &Session) -> bool {

@@ -164,15 +164,20 @@ impl Machine {
         let record = self.own_record(known, session, epoch, kept);
         if let Some(known) = self.sessions.get_mut(session) {
             known.intent = Some((epoch, from));
+            known.claimed = known.claimed.max(epoch);
         }
         self.write_owner(session, Some(record));
     }
 
     /// Where the data is of a session that this node takes, by what its record says.
     pub(super) fn source(known: &Session, kept: &Kept) -> DataFrom {
-        match kept {
-            Kept::Log => DataFrom::Log,
-            Kept::Node { .. } => match known.staged {
+        match (known.pending, kept) {
+            // What an operator ordered and was not done yet.
+            (Some(from @ (DataFrom::Nothing | DataFrom::LossyLog | DataFrom::LossyFolder)), _) => {
+                from
+            }
+            (_, Kept::Log) => DataFrom::Log,
+            (_, Kept::Node { .. }) => match known.staged {
                 Some(staged) if staged.named && staged.epoch > known.on_disk => DataFrom::Staged,
                 Some(_) | None => DataFrom::Here,
             },
@@ -285,6 +290,7 @@ impl Machine {
         });
         known.used = known.used.max(epoch);
         known.data = Some(epoch);
+        known.pending = Some(from);
         known.asserted = false;
         known.suspect = false;
         known.arrived = false;
@@ -333,10 +339,19 @@ impl Machine {
         if now < over {
             return self.look_later(session, over);
         }
-        known.plan = Plan::Park(format!(
+        let Some(known) = self.sessions.get(session) else {
+            return;
+        };
+        let reason = format!(
             "the copy that was sent to this node is not here: restore a backup of its store's folder, or run `switchboard admin session restore {session}`"
-        ));
-        self.queue.insert(session.clone());
+        );
+        let epoch = self.next_epoch(known);
+        let Some(kept) = known.owner().map(|record| record.kept.clone()) else {
+            return;
+        };
+        let mut record = self.own_record(known, session, epoch, kept);
+        record.phase = OwnerPhase::Parked { reason };
+        self.write_owner(session, Some(record));
     }
 
     /// Owned by another node, or by an earlier life of this one.
@@ -461,6 +476,14 @@ impl Machine {
                 format!("{session} was given to another node, but its record went back and names this one: it is left to whoever has its data, or to `switchboard admin session restore`")
             });
         }
+        // Given to an earlier life of this very process, which neither ran it nor got a copy.
+        let epoch = record.epoch.0;
+        let never_came = self.past_lives.contains(&record.incarnation)
+            && epoch > known.used.max(known.claimed)
+            && self.arrival(known, record).is_none();
+        if never_came {
+            return self.await_copy(session);
+        }
         let from = Self::source(known, &record.kept);
         self.claim(session, record.kept.clone(), from);
     }
@@ -500,8 +523,15 @@ impl Machine {
             return;
         }
         let (asserted, suspect, arrived) = (known.asserted, known.suspect, known.arrived);
+        let deleted_at = known.deleted_at.filter(|_| !asserted);
         if !asserted && let Some(until) = self.in_quarantine() {
             return self.look_later(session, until);
+        }
+        // A record is deleted because its session was; the directory may tell this node a moment later.
+        if let Some(deleted_at) = deleted_at
+            && now < deleted_at + self.patience()
+        {
+            return self.look_later(session, deleted_at + self.patience());
         }
         if let Some(known) = self
             .sessions

@@ -90,7 +90,7 @@ impl Machine {
                 self.config.me
             ));
         };
-        if known.runs_at().is_none() || known.plan != Plan::None || known.op.is_some() {
+        if !known.rests() {
             return refused(format!(
                 "{session} is not at rest: it starts, stops or moves; try again in a moment"
             ));

@@ -5,8 +5,8 @@ use switchboard_vocab::{Epoch, NodeId, SessionRef};
 
 use super::Machine;
 use super::lease::Stage;
-use super::session::{Known, Leg, Plan, StagedCopy};
-use crate::{Bucket, Input, Output, Position, Refused, Rule, Seen};
+use super::session::{Known, Leg, Plan, Session, StagedCopy};
+use crate::{Bucket, DataFrom, Input, Output, Position, Refused, Rule, Seen};
 
 impl Machine {
     pub(super) fn take(&mut self, input: Input) -> Result<(), Refused> {
@@ -35,6 +35,7 @@ impl Machine {
             Input::SessionGone(session) => self.session_gone(&session),
             Input::Written(op, result) => self.written(op, result),
             Input::Read(op, result) => self.read(op, result),
+            Input::Running(session, epoch) => self.is_running(&session, epoch),
             Input::Stopped(session, epoch) => self.stopped(&session, epoch),
             Input::Busy(session, busy) => {
                 if let Some(known) = self.sessions.get_mut(&session) {
@@ -75,7 +76,7 @@ impl Machine {
     /// The watch showed an owner record; it may be behind what writes and reads have told.
     fn watched(&mut self, session: &SessionRef, record: Known, revision: u64) {
         let (generation, reset) = (self.owners.generation, self.owners.reset);
-        let known = self.sessions.entry(session.clone()).or_default();
+        let known = self.known(session);
         let is_news = revision > known.revision || known.generation < reset;
         let is_first = known.generation < generation;
         known.generation = generation;
@@ -195,12 +196,24 @@ impl Machine {
         }
     }
 
+    /// What is known of a session; nothing yet, if it is heard of for the first time.
+    fn known(&mut self, session: &SessionRef) -> &mut Session {
+        let suspect = self.in_quarantine().is_some();
+        self.sessions
+            .entry(session.clone())
+            .or_insert_with(|| Session {
+                suspect,
+                ..Session::default()
+            })
+    }
+
     fn session_exists(&mut self, session: SessionRef, uuid: String) {
         let is_current = self.is_current();
-        let known = self.sessions.entry(session.clone()).or_default();
+        let known = self.known(&session);
         if known.uuid.as_ref() == Some(&uuid) {
             return;
         }
+        known.deleted_at = None;
         known.arrived = is_current && known.record == Known::Absent;
         known.uuid = Some(uuid);
         known.gone = false;
@@ -216,6 +229,7 @@ impl Machine {
         known.gone = true;
         known.data = None;
         known.on_disk = 0;
+        known.pending = None;
         known.staged = None;
         known.intent = None;
         known.handing = None;
@@ -226,6 +240,19 @@ impl Machine {
         self.moving.remove(session);
         self.misplaced.remove(session);
         self.queue.insert(session.clone());
+    }
+
+    fn is_running(&mut self, session: &SessionRef, epoch: Epoch) {
+        let Some(known) = self.sessions.get_mut(session) else {
+            return;
+        };
+        if known.used != epoch.0 {
+            return;
+        }
+        if known.pending.take() == Some(DataFrom::Staged) {
+            known.staged = None;
+        }
+        self.look_for_moves();
     }
 
     fn stopped(&mut self, session: &SessionRef, epoch: Epoch) {
@@ -240,14 +267,15 @@ impl Machine {
     }
 
     fn staged(&mut self, session: SessionRef, epoch: Epoch) {
-        let known = self.sessions.entry(session.clone()).or_default();
+        let since = self.now;
+        let known = self.known(&session);
         if known.gone {
             self.out.push(Output::DiscardStaged(session, epoch));
             return;
         }
         known.staged = Some(StagedCopy {
             epoch: epoch.0,
-            since: self.now,
+            since,
             named: false,
         });
         self.queue.insert(session);

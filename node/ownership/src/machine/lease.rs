@@ -15,6 +15,9 @@ use crate::{Bucket, Output, Position, Record, Revision, Rule, Seen, Written};
 /// Reads that show less than what is known before they are believed: around a change of the bus's leader one may be old.
 pub(super) const BEHIND_MAX: u8 = 3;
 
+/// Lives of this process that it remembers.
+const PAST_LIVES_MAX: usize = 64;
+
 /// How far this life of the node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -127,6 +130,10 @@ impl Machine {
         }
         self.misplaced.clear();
         self.members_dirty = true;
+        if self.past_lives.len() >= PAST_LIVES_MAX {
+            self.past_lives.pop_front();
+        }
+        self.past_lives.push_back(self.life.incarnation.clone());
         self.life.lease = None;
         self.life.opened = false;
         if self.leaving.is_some() {

@@ -360,11 +360,7 @@ impl Machine {
         let Some(known) = self.sessions.get_mut(session) else {
             return false;
         };
-        let rests = known.runs_at().is_some()
-            && known.plan == Plan::None
-            && known.op.is_none()
-            && !known.doubt
-            && known.move_not_before <= now;
+        let rests = known.rests() && known.move_not_before <= now;
         if !rests || emptying {
             return rests;
         }

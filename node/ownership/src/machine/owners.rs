@@ -21,6 +21,7 @@ impl Machine {
 
     /// The record is this now.
     pub(super) fn observe(&mut self, session: &SessionRef, record: Known, revision: Revision) {
+        let now = self.now;
         let op = self.sessions.get(session).and_then(|known| known.op);
         if let Some(op) = op
             && let Some(What::Owner { record: wrote, .. }) = self.ops.get(&op).map(|op| &op.what)
@@ -36,6 +37,12 @@ impl Machine {
             return;
         };
         let before = known.owner().map(|record| record.node.clone());
+        if record != Known::Absent {
+            known.deleted_at = None;
+        } else if known.record != Known::Absent {
+            known.deleted_at = Some(now);
+            known.arrived = false;
+        }
         known.record = record;
         known.revision = revision;
         known.doubt = false;
@@ -95,7 +102,9 @@ impl Machine {
         known.failures = 0;
         known.data = None;
         known.on_disk = 0;
-        known.staged = None;
+        known.pending = None;
+        // A newer copy may have come back already.
+        known.staged = known.staged.filter(|staged| staged.epoch > epoch);
         known.moved_in = None;
         self.moving.remove(session);
         self.misplaced.remove(session);

@@ -34,6 +34,8 @@ pub(super) struct Peer {
     retry_at: Position,
     /// Lives that are over.
     past: VecDeque<Incarnation>,
+    /// There was no record for long enough, and a read found none either.
+    absent: bool,
     /// Lives that owner records name and nobody knows, and since when.
     strangers: BTreeMap<Incarnation, Position>,
     noted: bool,
@@ -60,6 +62,7 @@ impl Peer {
             op: None,
             retry_at: Position::ZERO,
             past: VecDeque::new(),
+            absent: false,
             strangers: BTreeMap::new(),
             noted: false,
         }
@@ -130,6 +133,7 @@ impl Machine {
             .usable()
             .is_some_and(|record| peer.since + silence_of(record, is_patient) <= now);
         let before = peer.record.replace(seen.record);
+        peer.absent = false;
         peer.revision = seen.revision;
         peer.since = now;
         let mut note = None;
@@ -241,8 +245,9 @@ impl Machine {
             .entry(node.clone())
             .or_insert_with(|| Peer::new(now));
         let record = match &peer.record {
-            None if now >= peer.since + patience => return Life::Gone,
-            None => return Life::Unknown(peer.since + patience),
+            None if peer.absent => return Life::Gone,
+            None if now < peer.since + patience => return Life::Unknown(peer.since + patience),
+            None => return self.ask_for(node),
             Some(Err(_)) => return Life::Alive,
             Some(Ok(record)) => record,
         };
@@ -269,13 +274,18 @@ impl Machine {
         if now < known_at {
             return Life::Unknown(known_at);
         }
-        if peer.op.is_none() {
+        self.ask_for(node)
+    }
+
+    /// Looks a peer's record up, because the watch may be late with it.
+    fn ask_for(&mut self, node: &NodeId) -> Life {
+        if self.peers.get(node).is_some_and(|peer| peer.op.is_none()) {
             let op = self.read_node(What::Peer(node.clone()), node.clone());
             if let Some(peer) = self.peers.get_mut(node) {
                 peer.op = Some(op);
             }
         }
-        Life::Unknown(now + self.retry())
+        Life::Unknown(self.now + self.retry())
     }
 
     /// As [`Machine::life_of`], by what is known without asking.
@@ -296,11 +306,13 @@ impl Machine {
         match result {
             Err(()) => {}
             Ok(None) => {
-                if let Some(peer) = self.peers.get_mut(node)
-                    && peer.record.take().is_some()
-                {
-                    peer.since = now;
-                    self.members_dirty = true;
+                let patience = self.patience();
+                if let Some(peer) = self.peers.get_mut(node) {
+                    if peer.record.take().is_some() {
+                        peer.since = now;
+                        self.members_dirty = true;
+                    }
+                    peer.absent = now >= peer.since + patience;
                 }
             }
             Ok(Some(Seen { record, revision })) => {

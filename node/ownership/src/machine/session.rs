@@ -87,6 +87,8 @@ pub(super) struct Session {
     /// It appeared while this node was watching, so that nobody has data of it.
     pub(super) arrived: bool,
     pub(super) record: Known,
+    /// When the record was deleted; the directory may be about to say why.
+    pub(super) deleted_at: Option<Position>,
     /// Of the record; zero while there is none.
     pub(super) revision: Revision,
     /// Of the watch that showed it last.
@@ -95,11 +97,15 @@ pub(super) struct Session {
     pub(super) floor: u64,
     /// The highest epoch that this store ran or released.
     pub(super) used: u64,
+    /// The highest epoch that this process tried to claim.
+    pub(super) claimed: u64,
     /// The epoch of the data in this store, if there is any.
     pub(super) data: Option<u64>,
     /// The same as it was when the process began; a staged copy of a higher one is newer.
     pub(super) on_disk: u64,
     pub(super) running: Option<Run>,
+    /// Where the data of the last run comes from, while it is not known to be live.
+    pub(super) pending: Option<DataFrom>,
     pub(super) staged: Option<StagedCopy>,
     /// Where the data comes from if the record names this node with this epoch.
     pub(super) intent: Option<(u64, DataFrom)>,
@@ -138,6 +144,15 @@ impl Session {
         self.running
             .filter(|run| run.stopping.is_none())
             .map(|run| run.epoch)
+    }
+
+    /// Whether it runs with its data and nothing else is going on.
+    pub(super) fn rests(&self) -> bool {
+        self.runs_at().is_some()
+            && self.pending.is_none()
+            && self.plan == Plan::None
+            && self.op.is_none()
+            && !self.doubt
     }
 
     /// The record, if it can be used.

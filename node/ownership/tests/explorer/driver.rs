@@ -3,7 +3,7 @@
 use switchboard_ownership::{Command, DataFrom, Input, Output, TransferFailure};
 use switchboard_vocab::{Epoch, NodeId, SessionRef};
 
-use crate::node::{Actor, Rows};
+use crate::node::{Actor, Gate, Rows};
 use crate::world::{Event, LEASE, Ms, World};
 
 /// Writes of one run; more would show nothing new.
@@ -86,8 +86,10 @@ impl World {
                 abort,
             } => {
                 let session = self.index_of(&session);
-                if abort && let Some(actor) = self.procs[proc].actors.get_mut(&session) {
-                    actor.cut = true;
+                let hurries = self.rng.chance(500);
+                if let Some(actor) = self.procs[proc].actors.get_mut(&session) {
+                    actor.cut |= abort;
+                    actor.stopping |= hurries;
                 }
                 self.add_chore(proc, session, takes, Chore::Stop { session, epoch });
             }
@@ -143,11 +145,14 @@ impl World {
             run,
             incarnation,
             loaded: false,
+            stopping: false,
             cut: false,
             version: 0,
+            uuid: self.sessions[session].uuid,
             acts: 0,
         };
         self.procs[proc].actors.insert(session, actor);
+        self.procs[proc].bare.insert(session);
         self.add_chore(proc, session, takes, Chore::Load { session, run, from });
     }
 
@@ -184,8 +189,7 @@ impl World {
 
     pub(crate) fn chore_done(&mut self, proc: usize, chore: Chore) {
         if self.procs[proc].paused {
-            let life = self.procs[proc].life;
-            return self.after(10, Event::Chore(proc, life, chore));
+            return self.procs[proc].deferred.push_back(chore);
         }
         let disk = self.procs[proc].disk;
         match chore {
@@ -245,7 +249,15 @@ impl World {
         }
         let epoch = actor.epoch;
         if from == DataFrom::Log && !(self.procs[proc].connected && self.kv_up) {
-            return self.add_chore(proc, session, 40, Chore::Load { session, run, from });
+            // What comes after it makes it pointless, and what was not loaded is not sent.
+            let life = self.procs[proc].life;
+            return self.after(
+                40,
+                Event::Chore(proc, life, Chore::Load { session, run, from }),
+            );
+        }
+        if actor.stopping {
+            return;
         }
         let Some(uuid) = self.sessions[session].uuid else {
             return;
@@ -303,6 +315,9 @@ impl World {
             actor.loaded = true;
             actor.version = version;
         }
+        self.procs[proc].bare.remove(&session);
+        let name = self.sessions[session].name.clone();
+        self.tell(proc, Input::Running(name, Epoch(epoch)));
         let wait = self.rng.between(5, 120);
         self.after(wait, Event::Act(proc, life, session, run));
     }
@@ -315,7 +330,7 @@ impl World {
         if actor.run != run || actor.cut || !actor.loaded || actor.acts >= ACTS_MAX {
             return;
         }
-        let (epoch, version) = (actor.epoch, actor.version);
+        let (epoch, version, actor_uuid) = (actor.epoch, actor.version, actor.uuid);
         let may = !self.procs[proc].paused && self.is_open(proc, &actor.incarnation);
         let life = self.procs[proc].life;
         let wait = self.rng.between(20, 300);
@@ -323,8 +338,9 @@ impl World {
         if !may {
             return;
         }
+        let is_old = actor_uuid.is_none() || actor_uuid != self.sessions[session].uuid;
         let truth = &mut self.sessions[session];
-        let Some(uuid) = truth.uuid else {
+        let Some(uuid) = truth.uuid.filter(|_| !is_old) else {
             return;
         };
         let replicated = self.plan.replicated;
@@ -374,6 +390,7 @@ impl World {
         let mut result = Err(failure(&mut self.rng.clone()));
         if let Some(receiver) = receiver
             && source.connected
+            && !source.bare.contains(&session)
             && let Some(uuid) = self.sessions[session].uuid
         {
             let mine = self.disks[source.disk].live.get(&session).copied();

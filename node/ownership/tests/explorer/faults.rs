@@ -72,8 +72,10 @@ impl Plan {
             faults: Vec::new(),
             calm_at: BEGIN + LEASE * rng.between(2, 5),
         };
+        // A node without any memory that joins just after the records went back cannot know of it: nothing is promised.
+        let goes_back = !mild && rng.chance(250);
         for proc in 0..nodes {
-            let late = rng.chance(150);
+            let late = !goes_back && rng.chance(150);
             let at = if late {
                 rng.between(BEGIN, plan.calm_at)
             } else {
@@ -85,7 +87,6 @@ impl Plan {
             plan.add_mild(rng);
             return plan;
         }
-        let goes_back = rng.chance(250);
         for _ in 0..rng.between(1, 6) {
             plan.add_fault(rng, goes_back);
         }
@@ -131,6 +132,7 @@ impl Plan {
             8 => Fault::Outage(rng.between(LEASE / 10, LEASE * 2)),
             9 => Fault::Lag(proc, rng.index(2), rng.between(LEASE / 10, LEASE * 2)),
             10 => Fault::BreakWatch(proc, rng.index(2)),
+            11 if goes_back => Fault::BreakWatch(proc, 1),
             11 => Fault::Duplicate(proc),
             12 => Fault::Create(session),
             13 => Fault::Delete(session),

@@ -44,9 +44,12 @@ pub(crate) struct Actor {
     pub(crate) incarnation: Incarnation,
     /// Its data is loaded.
     pub(crate) loaded: bool,
+    /// It is to stop, so that it is not loaded any more.
+    pub(crate) stopping: bool,
     /// Its sockets are gone.
     pub(crate) cut: bool,
     pub(crate) version: u64,
+    pub(crate) uuid: Option<u32>,
     pub(crate) acts: u32,
 }
 
@@ -62,6 +65,10 @@ pub(crate) struct Proc {
     pub(crate) noticed: u64,
     pub(crate) paused: bool,
     pub(crate) inbox: VecDeque<Input>,
+    /// Chores that would have ended while it was paused.
+    pub(crate) deferred: VecDeque<crate::driver::Chore>,
+    /// Sessions whose last run never had its data.
+    pub(crate) bare: std::collections::BTreeSet<usize>,
     pub(crate) connected: bool,
     /// Requests of an earlier one never arrive.
     pub(crate) link: u64,
@@ -90,6 +97,8 @@ impl Proc {
             noticed: 0,
             paused: false,
             inbox: VecDeque::new(),
+            deferred: VecDeque::new(),
+            bare: std::collections::BTreeSet::new(),
             connected: false,
             link: 0,
             watches: [Watch::default(); 2],
@@ -220,15 +229,16 @@ impl World {
     /// The process ends without a word.
     pub(crate) fn kill(&mut self, proc: usize) {
         self.say(|| format!("kill {proc}"));
-        let now = self.position(proc);
         let there = &mut self.procs[proc];
-        let settled = |machine: &Machine| !machine.is_in_quarantine(now);
+        let settled = |machine: &Machine| !machine.is_after_roll_back();
         if there.machine.as_ref().is_some_and(settled) {
             self.disks[there.disk].rollbacks = there.noticed;
         }
         there.life += 1;
         there.machine = None;
         there.inbox.clear();
+        there.deferred.clear();
+        there.bare.clear();
         there.actors.clear();
         there.chores.clear();
         there.gate = None;
@@ -289,6 +299,12 @@ impl World {
         }
         for input in inbox {
             self.tell(proc, input);
+        }
+        let deferred = std::mem::take(&mut self.procs[proc].deferred);
+        for chore in deferred {
+            if self.procs[proc].life == life {
+                self.chore_done(proc, chore);
+            }
         }
         self.tell(proc, Input::Tick);
     }
