@@ -295,6 +295,8 @@ impl Driver {
                 self.inputs.push_back(Input::SessionGone(session.clone()));
             }
             Done::Provided(epoch, gate) => {
+                self.inputs
+                    .push_back(Input::Running(session.clone(), epoch));
                 if !pointless
                     && gate.holds()
                     && let Some(slot) = self.slots.get_mut(session)
@@ -381,7 +383,9 @@ impl Driver {
             self.inputs.push_back(Input::Busy(session.clone(), false));
         }
         self.busy = busy;
-        if let Some(saving) = self.parts.memory.save() {
+        // A process that ends now must find out again that the records went back.
+        let settled = !self.parts.standing.look(Machine::is_after_roll_back);
+        if settled && let Some(saving) = self.parts.memory.save() {
             self.work.spawn(async move {
                 if let Err(error) = saving.await {
                     tracing::warn!(%error, "how far the cluster's records are was not remembered");
