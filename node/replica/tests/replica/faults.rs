@@ -1,7 +1,7 @@
 //! A log and a store that fail when they are told to, with or without having done what was asked.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use switchboard_bus::{
 };
 use switchboard_keystore::{
     Admission, Durable, Epoch, Error, Export, Import, KeyStore, Kind, MasterKey, Namespace, Op,
-    Page, Remains, ScanRange, Staged, Stats, TransferKey, Verified,
+    Page, Remains, ScanRange, Staged, Stats, TransferKey, TransferReport, Verified,
 };
 
 /// Lets a number of changes pass, then fails every one until it is mended.
@@ -156,6 +156,36 @@ impl EventLog for FaultyLog {
 pub(crate) struct FaultyStore {
     pub(crate) inner: Arc<dyn KeyStore>,
     pub(crate) fuse: Arc<Fuse>,
+    /// Exports wait before each frame for a commit, if one can come.
+    pub(crate) slow: Arc<AtomicBool>,
+    pub(crate) commits: Arc<AtomicU64>,
+}
+
+/// How long a slow export waits for a commit, in turns of the runtime.
+const TURNS_MAX: usize = 2_000;
+
+#[derive(Debug)]
+struct SlowExport {
+    inner: Box<dyn Export>,
+    commits: Arc<AtomicU64>,
+}
+
+#[async_trait]
+impl Export for SlowExport {
+    async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        let before = self.commits.load(Ordering::SeqCst);
+        for _ in 0..TURNS_MAX {
+            if self.commits.load(Ordering::SeqCst) > before {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        self.inner.next().await
+    }
+
+    fn report(&self) -> Option<TransferReport> {
+        self.inner.report()
+    }
 }
 
 impl FaultyStore {
@@ -168,7 +198,11 @@ impl FaultyStore {
 impl KeyStore for FaultyStore {
     async fn commit(&self, ns: &Namespace, epoch: Epoch, ops: Vec<Op>) -> Result<Durable, Error> {
         match self.fuse.burn() {
-            Spark::Pass => self.inner.commit(ns, epoch, ops).await,
+            Spark::Pass => {
+                let durable = self.inner.commit(ns, epoch, ops).await;
+                self.commits.fetch_add(1, Ordering::SeqCst);
+                durable
+            }
             Spark::Unheard => {
                 self.inner.commit(ns, epoch, ops).await?;
                 Err(Self::died())
@@ -207,7 +241,12 @@ impl KeyStore for FaultyStore {
         ns: &Namespace,
         transfer: &TransferKey,
     ) -> Result<Box<dyn Export>, Error> {
-        self.inner.export(ns, transfer).await
+        let inner = self.inner.export(ns, transfer).await?;
+        if !self.slow.load(Ordering::SeqCst) {
+            return Ok(inner);
+        }
+        let commits = self.commits.clone();
+        Ok(Box::new(SlowExport { inner, commits }))
     }
 
     async fn import(

@@ -281,6 +281,25 @@ async fn a_deleted_session_leaves_nothing_and_its_name_may_begin_again() {
     assert_eq!(bus.log.last(&names.wal_stream(), &wal).await.unwrap(), None);
 }
 
+/// A node that slept through the end of one life and the beginning of the next still has the old tree.
+#[tokio::test]
+async fn an_old_lifes_tree_does_not_take_the_new_ones_log_with_it() {
+    let (bus, ns) = (embedded().await, ns("s"));
+    let nodes = nodes(&bus, 3, &config()).await;
+    take(&nodes[0], &ns, 5).await;
+    write_all(&nodes[0], &ns, 5, 0..3).await;
+    nodes[1].store.forget(&ns, Epoch(5)).await.unwrap();
+    take(&nodes[1], &ns, 1).await;
+    write_all(&nodes[1], &ns, 1, 7..9).await;
+    nodes[0]
+        .store
+        .drop_namespace(&ns, Remains::Nothing)
+        .await
+        .unwrap();
+    take(&nodes[2], &ns, 2).await;
+    assert_eq!(nodes[2].read(&ns).await, [7, 8]);
+}
+
 /// A planned move: the tree travels by itself, and is the log's state when it arrives.
 #[tokio::test]
 async fn a_moved_tree_is_current() {
@@ -325,6 +344,34 @@ async fn a_tree_that_was_never_replicated_is_adopted() {
     assert_eq!(taken.how, How::Seeded);
     assert_eq!(take(&nodes[1], &ns, 6).await, How::Restored);
     assert_eq!(nodes[1].read(&ns).await, [7]);
+}
+
+/// At the epoch that it had, too, and wherever that ends.
+#[tokio::test]
+async fn a_crash_while_a_tree_is_adopted_is_mended() {
+    for applied in [false, true] {
+        for left in 0..3 {
+            let (bus, ns) = (embedded().await, ns("s"));
+            let mut nodes = nodes(&bus, 2, &config()).await;
+            let (key, value) = (7_u32.to_be_bytes().to_vec(), vec![1]);
+            let put = Op::Put {
+                kind: KIND,
+                key,
+                value,
+            };
+            nodes[0]
+                .disk
+                .commit(&ns, Epoch(5), vec![put])
+                .await
+                .unwrap();
+            nodes[0].disk_fuse.set(left, applied);
+            drop(nodes[0].store.adopt(&ns, Epoch(5)).await);
+            nodes[0].crash().await;
+            take(&nodes[0], &ns, 6).await;
+            take(&nodes[1], &ns, 7).await;
+            assert_eq!(nodes[1].read(&ns).await, [7], "{left} {applied}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use switchboard_bus::{Bus, Limits, Names, in_process};
@@ -59,6 +60,7 @@ pub(crate) struct Node {
     pub(crate) disk: Arc<dyn KeyStore>,
     pub(crate) log_fuse: Arc<Fuse>,
     pub(crate) disk_fuse: Arc<Fuse>,
+    pub(crate) slow: Arc<AtomicBool>,
     pub(crate) store: Arc<ReplicatedStore>,
 }
 
@@ -66,6 +68,7 @@ async fn start(
     bus: &Bus,
     config: &Config,
     disk: &Arc<dyn KeyStore>,
+    slow: &Arc<AtomicBool>,
 ) -> (Arc<Fuse>, Arc<Fuse>, Arc<ReplicatedStore>) {
     let (log_fuse, disk_fuse) = (Arc::new(Fuse::default()), Arc::new(Fuse::default()));
     let log = FaultyLog {
@@ -75,6 +78,8 @@ async fn start(
     let local = FaultyStore {
         inner: disk.clone(),
         fuse: disk_fuse.clone(),
+        slow: slow.clone(),
+        commits: Arc::default(),
     };
     let names = Names::new("c").unwrap();
     let store = ReplicatedStore::open(Arc::new(local), Arc::new(log), names, key(), config.clone());
@@ -84,13 +89,15 @@ async fn start(
 impl Node {
     pub(crate) async fn new(bus: &Bus, config: Config) -> Self {
         let disk = memory().await;
-        let (log_fuse, disk_fuse, store) = start(bus, &config, &disk).await;
+        let slow = Arc::default();
+        let (log_fuse, disk_fuse, store) = start(bus, &config, &disk, &slow).await;
         Self {
             bus: bus.clone(),
             config,
             disk,
             log_fuse,
             disk_fuse,
+            slow,
             store,
         }
     }
@@ -100,7 +107,8 @@ impl Node {
         self.log_fuse.set(-1, false);
         self.disk_fuse.set(-1, false);
         self.store.let_go_all();
-        let (log_fuse, disk_fuse, store) = start(&self.bus, &self.config, &self.disk).await;
+        let (log_fuse, disk_fuse, store) =
+            start(&self.bus, &self.config, &self.disk, &self.slow).await;
         (self.log_fuse, self.disk_fuse, self.store) = (log_fuse, disk_fuse, store);
     }
 
