@@ -135,12 +135,21 @@ pub async fn run(rounds: usize, seed: u64) -> Result<Report> {
 /// One round: what was broken and how long it took until all worked again.
 async fn one(trial: &mut Trial, name: &str, rng: &mut ChaCha12Rng) -> Result<(String, Duration)> {
     let kill = *KILLS.choose(rng).context("kinds of kills")?;
-    // Mostly one that has something to lose.
-    let victim = if rng.random_ratio(3, 4) {
+    // Mostly one that has something to lose; a node whose parent waits before it starts it again cannot be killed.
+    let wanted = if rng.random_ratio(3, 4) {
         trial.busiest()?
     } else {
         rng.random_range(0..NODES)
     };
+    let running = (0..NODES).map(|step| (wanted + step) % NODES);
+    let mut running = running.filter(|at| {
+        trial
+            .world
+            .nodes
+            .get(*at)
+            .is_some_and(|node| node.worker().is_some())
+    });
+    let victim = running.next().context("not one node runs")?;
     let other = (rng.random_range(0..OTHER_EVERY) == 0)
         .then(|| OTHERS.choose(rng).copied())
         .flatten();

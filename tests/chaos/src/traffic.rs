@@ -10,7 +10,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use crate::world::{Line, Scene};
+use crate::world::{CALL_MAX, Line, Scene};
 
 /// Sends that may wait for their answers at once; beyond it a tick is skipped.
 const SENDS_AT_ONCE_MAX: usize = 32;
@@ -125,11 +125,21 @@ async fn phone_sends(scene: &Scene, line: &Line, text: &str) {
 
 /// A customer sends a text and writes down what the API said; true when it was accepted.
 pub async fn customer_sends(scene: &Scene, line: &Line, text: &str) -> bool {
+    customer_sends_within(CALL_MAX, scene, line, text).await
+}
+
+/// The same with another patience.
+pub async fn customer_sends_within(
+    limit: Duration,
+    scene: &Scene,
+    line: &Line,
+    text: &str,
+) -> bool {
     let ledger = &scene.office.ledger;
     if !ledger.sending(text) {
         return false;
     }
-    let answer = scene.office.send(line, text).await;
+    let answer = scene.office.send_within(limit, line, text).await;
     ledger.answered(text, answer.as_ref().ok().map(|(status, _)| *status));
     let why = match answer {
         Ok((status, _)) if status.is_success() => return true,

@@ -20,7 +20,7 @@ use crate::timeline::Timeline;
 
 pub use nats::Nats;
 pub use node::Node;
-pub use sessions::{Line, Office};
+pub use sessions::{CALL_MAX, Line, Office};
 
 /// Keys of test installations: long enough not to be called weak.
 pub const ADMIN_KEY: &str = "test-admin-key-0123456789abcdef";

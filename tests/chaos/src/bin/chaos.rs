@@ -42,7 +42,7 @@ enum Command {
     },
     /// The counter-proofs: each row again, without the rule that it guards
     Switches {
-        /// Names of rows or rules
+        /// Names of rows or rules, or `row:rule`
         names: Vec<String>,
     },
     /// The short run: the laboratory's own checks, two rounds, and the rows marked as short

@@ -7,11 +7,13 @@ use anyhow::Result;
 use futures::StreamExt;
 use switchboard_harness::wait;
 
-use crate::traffic::customer_sends;
+use crate::traffic::customer_sends_within;
 use crate::world::{Line, Scene};
 
 /// Sends tried so far: no text is used twice.
 static ASKED: AtomicU64 = AtomicU64::new(0);
+/// How long one probing send may take before another is tried: a call that a dead node took with it is never answered.
+const PROBE_MAX: Duration = Duration::from_millis(1_500);
 /// Sessions asked at once.
 const AT_ONCE: usize = 8;
 
@@ -34,7 +36,8 @@ async fn one(scene: &Scene, line: &Line, name: &str, limit: Duration) -> Result<
             return Err(state);
         }
         let number = ASKED.fetch_add(1, Ordering::Relaxed);
-        if customer_sends(scene, line, &format!("out {name} alive {id} {number}")).await {
+        let text = format!("out {name} alive {id} {number}");
+        if customer_sends_within(PROBE_MAX, scene, line, &text).await {
             Ok(())
         } else {
             Err("connected, but refused a send".to_owned())

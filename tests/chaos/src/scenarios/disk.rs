@@ -119,6 +119,15 @@ pub(super) async fn store_refuses(t: &mut Trial) -> Result<()> {
         anyhow::Ok(())
     })
     .await?;
+    let name = t.world.node(victim)?.name().to_owned();
+    let cluster = t.world.scene.office.admin_get("cluster").await?;
+    let nodes = cluster["nodes"].as_array().into_iter().flatten();
+    let own = nodes.filter(|node| node["id"] == name.as_str() || node["node"] == name.as_str());
+    let weights: Vec<_> = own.map(|node| node["weight"].clone()).collect();
+    t.demand(
+        weights == [0],
+        format!("{name} takes sessions although its store was lost: weight {weights:?}"),
+    );
     let taken = t.sessions_of(victim)?;
     t.demand(
         taken.is_empty(),

@@ -1,14 +1,29 @@
 //! Processes, machines and routers that die, stand still, or are told to end.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use tokio::time::sleep;
 
 use super::{CALM, RECOVER_MAX};
 use crate::judge::journal::Allowed;
+use crate::judge::witness::Run;
+use crate::traffic::customer_sends;
 use crate::trial::Trial;
+use crate::world::{Line, Scene};
+
+/// How often every session is moved.
+const MOVE_PASSES: usize = 4;
+/// Between the answer to one send and the next, and most sends of one session in one pass. A phone's inbox keeps 64 records, which the
+/// traffic reads only between the passes.
+const SEND_PAUSE: Duration = Duration::from_millis(20);
+const SENDS_MAX: usize = 50;
 
 /// How long a take-over may take where the parent released the lease; the lease of that row is much longer.
-const RELEASED_MAX: std::time::Duration = std::time::Duration::from_secs(6);
+const RELEASED_MAX: Duration = Duration::from_secs(6);
 
 /// Node and parent die together; the kernel closes their sockets.
 pub(super) async fn processes_die(t: &mut Trial) -> Result<()> {
@@ -123,49 +138,77 @@ pub(super) async fn router_dies(t: &mut Trial) -> Result<()> {
     t.judge("router.", Allowed::default()).await
 }
 
-/// Sessions are handed from node to node while customers send: no call fails, nobody is logged in twice.
+/// Sessions are handed from node to node, again and again, while their customers send as fast as answers come: no call fails, nobody
+/// is logged in twice.
 pub(super) async fn moves(t: &mut Trial) -> Result<()> {
-    let owners = t.owners()?;
-    let names: Vec<_> = t
+    let nodes: Vec<_> = t
         .world
         .nodes
         .iter()
         .map(|node| node.name().to_owned())
         .collect();
-    let scene = std::sync::Arc::clone(&t.world.scene);
-    t.under_traffic("move.", async |_| {
-        sleep(CALM).await;
-        for (session, run) in &owners {
-            let id = session.rsplit('/').next().unwrap_or(session);
-            let target = names
-                .iter()
-                .find(|name| **name != run.node)
-                .context("another node")?;
-            scene.note(format!("move {id} to {target}"));
-            scene
-                .office
-                .admin_post(
-                    &format!("sessions/{id}/move"),
-                    &serde_json::json!({"node": target}),
-                )
-                .await?;
+    let scene = Arc::clone(&t.world.scene);
+    for pass in 0..MOVE_PASSES {
+        let before = t.owners()?;
+        let over = AtomicBool::new(false);
+        let moving = async {
+            let result = move_each(&scene, &before, &nodes).await;
+            sleep(CALM * 2).await;
+            over.store(true, Ordering::Relaxed);
+            result
+        };
+        let lines = scene.office.lines();
+        let senders = lines
+            .iter()
+            .map(|line| send_until(&scene, line, pass, &over));
+        let (moved, _) = tokio::join!(moving, futures::future::join_all(senders));
+        moved?;
+        t.recover("move.", RECOVER_MAX).await?;
+        for (session, run) in t.owners()? {
+            let was = before.get(&session).map(|before| before.node.as_str());
+            t.demand(
+                was != Some(run.node.as_str()),
+                format!("{session} is still on {}", run.node),
+            );
         }
-        sleep(CALM * 5).await;
-        anyhow::Ok(())
-    })
-    .await?;
-    t.recover("move.", RECOVER_MAX).await?;
-    let failed = t.world.scene.office.ledger.failures();
+    }
+    let failed = scene.office.ledger.failures();
     t.demand(
         failed.is_empty(),
         format!("sends failed while sessions moved: {failed:?}"),
     );
-    for (session, run) in t.owners()? {
-        let was = owners.get(&session).map(|before| before.node.clone());
-        t.demand(
-            was.as_deref() != Some(run.node.as_str()),
-            format!("{session} is still on {}", run.node),
-        );
-    }
     t.judge("move.", Allowed::default()).await
+}
+
+async fn move_each(scene: &Scene, owners: &BTreeMap<String, Run>, nodes: &[String]) -> Result<()> {
+    sleep(CALM).await;
+    for (session, run) in owners {
+        let id = session.rsplit('/').next().unwrap_or(session);
+        let target = nodes
+            .iter()
+            .find(|name| **name != run.node)
+            .context("another node")?;
+        scene.note(format!("move {id} from {} to {target}", run.node));
+        let body = serde_json::json!({"node": target});
+        scene
+            .office
+            .admin_post(&format!("sessions/{id}/move"), &body)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn send_until(scene: &Scene, line: &Line, pass: usize, over: &AtomicBool) {
+    for number in 0..SENDS_MAX {
+        if over.load(Ordering::Relaxed) {
+            return;
+        }
+        customer_sends(
+            scene,
+            line,
+            &format!("out move. {} {pass} {number}", line.session),
+        )
+        .await;
+        sleep(SEND_PAUSE).await;
+    }
 }

@@ -216,7 +216,7 @@ pub const ROWS: &[Row] = &[
         fault: "NATS loses power, revisions roll back (T-3)",
         plan: local,
         play: |t| Box::pin(records::roll_back(t)),
-        guards: &[Rule::RollBack],
+        guards: &[Rule::RollBack, Rule::EpochFloor],
         short: false,
     },
     Row {
@@ -309,9 +309,52 @@ pub const ROWS: &[Row] = &[
     },
 ];
 
-/// Rules that are shown by other tests.
-pub const ELSEWHERE: &[Elsewhere] = &[Elsewhere {
-    rule: Rule::CrashBudget,
-    file: "node/src/node/tests/lives.rs",
-    test: "a_crash_loop_parks_its_session_and_touches_no_other",
-}];
+/// Rules that are shown by other tests, which switch them off themselves: the poison session, clocks that someone sets, and what only
+/// a schedule can reach.
+pub const ELSEWHERE: &[Elsewhere] = &[
+    Elsewhere {
+        rule: Rule::Incarnation,
+        file: "node/ownership/tests/explorer/main.rs",
+        test: "without_incarnations_an_epoch_is_used_twice",
+    },
+    Elsewhere {
+        rule: Rule::ObserverLease,
+        file: "node/ownership/tests/explorer/main.rs",
+        test: "without_the_observers_lease_anybody_declares_others_dead",
+    },
+    Elsewhere {
+        rule: Rule::UnknownResult,
+        file: "node/ownership/tests/explorer/main.rs",
+        test: "without_looking_up_unknown_results_two_nodes_run_a_session",
+    },
+    Elsewhere {
+        rule: Rule::TransportFence,
+        file: "node/src/cluster/gate/tests.rs",
+        test: "each_rule_is_what_does_it",
+    },
+    Elsewhere {
+        rule: Rule::BootClock,
+        file: "node/src/cluster/gate/tests.rs",
+        test: "each_rule_is_what_does_it",
+    },
+    Elsewhere {
+        rule: Rule::StoreEpoch,
+        file: "node/src/cluster/gate/tests.rs",
+        test: "without_its_rule_a_stale_epoch_is_written_all_the_same",
+    },
+    Elsewhere {
+        rule: Rule::LogFence,
+        file: "node/replica/tests/replica/guards.rs",
+        test: "without_the_fence_a_former_owner_writes",
+    },
+    Elsewhere {
+        rule: Rule::NoReconnectWhenReplaced,
+        file: "node/src/node/tests/lives.rs",
+        test: "without_its_rule_a_replaced_session_fights_for_its_connection",
+    },
+    Elsewhere {
+        rule: Rule::CrashBudget,
+        file: "node/src/node/tests/lives.rs",
+        test: "without_its_rule_a_crash_loop_is_never_given_up",
+    },
+];

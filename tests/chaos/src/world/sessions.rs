@@ -19,7 +19,7 @@ use crate::ledger::{self, Ledger};
 /// Pairings under way at once: each costs some 100 ms of processor time on either side.
 const PAIRINGS_AT_ONCE: usize = 4;
 /// The longest a call to a router may take; the traffic's own limit.
-const CALL_MAX: Duration = Duration::from_secs(4);
+pub const CALL_MAX: Duration = Duration::from_secs(4);
 /// Numbers of the sessions and of those they talk to.
 const FIRST_NUMBER: u64 = 15_551_000_000;
 const FIRST_PEER: u64 = 15_552_000_000;
