@@ -11,38 +11,9 @@ use switchboard_keystore::{
 use crate::{KIND, Place, commit, every_engine, get, master, put, session};
 
 every_engine!(
-    all: [ids_tell_stores_apart]
-    files: [ids_stay, master_keys_are_checked, master_keys_rotate, one_opener_at_a_time, engines_do_not_mix, damage_moves_aside, unfinished_creations_are_removed, fallen_back_stores_are_noticed, disks_are_judged]
+    all: []
+    files: [master_keys_are_checked, master_keys_rotate, one_opener_at_a_time, engines_do_not_mix, damage_moves_aside, unfinished_creations_are_removed, fallen_back_stores_are_noticed, disks_are_judged]
 );
-
-async fn ids_tell_stores_apart(place: Place) {
-    let (one, other) = (place.open().await, Place::new(place.kind));
-    let other = other.open().await;
-    assert_eq!((one.id().len(), other.id().len()), (32, 32));
-    assert_ne!(one.id(), other.id());
-}
-
-async fn ids_stay(place: Place) {
-    let store = place.open().await;
-    let id = store.id().to_owned();
-    commit(&store, &session("a"), 1, vec![put("k", "v")]).await;
-    let store = place.reopen(store).await;
-    assert_eq!(store.id(), id);
-    store.rotate_master(master(2)).await.unwrap();
-    assert_eq!(store.id(), id, "the key is not the store");
-    store.close().await.unwrap();
-    drop(store);
-    fs::remove_dir_all(place.path().join(match place.kind {
-        EngineKind::Sled => "sled",
-        _ => "redb",
-    }))
-    .unwrap();
-    assert_ne!(
-        place.open().await.id(),
-        id,
-        "a replaced disk is another store"
-    );
-}
 
 async fn master_keys_are_checked(place: Place) {
     let (store, ns) = (place.open().await, session("a"));

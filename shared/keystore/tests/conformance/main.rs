@@ -22,6 +22,7 @@ use switchboard_keystore::{
 mod data;
 mod fences;
 mod files;
+mod ids;
 mod transfers;
 
 pub(crate) const KIND: Kind = Kind(7);
