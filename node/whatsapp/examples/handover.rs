@@ -7,6 +7,9 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
     clippy::wildcard_enum_match_arm,
     clippy::disallowed_methods,
     reason = "a measurement ends where something fails"

@@ -28,7 +28,7 @@ impl Machine {
         }
         let is_late = leaving.deadline <= self.now;
         let nobody_takes = !self.somebody_takes() && self.moving.is_empty();
-        if (is_late || nobody_takes) && (!leaving.stopping || is_late) {
+        if is_late || (nobody_takes && !leaving.stopping) {
             self.set_leaving(|leaving| leaving.stopping = true);
             self.stop_all(is_late);
         }
