@@ -343,7 +343,8 @@ impl Machine {
             return;
         };
         let reason = format!(
-            "the copy that was sent to this node is not here: restore a backup of its store's folder, or run `switchboard admin session restore {session}`"
+            "the copy that was sent to node {} is not there: restore the session from a backup of a store's folder, or give its keys up and pair it again, with `switchboard admin session restore {session}`",
+            self.config.me
         );
         let epoch = self.next_epoch(known);
         let Some(kept) = known.owner().map(|record| record.kept.clone()) else {
@@ -358,6 +359,7 @@ impl Machine {
     fn consider_other(&mut self, session: &SessionRef, record: &OwnerRecord) {
         self.end_move(session);
         let is_current = self.is_current();
+        let me = &self.config.me;
         let Some(known) = self.sessions.get_mut(session) else {
             return;
         };
@@ -367,7 +369,7 @@ impl Machine {
             return;
         }
         let mine = known.used;
-        if known.asserted && record.epoch.0 > mine {
+        if known.asserted && record.node != *me && record.epoch.0 > mine {
             known.asserted = false;
         }
         let (asserted, suspect, gone) = (known.asserted, known.suspect, known.gone);
@@ -391,7 +393,7 @@ impl Machine {
     fn holds_newer(&self, session: &SessionRef, record: &OwnerRecord) -> bool {
         let known = self.sessions.get(session);
         known.and_then(|known| known.data).is_some_and(|data| {
-            data > record.epoch.0 && known.is_some_and(|known| known.floor == data)
+            data > record.epoch.0 && known.is_some_and(|known| data > known.foreign)
         })
     }
 
@@ -468,7 +470,7 @@ impl Machine {
             return self.park_lost(session, record);
         }
         let is_released = known.data.is_none()
-            && known.staged.is_none()
+            && known.staged.is_none_or(|staged| !staged.named)
             && known.used >= record.epoch.0
             && self.rule(Rule::EpochFloor);
         if is_released {
@@ -497,7 +499,7 @@ impl Machine {
         let mut parked = self.own_record(known, session, epoch, record.kept.clone());
         parked.phase = OwnerPhase::Parked {
             reason: format!(
-                "its keys were in another store of node {}: put a backup of that store's folder back, run `switchboard admin session restore {session}`, or pair it again",
+                "its keys were in another store of node {}: restore the session from a backup of that store's folder, or give its keys up and pair it again, with `switchboard admin session restore {session}`",
                 self.config.me
             ),
         };
@@ -549,10 +551,10 @@ impl Machine {
         if !arrived && !self.config.alone && now < settled {
             return self.look_later(session, settled);
         }
-        let from = if suspect && self.config.replicated {
-            DataFrom::Log
-        } else {
-            DataFrom::Fresh
+        let from = match self.sessions.get(session).and_then(|known| known.pending) {
+            Some(DataFrom::Nothing) => DataFrom::Nothing,
+            Some(_) | None if suspect && self.config.replicated => DataFrom::Log,
+            Some(_) | None => DataFrom::Fresh,
         };
         self.claim(session, self.kept_by_default(), from);
     }

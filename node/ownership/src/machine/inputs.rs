@@ -176,7 +176,7 @@ impl Machine {
             };
             // A record that may name another node already is not remembered.
             let flips = matches!(&known.plan, Plan::Move(moving) if moving.leg == Leg::Flip);
-            known.asserted = !flips && known.used == known.floor;
+            known.asserted = !flips && known.used > known.foreign;
         }
     }
 
@@ -214,9 +214,22 @@ impl Machine {
             return;
         }
         known.deleted_at = None;
+        let mut old_copy = None;
+        if known.uuid.is_some() {
+            // What is here is an earlier session's of that name, which this node has not been told to remove.
+            if known.data.take().is_some() {
+                known.pending = Some(DataFrom::Nothing);
+            }
+            old_copy = known.staged.take();
+            known.asserted = false;
+        }
         known.arrived = is_current && known.record == Known::Absent;
         known.uuid = Some(uuid);
         known.gone = false;
+        if let Some(staged) = old_copy {
+            let discard = Output::DiscardStaged(session.clone(), Epoch(staged.epoch));
+            self.out.push(discard);
+        }
         self.queue.insert(session);
     }
 

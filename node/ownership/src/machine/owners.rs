@@ -51,6 +51,9 @@ impl Machine {
         known.missing_since = None;
         if let Some(record) = known.owner() {
             let epoch = record.epoch.0;
+            if record.node != self.config.me {
+                known.foreign = known.foreign.max(epoch);
+            }
             known.floor = known.floor.max(epoch);
         }
         let after = known.owner().map(|record| record.node.clone());

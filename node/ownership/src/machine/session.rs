@@ -95,6 +95,8 @@ pub(super) struct Session {
     pub(super) generation: u64,
     /// The highest epoch that was seen anywhere.
     pub(super) floor: u64,
+    /// The highest epoch that a record named another node with.
+    pub(super) foreign: u64,
     /// The highest epoch that this store ran or released.
     pub(super) used: u64,
     /// The highest epoch that this process tried to claim.

@@ -9,7 +9,7 @@ use crate::world::{LEASE, Ms, World};
 /// How long the cluster may take to come to rest.
 const REST_MAX: Ms = LEASE * 60;
 /// How long it must then stay so.
-const QUIET: Ms = LEASE * 3;
+const QUIET: Ms = LEASE * 2;
 const LOOK: Ms = LEASE / 4;
 
 impl World {

@@ -35,6 +35,10 @@ pub(crate) enum Chore {
         session: usize,
         epoch: Epoch,
     },
+    Exists {
+        session: usize,
+        uuid: u32,
+    },
     Erase {
         session: usize,
     },
@@ -234,7 +238,10 @@ impl World {
                 disk.marks.remove(&session);
                 let name = self.sessions[session].name.clone();
                 self.tell(proc, Input::SessionGone(name));
-                self.list_session(proc, session);
+            }
+            Chore::Exists { session, uuid } => {
+                let name = self.sessions[session].name.clone();
+                self.tell(proc, Input::Session(name, format!("u{uuid}")));
             }
         }
     }
@@ -259,7 +266,8 @@ impl World {
         if actor.stopping {
             return;
         }
-        let Some(uuid) = self.sessions[session].uuid else {
+        let now_named = self.sessions[session].uuid;
+        let Some(uuid) = now_named.filter(|_| now_named == actor.uuid) else {
             return;
         };
         let rows = &mut self.disks[disk];
@@ -382,8 +390,13 @@ impl World {
         };
         let name = self.sessions[session].name.clone();
         let receiver = (0..self.procs.len()).find(|other| {
+            // A node takes nothing while it has no lease: another one may have its name.
             let there = &self.procs[*other];
-            there.name == *target && there.machine.is_some() && !there.paused && there.connected
+            let open = |gate: &Gate| self.is_open(*other, &gate.incarnation);
+            there.name == *target
+                && !there.paused
+                && there.connected
+                && there.gate.as_ref().is_some_and(open)
         });
         let fails = !self.calm && self.rng.chance(self.plan.lost_per_mille * 2);
         let source = &self.procs[proc];

@@ -47,6 +47,8 @@ pub(crate) struct Plan {
     pub(crate) slow_per_mille: u64,
     /// Only what no session may notice goes wrong.
     pub(crate) mild: bool,
+    /// Records go back while all nodes are there, so that nothing may be lost.
+    pub(crate) only_rolls_back: bool,
     pub(crate) faults: Vec<(Ms, Fault)>,
     /// When the faults end.
     pub(crate) calm_at: Ms,
@@ -69,6 +71,7 @@ impl Plan {
             lost_per_mille: if noisy { rng.between(5, 120) } else { 0 },
             slow_per_mille: if noisy { rng.between(5, 120) } else { 0 },
             mild,
+            only_rolls_back: false,
             faults: Vec::new(),
             calm_at: BEGIN + LEASE * rng.between(2, 5),
         };
@@ -154,6 +157,23 @@ impl Plan {
     }
 
     fn add_roll_back(&mut self, rng: &mut Rng) {
+        self.only_rolls_back = rng.chance(500);
+        if self.only_rolls_back {
+            self.lost_per_mille = 0;
+            self.slow_per_mille = 0;
+            self.faults.retain(|(_, fault)| {
+                matches!(
+                    fault,
+                    Fault::Start(_)
+                        | Fault::Create(_)
+                        | Fault::Delete(_)
+                        | Fault::Drain(..)
+                        | Fault::Weigh(..)
+                        | Fault::Move(..)
+                        | Fault::Busy(..)
+                )
+            });
+        }
         let backup = rng.between(BEGIN / 2, self.calm_at - LEASE / 2);
         let back = backup + rng.between(1, LEASE * 2);
         self.faults.push((backup, Fault::Backup));
@@ -182,6 +202,7 @@ impl World {
                 last_run: 0,
                 home: None,
                 excused: false,
+                may_park: false,
             });
         }
     }
@@ -259,6 +280,7 @@ impl World {
             if truth.home == Some(old) {
                 truth.excused = true;
             }
+            truth.may_park = true;
         }
         self.disks.push(Disk {
             rollbacks: self.rollbacks,
@@ -290,7 +312,7 @@ impl World {
         self.kv = backup;
         self.rollbacks += 1;
         self.rolled_back_at = self.now;
-        if !self.plan.replicated {
+        if !self.plan.replicated && !self.plan.only_rolls_back {
             // With the records of both, and whoever has the newest data away, nothing is promised for local keys.
             for truth in &mut self.sessions {
                 truth.excused = true;
@@ -318,6 +340,9 @@ impl World {
         let offset = self.rng.below(1_000_000);
         let mut twin = Proc::new(name, self.disks.len() - 1, offset);
         twin.duplicate = true;
+        for truth in &mut self.sessions {
+            truth.may_park = true;
+        }
         self.procs.push(twin);
         self.start(self.procs.len() - 1);
     }
@@ -375,6 +400,10 @@ impl World {
             Some((Record::Owner(record), _)) if matches!(record.phase, OwnerPhase::Parked { .. })
         );
         let asked = (0..self.procs.len()).find(|proc| self.procs[*proc].machine.is_some());
+        let truth = &self.sessions[session];
+        if is_parked && !truth.may_park && !truth.excused {
+            return self.broken("I-10", format!("{session} is parked for nothing"));
+        }
         if let (true, Some(proc)) = (is_parked, asked) {
             let command = Command::Restore {
                 session: name,

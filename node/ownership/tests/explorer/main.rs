@@ -9,6 +9,7 @@
 //! - I-7: an outage or a pause shorter than a lease costs nobody its lease.
 //! - I-8: only a node with a lease declares another one dead.
 //! - I-9: a node that left runs nothing.
+//! - I-10: nothing is parked whose keys are there.
 //!
 //! `SWITCHBOARD_SCHEDULES` sets how many schedules run, `SWITCHBOARD_SEED` runs one with its trace.
 

@@ -216,13 +216,12 @@ impl World {
             .retain(|session, _| sessions[*session].uuid.is_some());
     }
 
+    /// The directory shows the session, in its turn.
     pub(crate) fn list_session(&mut self, proc: usize, session: usize) {
-        let truth = &self.sessions[session];
-        if let Some(uuid) = truth.uuid {
-            let input = Input::Session(truth.name.clone(), format!("u{uuid}"));
-            let life = self.procs[proc].life;
-            let wait = self.rng.between(1, 40);
-            self.after(wait, Event::Deliver(proc, life, Box::new(input)));
+        if let Some(uuid) = self.sessions[session].uuid {
+            let takes = self.rng.between(1, 40);
+            let chore = crate::driver::Chore::Exists { session, uuid };
+            self.add_chore(proc, session, takes, chore);
         }
     }
 

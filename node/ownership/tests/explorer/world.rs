@@ -103,6 +103,8 @@ pub(crate) struct Truth {
     pub(crate) home: Option<usize>,
     /// Data may be lost, because more went wrong at once than anything is promised for.
     pub(crate) excused: bool,
+    /// A node may have come back with another disk than the one that has the keys.
+    pub(crate) may_park: bool,
 }
 
 pub(crate) struct World {
