@@ -1,6 +1,7 @@
 //! Random rounds: in each a node or a whole machine is killed under traffic, in some something else breaks first, and all judges are
 //! called after each.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -9,6 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use tokio::time::sleep;
 
+use crate::judge::alive;
 use crate::judge::journal::Allowed;
 use crate::trial::Trial;
 use crate::world::{Plan, World};
@@ -162,24 +164,34 @@ async fn one(trial: &mut Trial, name: &str, rng: &mut ChaCha12Rng) -> Result<(St
         ),
         None => format!("kill {kill:?} of node-{}", victim + 1),
     };
-    trial.world.note(format!("{name} {what}"));
+    let own = trial.sessions_of(victim)?;
+    let others = trial.sessions_of(bystander)?;
+    trial.world.note(format!(
+        "{name} {what}: the victim has {own:?}, the bystander {others:?}"
+    ));
     let allowed = Allowed {
         left_behind: u64::from(kill == Kill::Machine) + u64::from(other == Some(Other::LongPause)),
     };
-    trial
+    let scene = Arc::clone(&trial.world.scene);
+    let (recovered, wrong) = trial
         .under_traffic(name, async |world| {
             sleep(CALM).await;
             if let Some(other) = other {
                 break_other(world, other, bystander).await?;
             }
             match kill {
-                Kill::Worker => world.node(victim)?.kill_worker(),
-                Kill::Both => world.node(victim)?.kill_processes().await,
-                Kill::Machine => world.node(victim)?.kill_machine().await,
+                Kill::Worker => world.node(victim)?.kill_worker()?,
+                Kill::Both => world.node(victim)?.kill_processes().await?,
+                Kill::Machine => world.node(victim)?.kill_machine().await?,
             }
+            let dead = tokio::time::Instant::now();
+            let wrong = alive::complaints(&scene, name, RECOVER_MAX).await;
+            anyhow::Ok((dead.elapsed(), wrong))
         })
         .await?;
-    let recovered = trial.recover(name, RECOVER_MAX).await?;
+    for complaint in wrong {
+        trial.demand(false, complaint);
+    }
     if kill != Kill::Worker {
         trial
             .under_traffic(name, async |world| world.node(victim)?.restart().await)

@@ -29,18 +29,16 @@ pub async fn complaints(scene: &Scene, name: &str, limit: Duration) -> Vec<Strin
 async fn one(scene: &Scene, line: &Line, name: &str, limit: Duration) -> Result<()> {
     let id = &line.session;
     wait::within(limit, &format!("{id} to work again"), async || {
-        let answer = scene.office.admin_get(&format!("sessions/{id}")).await;
-        let answer = answer.map_err(|e| format!("{e:#}"))?;
-        let state = scene.office.state_in(&answer);
-        if state != "connected" {
-            return Err(state);
-        }
         let number = ASKED.fetch_add(1, Ordering::Relaxed);
         let text = format!("out {name} alive {id} {number}");
-        if customer_sends_within(PROBE_MAX, scene, line, &text).await {
-            Ok(())
-        } else {
-            Err("connected, but refused a send".to_owned())
+        if !customer_sends_within(PROBE_MAX, scene, line, &text).await {
+            return Err("it takes no send".to_owned());
+        }
+        let answer = scene.office.admin_get(&format!("sessions/{id}")).await;
+        let answer = answer.map_err(|e| format!("{e:#}"))?;
+        match scene.office.state_in(&answer) {
+            state if state == "connected" => Ok(()),
+            state => Err(state),
         }
     })
     .await

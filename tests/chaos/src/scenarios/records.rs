@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use switchboard_bus::nats::{self, NatsConfig};
-use switchboard_bus::{Key, Names};
+use switchboard_bus::{Bucket, Bus, Key, Names, Revision};
 use switchboard_harness::wait;
 use tokio::time::sleep;
 
@@ -83,7 +83,7 @@ async fn move_all(t: &mut Trial, name: &str) -> Result<()> {
 /// A record of a release that does not exist yet: what it speaks of is not run and not changed; everything else goes on.
 pub(super) async fn unknown_version(t: &mut Trial) -> Result<()> {
     let bus = nats::connect(NatsConfig::new(vec![t.world.nats.url()], "chaos")).await?;
-    let names = Names::new(CLUSTER)?;
+    let owners = Names::new(CLUSTER)?.owners();
     let line = t
         .world
         .scene
@@ -96,21 +96,12 @@ pub(super) async fn unknown_version(t: &mut Trial) -> Result<()> {
     let scene = Arc::clone(&t.world.scene);
     // The owner may write at the same moment.
     let written = wait::within(RECOVER_MAX, "a newer record to be written", async || {
-        let entry = bus
-            .kv
-            .get(&names.owners(), &key)
-            .await
-            .map_err(|e| e.to_string())?;
-        let entry = entry.ok_or("no owner record")?;
-        let mut record: Value = serde_json::from_slice(&entry.value).map_err(|e| e.to_string())?;
-        record["version"] = json!(UNKNOWN_VERSION);
-        record["novelty"] = json!("of a later release");
-        let value = serde_json::to_vec(&record).map_err(|e| e.to_string())?;
-        let revision = bus
-            .kv
-            .update(&names.owners(), &key, value.into(), entry.revision)
-            .await;
-        revision.map_err(|e| e.to_string())
+        rewrite(&bus, &owners, &key, |record| {
+            record["version"] = json!(UNKNOWN_VERSION);
+            record["novelty"] = json!("of a later release");
+        })
+        .await
+        .map_err(|e| format!("{e:#}"))
     })
     .await?;
     let lease = t.world.plan.lease;
@@ -126,7 +117,7 @@ pub(super) async fn unknown_version(t: &mut Trial) -> Result<()> {
     }
     let now = bus
         .kv
-        .get(&names.owners(), &key)
+        .get(&owners, &key)
         .await?
         .context("the record is gone")?;
     t.demand(
@@ -145,21 +136,36 @@ pub(super) async fn unknown_version(t: &mut Trial) -> Result<()> {
         format!("a send to it was answered {refused:?}"),
     );
     // And back, as after the upgrade was undone.
-    let mut record: Value = serde_json::from_slice(&now.value)?;
-    record["version"] = json!(1);
-    if let Some(fields) = record.as_object_mut() {
-        fields.remove("novelty");
-    }
-    bus.kv
-        .update(
-            &names.owners(),
-            &key,
-            serde_json::to_vec(&record)?.into(),
-            now.revision,
-        )
-        .await?;
+    rewrite(&bus, &owners, &key, |record| {
+        record["version"] = json!(1);
+        if let Some(fields) = record.as_object_mut() {
+            fields.remove("novelty");
+        }
+    })
+    .await?;
     t.recover("version.", RECOVER_MAX).await?;
     t.judge("version.", Allowed::default()).await
+}
+
+/// Changes a record as it is now.
+async fn rewrite(
+    bus: &Bus,
+    bucket: &Bucket,
+    key: &Key,
+    change: impl Fn(&mut Value),
+) -> Result<Revision> {
+    let entry = bus
+        .kv
+        .get(bucket, key)
+        .await?
+        .context("there is no record")?;
+    let mut record: Value = serde_json::from_slice(&entry.value)?;
+    change(&mut record);
+    let value = serde_json::to_vec(&record)?;
+    Ok(bus
+        .kv
+        .update(bucket, key, value.into(), entry.revision)
+        .await?)
 }
 
 /// A second process of a living node's name is refused, with words, and the first does not notice.
