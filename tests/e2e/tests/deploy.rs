@@ -17,6 +17,7 @@ use switchboard_harness::drivers::connected;
 use switchboard_harness::http::client;
 use switchboard_harness::processes::signal;
 use switchboard_harness::stack::Extra;
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::Command;
@@ -34,8 +35,8 @@ const LINES_MAX: usize = 16;
 /// How long a server may take for a line.
 const LINE_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// A nats-server on `deploy/nats.conf`.
-async fn server() -> Result<TestServer> {
+/// A nats-server on `deploy/nats.conf`, and a folder that must be there as long as it is.
+async fn server() -> Result<(TestServer, TempDir)> {
     let mut file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../deploy/nats.conf");
     let scratch = tempfile::tempdir()?;
     let version = Command::new(find()?).arg("--version").output().await?;
@@ -53,9 +54,9 @@ async fn server() -> Result<TestServer> {
             quoted("NATS_ROUTER_PASSWORD", ROUTER_PASSWORD),
         ]
     };
-    TestServer::start_file(&file, variables)
-        .await
-        .context("start nats-server on deploy/nats.conf")
+    let server = TestServer::start_file(&file, variables).await;
+    let server = server.context("start nats-server on deploy/nats.conf")?;
+    Ok((server, scratch))
 }
 
 /// `host:port` of a server.
@@ -65,7 +66,7 @@ fn address(nats: &TestServer) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_works_with_the_least_rights() -> Result<()> {
-    let nats = server().await?;
+    let (nats, _folder) = server().await?;
     let at = address(&nats);
     let url = |user: &str, password: &str| {
         vec![(
@@ -314,7 +315,7 @@ async fn refused(wire: &mut Wire, reads: &[&str], writes: &[&str]) -> Result<()>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_router_reads_no_calls_no_events_and_nobody_elses_answers() -> Result<()> {
-    let nats = server().await?;
+    let (nats, _folder) = server().await?;
     let mut wire = Wire::login(&nats, "router", ROUTER_PASSWORD).await?;
     // The client is understood at all, and the rights in use are there.
     ensure!(
@@ -355,7 +356,7 @@ async fn a_router_reads_no_calls_no_events_and_nobody_elses_answers() -> Result<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_makes_no_session_gives_no_orders_and_calls_no_node() -> Result<()> {
-    let nats = server().await?;
+    let (nats, _folder) = server().await?;
     let mut wire = Wire::login(&nats, "node", NODE_PASSWORD).await?;
     ensure!(
         wire.may_subscribe("sb.switchboard.node.node-1.rpc").await?,
@@ -393,7 +394,7 @@ async fn a_node_makes_no_session_gives_no_orders_and_calls_no_node() -> Result<(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_else_gets_in() -> Result<()> {
-    let nats = server().await?;
+    let (nats, _folder) = server().await?;
     let strangers = [
         Wire::connect(&nats, "").await?,
         Wire::login(&nats, "node", ROUTER_PASSWORD).await?,
