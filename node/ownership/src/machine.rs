@@ -15,6 +15,7 @@ mod ops;
 mod owners;
 mod peers;
 mod session;
+mod takeover;
 #[cfg(test)]
 mod tests;
 
@@ -185,6 +186,7 @@ impl Machine {
         self.ring();
         self.work();
         self.pick_moves();
+        self.work();
         self.drive_leave();
     }
 

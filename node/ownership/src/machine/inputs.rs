@@ -146,10 +146,13 @@ impl Machine {
         let watch = self.watch(bucket);
         watch.current = false;
         watch.stranded = Some(now);
-        self.quarantine = now + self.patience();
-        for known in self.sessions.values_mut() {
-            known.suspect = true;
-            known.arrived = false;
+        // Where nobody else is, nobody else can assert anything.
+        if !self.config.alone {
+            self.quarantine = now + self.patience();
+            for known in self.sessions.values_mut() {
+                known.suspect = true;
+                known.arrived = false;
+            }
         }
         match self.life.stage {
             Stage::Joined => self.fence(),

@@ -1,6 +1,6 @@
 //! What a node does with a session: loads its data, lets it write, stops it, sends it. Judges every start and every write.
 
-use switchboard_ownership::{Command, DataFrom, Input, Output, TransferFailure};
+use switchboard_ownership::{Command, DataFrom, Input, Output, Record, RecordKey, TransferFailure};
 use switchboard_vocab::{Epoch, NodeId, SessionRef};
 
 use crate::node::{Actor, Gate, Rows};
@@ -174,7 +174,15 @@ impl World {
             }
         }
         let disk = self.procs[proc].disk;
+        let key = RecordKey::Owner(self.sessions[session].name.clone());
         let truth = &mut self.sessions[session];
+        // Of an earlier session of that name, whose end has not been heard of there.
+        let now_named = truth.uuid.map(|uuid| format!("u{uuid}"));
+        if let Some((Record::Owner(record), _)) = self.kv.get(&key)
+            && now_named.is_none_or(|uuid| uuid != record.uuid)
+        {
+            return;
+        }
         let last = truth.last_run;
         truth.last_run = last.max(epoch.0);
         let is_elsewhere = truth.home.is_some_and(|home| home != disk);
