@@ -29,6 +29,9 @@ use crate::limiter::Limiter;
 use crate::placement::Ownership;
 use crate::ports::{Files, HINT_SEQUENCE_MIN, Ports, SessionScope, WebhookBook};
 
+/// Longest wait of a call for a connection that is being made. Source: design-notes 3.5, how long a move keeps callers.
+const ARRIVAL_MAX: Duration = Duration::from_secs(2);
+
 /// What every session of a node works with.
 #[derive(Clone)]
 pub(crate) struct Surroundings {
@@ -216,9 +219,12 @@ impl SessionCx {
             .unwrap_or(self.deadline)
     }
 
-    /// The client of a session that can talk to WhatsApp now, and who it is.
+    /// The client of a session that can talk to WhatsApp now, and who it is. One that is just connecting is waited for: it
+    /// may have come from another node a moment ago, and its customer is not to notice.
     pub(crate) async fn connected(&self) -> Result<(Arc<dyn Account>, Identity), OpError> {
-        let status = self.status();
+        let is_coming = |state| matches!(state, SessionState::Starting | SessionState::Connecting);
+        let arrived = |status: &SessionStatus| !is_coming(status.state);
+        let status = self.wait_until(ARRIVAL_MAX, arrived).await;
         let Some(identity) = status.identity.clone() else {
             let text = "the session is not linked to an account: pair it";
             return Err(OpError::new(ErrorCode::NotPaired, text));

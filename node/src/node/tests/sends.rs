@@ -220,3 +220,35 @@ async fn a_slow_send_holds_up_its_conversation_and_nothing_else() {
     );
     assert!(node.shutdown(WAIT).await);
 }
+
+#[tokio::test]
+async fn a_call_waits_for_a_connection_that_is_being_made() {
+    let (release, held) = tokio::sync::watch::channel(false);
+    let script = Script::new(move |stage: Stage| {
+        let mut held = held.clone();
+        async move {
+            if stage.run == 0 {
+                stage.say(qr("scan me")).await;
+                return stage.pair().await;
+            }
+            held.wait_for(|held| *held).await.unwrap();
+            stage.stay().await
+        }
+    });
+    let world = World::new(script).await;
+    let node = world.node().await;
+    world.create("a", "u1").await;
+    world.call("a", start()).await.unwrap();
+    let connecting =
+        |status: &SessionStatus| status.state == SessionState::Connecting && status.is_paired();
+    world.until("a", connecting).await;
+    let call = world.call("a", text("OUT", "4915100000001"));
+    let connects = async {
+        // The call came first: whoever does not wait for the connection has refused it by now.
+        assert!(connecting(&world.status("a").await));
+        release.send_replace(true);
+    };
+    let (sent, ()) = tokio::join!(call, connects);
+    assert_eq!(sent.unwrap().message.id.as_str(), "OUT");
+    assert!(node.shutdown(WAIT).await);
+}
