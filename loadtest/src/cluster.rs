@@ -197,7 +197,7 @@ async fn unpaced(options: &Options, world: &mut World, table: &mut Table) -> Res
     }
     if options.wants(Part::Machine) || options.wants(Part::Join) {
         scenarios::machine(world, options.lease(), "machine lost", table).await?;
-        scenarios::join(world, table).await?;
+        scenarios::join(world, options.lease(), table).await?;
     }
     if options.wants(Part::Drain) {
         scenarios::drains(world, table).await?;

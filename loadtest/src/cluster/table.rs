@@ -31,26 +31,23 @@ impl Table {
     /// A row of one time.
     pub(crate) fn time(&mut self, what: &str, count: usize, took: Duration, wanted: &str) {
         let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let empty = String::new;
-        self.row([
-            what.to_owned(),
-            count.to_string(),
-            empty(),
-            empty(),
-            seconds(ms),
-            wanted.to_owned(),
-        ]);
+        self.text(what, count, seconds(ms), wanted);
     }
 
     /// A row of one number.
     pub(crate) fn number(&mut self, what: &str, of: usize, number: usize, wanted: &str) {
+        self.text(what, of, number.to_string(), wanted);
+    }
+
+    /// A row of one figure.
+    pub(crate) fn text(&mut self, what: &str, of: usize, figure: String, wanted: &str) {
         let empty = String::new;
         self.row([
             what.to_owned(),
             of.to_string(),
             empty(),
             empty(),
-            number.to_string(),
+            figure,
             wanted.to_owned(),
         ]);
     }
