@@ -278,35 +278,17 @@ impl World {
         let Some(uuid) = now_named.filter(|_| now_named == actor.uuid) else {
             return;
         };
-        let rows = &mut self.disks[disk];
-        let version = match from {
-            DataFrom::Here | DataFrom::Fresh => {
-                rows.live.get(&session).map_or(0, |rows| rows.version)
-            }
-            DataFrom::Staged => {
-                if let Some(staged) = rows.staged.remove(&session) {
-                    rows.live.insert(session, staged);
-                }
-                let Some(live) = rows.live.get(&session) else {
-                    let command = Command::Park {
-                        session: self.sessions[session].name.clone(),
-                        epoch: Epoch(epoch),
-                        reason: "the copy is gone".to_owned(),
-                    };
-                    let life = self.procs[proc].life;
-                    let input = Box::new(Input::Command(command));
-                    return self.after(0, Event::Deliver(proc, life, input));
-                };
-                live.version
-            }
-            DataFrom::Log => self.sessions[session].log,
-            DataFrom::LossyLog | DataFrom::LossyFolder | DataFrom::Nothing => {
-                rows.live.remove(&session);
-                self.sessions[session].committed = 0;
-                self.sessions[session].log = 0;
-                0
-            }
+        let Some(version) = self.provide(proc, session, from) else {
+            let command = Command::Park {
+                session: self.sessions[session].name.clone(),
+                epoch: Epoch(epoch),
+                reason: "the copy is gone".to_owned(),
+            };
+            let life = self.procs[proc].life;
+            let input = Box::new(Input::Command(command));
+            return self.after(0, Event::Deliver(proc, life, input));
         };
+        let rows = &mut self.disks[disk];
         if from == DataFrom::Log {
             let written = Rows {
                 epoch,
@@ -336,6 +318,29 @@ impl World {
         self.tell(proc, Input::Running(name, Epoch(epoch)));
         let wait = self.rng.between(5, 120);
         self.after(wait, Event::Act(proc, life, session, run));
+    }
+
+    /// Makes a session's data live and says which version it is; none when there is nothing to make live.
+    fn provide(&mut self, proc: usize, session: usize, from: DataFrom) -> Option<u64> {
+        let rows = &mut self.disks[self.procs[proc].disk];
+        Some(match from {
+            DataFrom::Here | DataFrom::Fresh => {
+                rows.live.get(&session).map_or(0, |rows| rows.version)
+            }
+            DataFrom::Staged => {
+                if let Some(staged) = rows.staged.remove(&session) {
+                    rows.live.insert(session, staged);
+                }
+                rows.live.get(&session)?.version
+            }
+            DataFrom::Log => self.sessions[session].log,
+            DataFrom::LossyLog | DataFrom::LossyFolder | DataFrom::Nothing => {
+                rows.live.remove(&session);
+                self.sessions[session].committed = 0;
+                self.sessions[session].log = 0;
+                0
+            }
+        })
     }
 
     /// The session writes, if its gate lets it.
