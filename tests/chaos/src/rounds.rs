@@ -101,7 +101,7 @@ pub async fn run(rounds: usize, seed: u64) -> Result<Report> {
         let (what, recovered) = match played {
             Ok(played) => played,
             Err(error) => {
-                trial.world.keep(&format!("seed-{seed}"))?;
+                trial.world.keep(&format!("seed-{seed}")).await?;
                 let words = trial.world.last_words();
                 return Err(error)
                     .with_context(|| format!("round {round} of seed {seed}: {words}"));
@@ -123,7 +123,7 @@ pub async fn run(rounds: usize, seed: u64) -> Result<Report> {
                     .map(|text| format!("round {round} ({what}): {text}")),
             );
             println!("{}", trial.world.last_words());
-            trial.world.keep(&format!("seed-{seed}"))?;
+            trial.world.keep(&format!("seed-{seed}")).await?;
             break;
         }
     }

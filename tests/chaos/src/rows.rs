@@ -123,7 +123,7 @@ async fn once(row: &Row, off: Option<Rule>) -> Result<Vec<String>> {
         let mut trial = Trial::start(plan).await?;
         let result = (row.play)(&mut trial).await;
         if off.is_none() && (result.is_err() || !trial.complaints.is_empty()) {
-            trial.world.keep(row.name)?;
+            trial.world.keep(row.name).await?;
         }
         if let Err(error) = result {
             // What a judge has said already counts, whatever broke afterwards.

@@ -365,13 +365,17 @@ impl World {
     ///
     /// # Errors
     /// When the files cannot be copied.
-    pub fn keep(&self, name: &str) -> Result<()> {
+    pub async fn keep(&self, name: &str) -> Result<()> {
         let Some(folder) = std::env::var_os(KEEP) else {
             return Ok(());
         };
         let target = std::path::Path::new(&folder).join(name);
         nats::copy(self.lab.folder(), &target)?;
         std::fs::write(target.join("last-words.txt"), self.last_words())?;
+        let journal = self.scene.simulator.journal().await;
+        let journal =
+            journal.map_or_else(|error| format!("{error:#}"), |journal| journal.to_string());
+        std::fs::write(target.join("journal.json"), journal)?;
         println!("the files of {name} are kept in {}", target.display());
         Ok(())
     }
