@@ -64,6 +64,9 @@ pub(crate) struct Options {
     /// Hand-overs that a drain begins per second; balance begins a quarter of it
     #[arg(long, default_value_t = 20)]
     moves_per_second: u32,
+    /// Show the last lines of every process at the end
+    #[arg(long)]
+    show_output: bool,
     /// Only these, in the order of the help; everything when absent
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Part>,
@@ -176,6 +179,9 @@ async fn measure(options: &Options, table: &mut Table) -> Result<()> {
         let mut world = World::start(options, UNPACED).await?;
         let measured = unpaced(options, &mut world, table).await;
         world.explain(measured)?;
+        if options.show_output {
+            println!("{}", world.stack.output());
+        }
     }
     if options.wants(Part::Paced) {
         let mut world = World::start(options, CONNECTS_DEFAULT).await?;
