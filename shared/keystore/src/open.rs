@@ -16,6 +16,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, RwLock};
+use std::thread;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 
@@ -34,6 +36,12 @@ mod config;
 
 use aside::{sync_all, sync_dir};
 pub use config::{Config, EngineKind, Error, MovedAside, OnBroken, Opened};
+
+/// Tries to lock the directory. A process that was killed a moment ago, or one that is just being started and still
+/// carries the files of its parent, keeps the lock a little longer than it seems.
+const LOCK_TRIES_MAX: u32 = 40;
+/// Pause between two tries.
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Opens or creates a store.
 ///
@@ -420,13 +428,16 @@ fn lock(dir: &Path) -> Result<File, Error> {
         .write(true)
         .open(dir.join("lock"))
         .map_err(machine)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Busy {
-            dir: dir.to_owned(),
-        }),
-        Err(TryLockError::Error(error)) => Err(machine(error)),
+    for _ in 0..LOCK_TRIES_MAX {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(machine(error)),
+        }
     }
+    Err(Error::Busy {
+        dir: dir.to_owned(),
+    })
 }
 
 fn refuse_other_engine(config: &Config) -> Result<(), Error> {
