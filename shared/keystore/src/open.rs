@@ -358,7 +358,7 @@ fn start(
     );
     let lock = lock.map(Arc::new);
     let held = lock.clone();
-    let thread = std::thread::Builder::new()
+    let thread = thread::Builder::new()
         .name("keystore-commit".to_owned())
         .spawn(move || {
             // Without a close the files belong to this thread until it ends.
@@ -416,6 +416,10 @@ fn count_orphans(loaded: &Loaded, registry: &Registry) -> Result<usize, crate::e
         .count())
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a lock has no event, and this thread is for blocking"
+)]
 fn lock(dir: &Path) -> Result<File, Error> {
     let machine = |error: io::Error| Error::Machine {
         action: "lock",
