@@ -120,7 +120,7 @@ fn unevenness(holdings: &BTreeMap<String, usize>, count: usize) -> f64 {
         let has = holdings.get(*node).copied().unwrap_or(0);
         (has as f64 - mean).abs() / mean
     };
-    NODES.iter().map(|node| off(node)).fold(0.0, f64::max)
+    NODES.iter().map(off).fold(0.0, f64::max)
 }
 
 /// Drains of a node with its share, and of one that has everything.

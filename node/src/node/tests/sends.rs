@@ -223,7 +223,7 @@ async fn a_slow_send_holds_up_its_conversation_and_nothing_else() {
 
 #[tokio::test]
 async fn a_call_waits_for_a_connection_that_is_being_made() {
-    let (release, held) = tokio::sync::watch::channel(false);
+    let (release, held) = watch::channel(false);
     let script = Script::new(move |stage: Stage| {
         let mut held = held.clone();
         async move {
