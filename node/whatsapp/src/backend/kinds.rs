@@ -19,6 +19,8 @@ pub(super) const PREKEYS: Kind = Kind(0x13);
 pub(super) const SIGNED_PREKEY: Kind = Kind(0x14);
 /// Sender keys of groups by address.
 pub(super) const SENDER_KEY: Kind = Kind(0x15);
+/// Which one-time prekeys of a page were offered to the server, by page.
+pub(super) const PREKEY_MARKS: Kind = Kind(0x16);
 
 /// App-state keys by key id.
 pub(super) const SYNC_KEY: Kind = Kind(0x18);
@@ -71,6 +73,7 @@ mod tests {
             IDENTITY,
             SESSION,
             PREKEYS,
+            PREKEY_MARKS,
             SIGNED_PREKEY,
             SENDER_KEY,
             SYNC_KEY,

@@ -17,9 +17,10 @@ const PREKEY_ID_MAX: u32 = 16_777_215;
 const PREKEY_ROOM: u32 = 1 << 16;
 
 /// Counters, and what only has a meaning with them.
-const COUNTED: [Kind; 6] = [
+const COUNTED: [Kind; 7] = [
     kinds::SESSION,
     kinds::PREKEYS,
+    kinds::PREKEY_MARKS,
     kinds::SENDER_KEY,
     kinds::SENDER_KEY_DEVICE,
     kinds::SENDER_KEY_GROUP,

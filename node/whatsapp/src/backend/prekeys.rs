@@ -3,9 +3,12 @@
 //! A session has hundreds of them, and they are written, marked and used up in runs: as rows of their own they were
 //! nearly all of a session's rows, and what copies a session pays by the row. A page without keys is no row.
 //!
+//! Which of them were offered to the server stands in rows of its own, a bit for each key: marking hundreds of keys is a few
+//! bytes then, not every key written again.
+//!
 //! Whoever changes a page reads it first, so every change is made under one lock and committed at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use switchboard_keystore::{Op, ScanRange};
@@ -13,23 +16,20 @@ use wacore::store::error::{Result, StoreError};
 
 use super::{Backend, kinds};
 
-/// First byte of a row. Zero and one began rows of single keys, which no release ever wrote.
-const SCHEMA: u8 = 2;
+/// First byte of a page. Lower ones began what no release ever wrote.
+const SCHEMA: u8 = 3;
 /// Ids of one page, as a power of two.
 const PAGE_BITS: u32 = 6;
-/// Which bits of an id, and of an entry's first byte, say where in the page it is.
+/// Which bits of an id say where in its page it is.
 const SLOT_MASK: u32 = (1 << PAGE_BITS) - 1;
-/// Set in an entry's first byte once the key was offered to the server.
-const UPLOADED: u8 = 0x80;
 
-/// The keys of one page by slot. Their records stay in the row's bytes.
+/// The records of one page by slot. They stay in the row's bytes.
 #[derive(Default)]
-struct Page(BTreeMap<u8, Entry>);
+struct Page(BTreeMap<u8, Bytes>);
 
-struct Entry {
-    record: Bytes,
-    is_uploaded: bool,
-}
+/// Which keys of a page were offered to the server; the lowest bit is the first slot. A key that is gone may keep its bit.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+struct Marks(u64);
 
 fn page_of(id: u32) -> u32 {
     id >> PAGE_BITS
@@ -62,7 +62,7 @@ impl Page {
         let _schema = rest.split_to(1);
         let mut entries = BTreeMap::new();
         while !rest.is_empty() {
-            let Some(&[head, high, low]) = rest.first_chunk() else {
+            let Some(&[slot, high, low]) = rest.first_chunk() else {
                 return Err(broken(page, "an entry has no length"));
             };
             let length = usize::from(u16::from_be_bytes([high, low]));
@@ -70,47 +70,74 @@ impl Page {
             if rest.len() < length {
                 return Err(broken(page, "an entry is cut off"));
             }
-            let entry = Entry {
-                record: rest.split_to(length),
-                is_uploaded: head & UPLOADED != 0,
-            };
-            let slot = head & !UPLOADED;
-            if u32::from(slot) > SLOT_MASK || entries.insert(slot, entry).is_some() {
+            let record = rest.split_to(length);
+            if u32::from(slot) > SLOT_MASK || entries.insert(slot, record).is_some() {
                 return Err(broken(page, "an entry is in the wrong place"));
             }
         }
         Ok(Self(entries))
     }
 
-    /// The row: the schema byte, then for each key its slot with the mark, the record's length in two bytes, big-endian,
-    /// and the record.
+    /// The row: the schema byte, then for each key its slot, the record's length in two bytes, big-endian, and the record.
     fn row(&self, page: u32) -> Result<Vec<u8>> {
-        let length: usize = self.0.values().map(|entry| 3 + entry.record.len()).sum();
+        let length: usize = self.0.values().map(|record| 3 + record.len()).sum();
         let mut row = Vec::with_capacity(1 + length);
         row.push(SCHEMA);
-        for (slot, entry) in &self.0 {
-            let length = u16::try_from(entry.record.len()).map_err(|_| {
+        for (slot, record) in &self.0 {
+            let length = u16::try_from(record.len()).map_err(|_| {
                 StoreError::Validation(format!(
                     "store prekey {}: a record of {} bytes is too large",
                     (page << PAGE_BITS) | u32::from(*slot),
-                    entry.record.len()
+                    record.len()
                 ))
             })?;
-            row.push(slot | if entry.is_uploaded { UPLOADED } else { 0 });
+            row.push(*slot);
             row.extend_from_slice(&length.to_be_bytes());
-            row.extend_from_slice(&entry.record);
+            row.extend_from_slice(record);
         }
         Ok(row)
     }
 
-    /// The change that makes the store hold this page.
-    fn op(&self, page: u32) -> Result<Op> {
-        let (kind, key) = (kinds::PREKEYS, key_of(page));
+    /// The changes that make the store hold this page.
+    fn ops(&self, page: u32) -> Result<Vec<Op>> {
         if self.0.is_empty() {
-            return Ok(Op::Delete { kind, key });
+            return Ok(Vec::from([kinds::PREKEYS, kinds::PREKEY_MARKS].map(
+                |kind| Op::Delete {
+                    kind,
+                    key: key_of(page),
+                },
+            )));
         }
-        let value = self.row(page)?;
-        Ok(Op::Put { kind, key, value })
+        Ok(vec![Op::Put {
+            kind: kinds::PREKEYS,
+            key: key_of(page),
+            value: self.row(page)?,
+        }])
+    }
+}
+
+impl Marks {
+    fn read(page: u32, row: &[u8]) -> Result<Self> {
+        <[u8; 8]>::try_from(row)
+            .map(|row| Self(u64::from_be_bytes(row)))
+            .map_err(|_| broken(page, "the marks are not 8 bytes"))
+    }
+
+    fn op(self, page: u32) -> Op {
+        Op::Put {
+            kind: kinds::PREKEY_MARKS,
+            key: key_of(page),
+            value: self.0.to_be_bytes().to_vec(),
+        }
+    }
+
+    fn set(&mut self, id: u32, is_uploaded: bool) {
+        let bit = 1 << slot_of(id);
+        if is_uploaded {
+            self.0 |= bit;
+        } else {
+            self.0 &= !bit;
+        }
     }
 }
 
@@ -128,33 +155,59 @@ impl Backend {
         Ok(pages)
     }
 
+    /// The changes that mark these keys so; none where they are marked so already.
+    async fn marked(
+        &self,
+        ids: impl Iterator<Item = u32> + Clone,
+        is_uploaded: bool,
+    ) -> Result<Vec<Op>> {
+        let mut marks: BTreeMap<u32, Marks> = ids
+            .clone()
+            .map(|id| (page_of(id), Marks::default()))
+            .collect();
+        let keys: Vec<Vec<u8>> = marks.keys().map(|page| key_of(*page)).collect();
+        let rows = self.get_all(kinds::PREKEY_MARKS, &keys).await?;
+        for ((page, marks), row) in marks.iter_mut().zip(rows) {
+            if let Some(row) = row {
+                *marks = Marks::read(*page, &row)?;
+            }
+        }
+        let before = marks.clone();
+        for id in ids {
+            if let Some(marks) = marks.get_mut(&page_of(id)) {
+                marks.set(id, is_uploaded);
+            }
+        }
+        let changed = marks
+            .iter()
+            .filter(|(page, marks)| before.get(page) != Some(marks));
+        Ok(changed.map(|(page, marks)| marks.op(*page)).collect())
+    }
+
     pub(super) async fn put_prekeys(
         &self,
         keys: impl ExactSizeIterator<Item = (u32, Bytes)> + Clone + Send,
         is_uploaded: bool,
     ) -> Result<()> {
         let _order = self.locks.prekeys.lock().await;
-        let mut pages = self.pages_of(keys.clone().map(|(id, _)| id)).await?;
+        let ids = keys.clone().map(|(id, _)| id);
+        let mut pages = self.pages_of(ids.clone()).await?;
         for (id, record) in keys {
-            if let Some(Page(entries)) = pages.get_mut(&page_of(id)) {
-                entries.insert(
-                    slot_of(id),
-                    Entry {
-                        record,
-                        is_uploaded,
-                    },
-                );
+            if let Some(Page(records)) = pages.get_mut(&page_of(id)) {
+                records.insert(slot_of(id), record);
             }
         }
-        self.commit(changes(&pages)?).await
+        let mut ops = changes(&pages)?;
+        ops.extend(self.marked(ids, is_uploaded).await?);
+        self.commit(ops).await
     }
 
     /// The records of those ids that are there, in the order of `ids`.
     pub(super) async fn prekeys(&self, ids: &[u32]) -> Result<Vec<(u32, Bytes)>> {
         let pages = self.pages_of(ids.iter().copied()).await?;
         let record = |id: &u32| {
-            let entry = pages.get(&page_of(*id))?.0.get(&slot_of(*id))?;
-            Some((*id, entry.record.clone()))
+            let record = pages.get(&page_of(*id))?.0.get(&slot_of(*id))?;
+            Some((*id, record.clone()))
         };
         Ok(ids.iter().filter_map(record).collect())
     }
@@ -162,19 +215,14 @@ impl Backend {
     /// Marks those that are still there: a key that was used up meanwhile stays away.
     pub(super) async fn note_prekeys_uploaded(&self, ids: &[u32]) -> Result<()> {
         let _order = self.locks.prekeys.lock().await;
-        let mut pages = self.pages_of(ids.iter().copied()).await?;
-        let mut changed = BTreeSet::new();
-        for id in ids {
-            let entry = pages
-                .get_mut(&page_of(*id))
-                .and_then(|page| page.0.get_mut(&slot_of(*id)));
-            if let Some(entry) = entry.filter(|entry| !entry.is_uploaded) {
-                entry.is_uploaded = true;
-                changed.insert(page_of(*id));
-            }
-        }
-        pages.retain(|page, _| changed.contains(page));
-        self.commit(changes(&pages)?).await
+        let there: Vec<u32> = self
+            .prekeys(ids)
+            .await?
+            .into_iter()
+            .map(|(id, _)| id)
+            .collect();
+        self.commit(self.marked(there.into_iter(), true).await?)
+            .await
     }
 
     pub(super) async fn delete_prekey(&self, id: u32) -> Result<()> {
@@ -228,10 +276,11 @@ pub(super) fn last_id(found: switchboard_keystore::Page) -> Result<u32> {
 }
 
 fn changes(pages: &BTreeMap<u32, Page>) -> Result<Vec<Op>> {
-    pages
-        .iter()
-        .map(|(number, page)| page.op(*number))
-        .collect()
+    let mut ops = Vec::with_capacity(pages.len());
+    for (number, page) in pages {
+        ops.extend(page.ops(*number)?);
+    }
+    Ok(ops)
 }
 
 #[cfg(test)]
@@ -251,11 +300,12 @@ mod tests {
             (&[][..], "empty"),
             (&[0, 1, 2], "schema 0"),
             (&[1, 1, 2], "schema 1"),
-            (&[3], "schema 3"),
+            (&[2, 0, 0, 0], "schema 2"),
+            (&[4], "schema 4"),
             (&[SCHEMA, 0, 0], "no length"),
             (&[SCHEMA, 0, 0, 2, 9], "cut off"),
             (&[SCHEMA, 64, 0, 0], "wrong place"),
-            (&[SCHEMA, 3, 0, 0, 3 | UPLOADED, 0, 0], "wrong place"),
+            (&[SCHEMA, 3, 0, 0, 3, 0, 0], "wrong place"),
         ] {
             let told = refusal(row);
             assert!(told.contains(why), "{row:?}: {told}");

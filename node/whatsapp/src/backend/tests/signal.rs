@@ -87,6 +87,7 @@ async fn prekeys_are_kept_by_the_page() {
         let ids: Vec<u32> = (1..=812).collect();
         store.mark_prekeys_uploaded(&ids).await.unwrap();
         assert_eq!(bench.store.stats().batches - before, 1, "in one commit");
+        assert_eq!(marks(&store, 812).await, 812);
         store.mark_prekeys_uploaded(&ids).await.unwrap();
         store.remove_prekey(900).await.unwrap();
         assert_eq!(
@@ -98,6 +99,11 @@ async fn prekeys_are_kept_by_the_page() {
             store.remove_prekey(id).await.unwrap();
         }
         assert_eq!(rows(&store, kinds::PREKEYS).await, 12, "no page is empty");
+        assert_eq!(rows(&store, kinds::PREKEY_MARKS).await, 12);
+        store.store_prekey(5, b"another", false).await.unwrap();
+        store.store_prekey(768, b"another", true).await.unwrap();
+        assert_eq!(marks(&store, 812).await, 767);
+        store.remove_prekey(768).await.unwrap();
         assert_eq!(store.get_max_prekey_id().await.unwrap(), 767);
         store
             .commit(vec![Op::Put {
@@ -114,6 +120,21 @@ async fn prekeys_are_kept_by_the_page() {
         assert!(store.store_prekey(13 << 6, b"key", false).await.is_err());
         bench.store.close().await.unwrap();
     }
+}
+
+/// How many keys are marked as offered to the server.
+async fn marks(store: &Backend, last: u32) -> u32 {
+    let mut count = 0;
+    for page in 0..=last >> 6 {
+        let row = store
+            .get(kinds::PREKEY_MARKS, &page.to_be_bytes())
+            .await
+            .unwrap();
+        count += row.map_or(0, |row| {
+            u64::from_be_bytes(row.try_into().unwrap()).count_ones()
+        });
+    }
+    count
 }
 
 /// Rows of a kind.
