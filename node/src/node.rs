@@ -323,10 +323,12 @@ impl NodeHandle {
         let until = Instant::now() + limit;
         let left = || until.saturating_duration_since(Instant::now());
         let parts = self.parts;
-        let has_left = parts
-            .cluster
-            .leave(self.leave_within.min(limit), limit)
-            .await;
+        // A store that failed gives nothing away any more: hand-overs could only fail, one after the other.
+        let handing_over = match self.store.stats().poisoned {
+            Some(_) => Duration::ZERO,
+            None => self.leave_within.min(limit),
+        };
+        let has_left = parts.cluster.leave(handing_over, limit).await;
         self.stop_calls.cancel();
         let abort_calls = self.calls.abort_handle();
         let answered = timeout(left(), self.calls).await.is_ok();

@@ -106,9 +106,11 @@ impl TreeRef<'_> {
         let ledger = self.ledger(view)?;
         let mut found = Ledger::default();
         let mut bytes = 0_u64;
-        let mut short = false;
+        let (mut short, mut astray) = (false, false);
         let entries = (Bound::Included(vec![AREA_VALUES]), Bound::Unbounded);
         view.range(self.id, &entries, false, &mut |key, stored| {
+            // A damaged inner page can lead past an entry that a walk over the leaves still meets.
+            astray |= view.get(self.id, key)?.as_deref() != Some(stored);
             match tag_of(stored) {
                 Some(tag) => found.add(tag),
                 None => short = true,
@@ -119,6 +121,9 @@ impl TreeRef<'_> {
         let expected = ledger.unwrap_or_default();
         if short {
             return Err(self.damaged("an entry is too short"));
+        }
+        if astray {
+            return Err(self.damaged("an entry is not found by its key"));
         }
         if (found.count, found.sum) != (expected.count, expected.sum) {
             return Err(self.damaged(format!(
