@@ -57,31 +57,31 @@ impl Names {
         ))
     }
 
-    /// The one record of the cluster itself, keyed by [`Key::cluster`].
+    /// The one record of the cluster itself, keyed by [`Key::cluster`](super::Key::cluster).
     #[must_use]
     pub fn cluster_records(&self) -> Bucket {
         self.bucket("cluster")
     }
 
-    /// One record per node, keyed by [`Key::node`].
+    /// One record per node, keyed by [`Key::node`](super::Key::node).
     #[must_use]
     pub fn nodes(&self) -> Bucket {
         self.bucket("nodes")
     }
 
-    /// One record per session saying who runs it, keyed by [`Key::owner`].
+    /// One record per session saying who runs it, keyed by [`Key::owner`](super::Key::owner).
     #[must_use]
     pub fn owners(&self) -> Bucket {
         self.bucket("owners")
     }
 
-    /// One record per session saying that it exists, keyed by [`Key::session`].
+    /// One record per session saying that it exists, keyed by [`Key::session`](super::Key::session).
     #[must_use]
     pub fn sessions(&self) -> Bucket {
         self.bucket("sessions")
     }
 
-    /// One record per tenant, keyed by [`Key::tenant`].
+    /// One record per tenant, keyed by [`Key::tenant`](super::Key::tenant).
     #[must_use]
     pub fn tenants(&self) -> Bucket {
         self.bucket("tenants")
