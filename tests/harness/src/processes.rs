@@ -13,6 +13,8 @@ use tokio::sync::watch;
 
 use crate::wait::PATIENCE;
 
+/// Longest wait for the last lines of a program that has ended.
+const LAST_LINES_MAX: Duration = Duration::from_secs(2);
 /// Lines of a child's output that are kept for the error text of a failed test.
 const LINES_KEPT_MAX: usize = 400;
 
@@ -181,6 +183,10 @@ impl Program {
         let ended = tokio::time::timeout(limit, self.child.wait()).await;
         let status =
             ended.with_context(|| format!("{} still runs:\n{}", self.name, self.output()))??;
+        // The reader drops its end once both pipes are read to theirs; a grandchild may keep them open.
+        let mut reader = self.ready.clone();
+        let all_read = async { while reader.changed().await.is_ok() {} };
+        let _ = tokio::time::timeout(LAST_LINES_MAX, all_read).await;
         Ok(status.success())
     }
 
