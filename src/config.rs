@@ -13,6 +13,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use switchboard_keystore::Watermarks;
 
 pub(crate) use error::ConfigError;
 
@@ -144,6 +145,12 @@ pub(crate) struct StoreSection {
     pub(crate) log_bytes: u64,
     /// The same for its snapshots.
     pub(crate) snapshot_bytes: u64,
+    /// New sessions are refused when less than this share of the store's disk is free, in percent.
+    pub(crate) new_sessions_free_percent: u8,
+    /// Sends are refused too when less than this share is free, in percent.
+    pub(crate) sends_free_percent: u8,
+    /// Sends are refused too when fewer bytes than this are free.
+    pub(crate) sends_free_bytes: u64,
 }
 
 /// The engines of the key store.
@@ -228,6 +235,7 @@ pub(crate) struct WwebjsSection {
 
 impl Default for Config {
     fn default() -> Self {
+        let watermarks = Watermarks::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: None,
@@ -254,6 +262,9 @@ impl Default for Config {
                 durability: None,
                 log_bytes: 4 << 30,
                 snapshot_bytes: 8 << 30,
+                new_sessions_free_percent: watermarks.new_sessions_percent,
+                sends_free_percent: watermarks.sends_percent,
+                sends_free_bytes: watermarks.sends_bytes,
             },
             whatsapp: WhatsappSection {
                 endpoint: None,

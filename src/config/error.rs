@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
+use switchboard_keystore::Watermarks;
 use switchboard_vocab::NodeId;
 use switchboard_vocab::placement::WEIGHT_MAX;
 use thiserror::Error;
@@ -22,6 +23,10 @@ const DRAIN_WAIT_MAX: Duration = Duration::from_secs(3600);
 const SETTLE_MAX: Duration = Duration::from_secs(3600);
 /// Sizes of the replicated log and of its snapshots: from what one session with a long tail takes, up to more than NATS should keep.
 const LOG_BYTES: RangeInclusive<u64> = (64 << 20)..=(1 << 40);
+/// Highest share of the disk that may be asked to stay free: above it a half empty disk would be called full.
+const FREE_PERCENT_MAX: u8 = 50;
+/// Least room that is kept: an engine needs some to open again, and what is under way must still fit.
+const FREE_BYTES: RangeInclusive<u64> = (32 << 20)..=(1 << 40);
 /// Most hand-overs begun per second that can be asked for.
 const MOVES_PER_SECOND_MAX: u32 = 1000;
 /// Most hand-overs at once that can be asked for; each holds one session's export in memory.
@@ -75,6 +80,7 @@ impl Config {
     /// Checks what serde cannot.
     pub(super) fn check(self) -> Result<Self, ConfigError> {
         self.check_cluster()?;
+        self.check_store()?;
         if self.whatsapp.endpoint.is_some() != self.whatsapp.server_key.is_some() {
             let problem =
                 "endpoint and server_key belong together: set both, or none for the real whatsapp";
@@ -119,19 +125,45 @@ impl Config {
             cluster.moves_at_once,
             MOVES_AT_ONCE_MAX,
         )?;
-        for (key, bytes) in [
-            ("store.log_bytes", self.store.log_bytes),
-            ("store.snapshot_bytes", self.store.snapshot_bytes),
-        ] {
-            if !LOG_BYTES.contains(&bytes) {
-                return Err(ConfigError::of(key, "use 64 MiB to 1 TiB, in bytes"));
-            }
-        }
         if self.node.weight > WEIGHT_MAX {
             let problem = format!("use 0 to {WEIGHT_MAX}");
             return Err(ConfigError::of("node.weight", &problem));
         }
         Ok(())
+    }
+
+    fn check_store(&self) -> Result<(), ConfigError> {
+        let store = &self.store;
+        for (key, bytes) in [
+            ("store.log_bytes", store.log_bytes),
+            ("store.snapshot_bytes", store.snapshot_bytes),
+        ] {
+            if !LOG_BYTES.contains(&bytes) {
+                return Err(ConfigError::of(key, "use 64 MiB to 1 TiB, in bytes"));
+            }
+        }
+        if store.new_sessions_free_percent > FREE_PERCENT_MAX {
+            let problem = format!("use 0 to {FREE_PERCENT_MAX}");
+            return Err(ConfigError::of("store.new_sessions_free_percent", &problem));
+        }
+        if store.sends_free_percent > store.new_sessions_free_percent {
+            let problem = "use at most store.new_sessions_free_percent: a session that cannot send is of no use to a new customer";
+            return Err(ConfigError::of("store.sends_free_percent", problem));
+        }
+        if !FREE_BYTES.contains(&store.sends_free_bytes) {
+            let problem = "use 32 MiB to 1 TiB, in bytes";
+            return Err(ConfigError::of("store.sends_free_bytes", problem));
+        }
+        Ok(())
+    }
+
+    /// When the store's disk counts as full.
+    pub(crate) fn watermarks(&self) -> Watermarks {
+        Watermarks {
+            new_sessions_percent: self.store.new_sessions_free_percent,
+            sends_percent: self.store.sends_free_percent,
+            sends_bytes: self.store.sends_free_bytes,
+        }
     }
 
     /// The master key's bytes.

@@ -142,6 +142,13 @@ fn the_cluster_has_defaults_and_bounds() {
         assert_eq!(config.settle(), Duration::from_secs(20));
         assert_eq!(config.cluster.drain_wait, Duration::from_secs(60));
         assert_eq!(config.store.durability, None);
+        assert_eq!(config.watermarks(), Watermarks::default());
+        jail.set_env("SWITCHBOARD_STORE__NEW_SESSIONS_FREE_PERCENT", "0");
+        jail.set_env("SWITCHBOARD_STORE__SENDS_FREE_PERCENT", "0");
+        jail.set_env("SWITCHBOARD_STORE__SENDS_FREE_BYTES", "33554432");
+        let watermarks = load(&flags(None)).unwrap().watermarks();
+        let shares = (watermarks.new_sessions_percent, watermarks.sends_percent);
+        assert_eq!((shares, watermarks.sends_bytes), ((0, 0), 32 << 20));
         jail.set_env("SWITCHBOARD_CLUSTER__SETTLE", "3s");
         jail.set_env("SWITCHBOARD_STORE__DURABILITY", "replicated");
         let config = load(&flags(None)).unwrap();
@@ -177,6 +184,21 @@ fn the_cluster_has_defaults_and_bounds() {
                 "SWITCHBOARD_STORE__SNAPSHOT_BYTES",
                 "0",
                 "store.snapshot_bytes",
+            ),
+            (
+                "SWITCHBOARD_STORE__NEW_SESSIONS_FREE_PERCENT",
+                "51",
+                "store.new_sessions_free_percent",
+            ),
+            (
+                "SWITCHBOARD_STORE__SENDS_FREE_PERCENT",
+                "11",
+                "store.sends_free_percent",
+            ),
+            (
+                "SWITCHBOARD_STORE__SENDS_FREE_BYTES",
+                "1000",
+                "store.sends_free_bytes",
             ),
             // Membership is what the nodes say of themselves; a list is a mistake that must be seen.
             ("SWITCHBOARD_CLUSTER__NODES", "a,b", "nodes"),

@@ -208,12 +208,11 @@ pub(super) async fn store(config: &Config, keys: &Keys) -> Result<OpenStore> {
         StoreEngine::Redb => EngineKind::Redb,
     };
     let folder = config.data_dir.join("store");
-    let opened = switchboard_keystore::open(StoreConfig::new(
-        &folder,
-        engine,
-        MasterKey::new(keys.master),
-    ));
-    let opened = opened
+    let settings = StoreConfig {
+        watermarks: config.watermarks(),
+        ..StoreConfig::new(&folder, engine, MasterKey::new(keys.master))
+    };
+    let opened = switchboard_keystore::open(settings)
         .await
         .with_context(|| format!("open the store in {}", folder.display()))?;
     let was_lost = opened.moved_aside.is_some();

@@ -18,6 +18,13 @@ const LAST_LINES_MAX: Duration = Duration::from_secs(2);
 /// Lines of a child's output that are kept for the error text of a failed test.
 const LINES_KEPT_MAX: usize = 400;
 
+/// What counts as a full disk where tests run: next to nothing, so that no test depends on the machine's free room.
+const WATERMARKS: [(&str, &str); 3] = [
+    ("SWITCHBOARD_STORE__NEW_SESSIONS_FREE_PERCENT", "0"),
+    ("SWITCHBOARD_STORE__SENDS_FREE_PERCENT", "0"),
+    ("SWITCHBOARD_STORE__SENDS_FREE_BYTES", "67108864"),
+];
+
 /// A running program.
 #[derive(Debug)]
 pub struct Program {
@@ -209,7 +216,7 @@ pub async fn signal(pid: u32, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// A command of the workspace's own binary with a clean configuration environment.
+/// A command of the workspace's own binary with a clean configuration environment, in which only the disk's watermarks are set.
 ///
 /// # Errors
 /// When the binary has not been built.
@@ -221,5 +228,6 @@ pub fn command(binary_name: &str, folder: &Path) -> Result<Command> {
             command.env_remove(key);
         }
     }
+    command.envs(WATERMARKS);
     Ok(command)
 }

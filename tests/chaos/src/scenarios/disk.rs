@@ -14,6 +14,12 @@ use crate::world::Line;
 
 /// Size of the disk that fills up. Sends are refused below 1 GB of free room (design rule R-8), so it is a little more than that.
 pub(super) const DISK_MB: u32 = 1_100;
+/// The product's own watermarks: those of the laboratory are next to nothing.
+pub(super) const WATERMARKS: [(&str, &str); 3] = [
+    ("SWITCHBOARD_STORE__NEW_SESSIONS_FREE_PERCENT", "10"),
+    ("SWITCHBOARD_STORE__SENDS_FREE_PERCENT", "5"),
+    ("SWITCHBOARD_STORE__SENDS_FREE_BYTES", "1073741824"),
+];
 /// What is written at a time.
 const CHUNK: usize = 4 * 1024 * 1024;
 /// What brings a disk of [`DISK_MB`] below the watermark.

@@ -92,6 +92,9 @@ fn two_routers() -> Plan {
 fn small_disks() -> Plan {
     Plan {
         disk_mb: Some(disk::DISK_MB),
+        extra: disk::WATERMARKS
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .to_vec(),
         // A store that failed to sync ends its process (design rule R-2); somebody must start it again.
         supervised: true,
         ..usual()
