@@ -11,10 +11,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use switchboard_keystore::KeyStore;
-use switchboard_vocab::content::MediaKind;
-use switchboard_vocab::events::presence::{ChatStateChange, PresenceChange};
+use switchboard_vocab::chats::Mute;
+use switchboard_vocab::contacts::{Business, CheckedUser, GroupName, Picture};
+use switchboard_vocab::content::{
+    Card, Interactive, LiveLocation, Location, MediaKind, NewEvent, NewPoll, PreviewBody, StoryText,
+};
+use switchboard_vocab::events::presence::{ChatState, ChatStateChange, PresenceChange};
+use switchboard_vocab::media::MediaKeys;
 use switchboard_vocab::messages::{Message, Quote};
 use switchboard_vocab::pairing::Challenge;
+use switchboard_vocab::profile::{Privacy, StoryPrivacy};
 use switchboard_vocab::sessions::Identity;
 use switchboard_vocab::{ChatId, Epoch, MessageId, SessionRef, Timestamp, UserId};
 use thiserror::Error;
@@ -66,6 +72,19 @@ pub struct OpenRequest {
     pub signals: tokio::sync::mpsc::Sender<Signal>,
     /// Says whether this process may still speak for the session.
     pub fence: Arc<dyn Fence>,
+    /// What its customer chose.
+    pub choices: Choices,
+}
+
+/// What a customer chooses for a session's client.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// Asks for the whole history at pairing.
+    pub full_history: bool,
+    /// Shows the account as offline as soon as it is connected.
+    pub offline: bool,
+    /// A SOCKS5 proxy, `socks5://user:password@host:port`, for the socket and for media.
+    pub proxy: Option<String>,
 }
 
 impl Debug for OpenRequest {
@@ -90,6 +109,189 @@ pub trait Intake: Send + Sync {
     /// # Errors
     /// When the batch is not durable; the server delivers it again on a later connection.
     async fn take(&self, batch: Vec<Incoming>) -> Result<(), IntakeError>;
+
+    /// Makes facts about chats, people and messages durable, in their order. May be called again with facts it has taken.
+    ///
+    /// # Errors
+    /// When they are not durable; whoever told them tells them again only on a full synchronisation.
+    async fn learn(&self, facts: Vec<Fact>) -> Result<(), IntakeError>;
+
+    /// Makes a part of the phone's history durable. The parts of one history come in any order, and may come again.
+    /// Messages that the log has are left as they are.
+    ///
+    /// # Errors
+    /// As [`Intake::learn`].
+    async fn take_history(&self, part: History) -> Result<(), IntakeError>;
+}
+
+/// A fact that WhatsApp or another device of the account told. `at` is when it happened, as it was told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// A conversation is as its phone shows it. What is `None` was not told.
+    Chat(ChatFact),
+    /// Every message of a conversation is gone.
+    ChatCleared {
+        /// Which conversation.
+        chat: ChatId,
+        /// Messages up to this moment; all when `None`.
+        until: Option<Timestamp>,
+    },
+    /// A conversation is gone with its messages.
+    ChatDeleted {
+        /// Which conversation.
+        chat: ChatId,
+        /// Messages up to this moment; all when `None`.
+        until: Option<Timestamp>,
+    },
+    /// A message was starred, or is no longer.
+    Starred {
+        /// The conversation.
+        chat: ChatId,
+        /// The message.
+        id: MessageId,
+        /// Whether it carries a star.
+        starred: bool,
+    },
+    /// A message was deleted on the account's devices.
+    DeletedForMe {
+        /// The conversation.
+        chat: ChatId,
+        /// The message.
+        id: MessageId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A person is as the account or WhatsApp knows them. What is `None` was not told.
+    Contact(ContactFact),
+    /// A person left the address book.
+    ContactRemoved {
+        /// Who.
+        user: UserId,
+    },
+    /// Two addresses are of one person.
+    Pair {
+        /// The number.
+        phone: UserId,
+        /// The LID.
+        lid: UserId,
+    },
+    /// A person has a new number.
+    NumberChanged {
+        /// The number before.
+        from: UserId,
+        /// The number now.
+        to: UserId,
+    },
+    /// The whole block list.
+    Blocked(Vec<UserId>),
+    /// A message could not be decrypted for good, or is not for linked devices. It takes the place of the message until that
+    /// comes after all.
+    Unreadable(Box<Incoming>),
+    /// The account gave itself another name.
+    OwnName(String),
+}
+
+/// What was told of a conversation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChatFact {
+    /// Which one.
+    pub chat: ChatId,
+    /// Its other address.
+    pub alt: Option<UserId>,
+    /// Its name (groups, and unsaved people in the history).
+    pub name: Option<String>,
+    /// When something was last said.
+    pub last_at: Option<Timestamp>,
+    /// How many messages were not read.
+    pub unread: Option<u32>,
+    /// Whether it is marked as unread. `false` also means that everything was read.
+    pub marked_unread: Option<bool>,
+    /// Whether it is archived.
+    pub archived: Option<bool>,
+    /// Since when it is pinned; `Some(None)` = it is not.
+    pub pinned_at: Option<Option<Timestamp>>,
+    /// Until when it is mute; `Some(None)` = it is not.
+    pub muted: Option<Option<Mute>>,
+    /// After how long its messages disappear; `Some(None)` = they stay.
+    pub ephemeral: Option<Option<Duration>>,
+    /// Whether the account may not write there.
+    pub read_only: Option<bool>,
+    /// Whether a person said that it is no spam.
+    pub not_spam: Option<bool>,
+}
+
+impl ChatFact {
+    /// Nothing but the address.
+    #[must_use]
+    pub const fn of(chat: ChatId) -> Self {
+        Self {
+            chat,
+            alt: None,
+            name: None,
+            last_at: None,
+            unread: None,
+            marked_unread: None,
+            archived: None,
+            pinned_at: None,
+            muted: None,
+            ephemeral: None,
+            read_only: None,
+            not_spam: None,
+        }
+    }
+}
+
+/// What was told of a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContactFact {
+    /// Who.
+    pub user: UserId,
+    /// Their other address.
+    pub alt: Option<UserId>,
+    /// Whole name and first name in the address book: they are saved.
+    pub saved: Option<(String, Option<String>)>,
+    /// The name they gave themselves.
+    pub push_name: Option<String>,
+    /// The name WhatsApp verified.
+    pub verified_name: Option<String>,
+    /// Whether they are a business.
+    pub business: Option<bool>,
+    /// What they say about themselves; `Some(None)` = nothing, or hidden.
+    pub about: Option<Option<String>>,
+    /// Id of their picture; `Some(None)` = none, or hidden.
+    pub picture_id: Option<Option<String>>,
+}
+
+impl ContactFact {
+    /// Nothing but the address.
+    #[must_use]
+    pub const fn of(user: UserId) -> Self {
+        Self {
+            user,
+            alt: None,
+            saved: None,
+            push_name: None,
+            verified_name: None,
+            business: None,
+            about: None,
+            picture_id: None,
+        }
+    }
+}
+
+/// A part of the phone's history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct History {
+    /// WhatsApp's name of the kind of part, e.g. `INITIAL_BOOTSTRAP`.
+    pub part: String,
+    /// How much of the whole there is now, in percent, as the phone says.
+    pub progress: Option<u32>,
+    /// Conversations, people, pairs.
+    pub facts: Vec<Fact>,
+    /// Messages, oldest first within a conversation. A part is cut into several of these when it is large.
+    pub messages: Vec<Incoming>,
+    /// Whether this is the last piece of the part.
+    pub last: bool,
 }
 
 /// The batch is not durable; the text says why.
@@ -104,6 +306,8 @@ pub struct Incoming {
     pub message: Message,
     /// What is needed to download its file: an opaque value for [`Account::download`].
     pub media_keys: Option<Vec<u8>>,
+    /// The protobuf `Message` as it came: what [`OutgoingContent::Forward`] and [`proto_text`](crate::proto_text) need.
+    pub proto: Option<Bytes>,
 }
 
 /// Something the node must know.
@@ -207,18 +411,89 @@ pub struct Outgoing {
     pub quoted: Option<(Quote, Option<Message>)>,
 }
 
-/// What an outgoing message says.
+/// What an outgoing message says. Everything is checked and every file is at hand.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OutgoingContent {
-    /// Words, and who is mentioned in them.
+    /// Words.
     Text {
         /// The words.
         body: String,
         /// Who is mentioned.
         mentions: Vec<UserId>,
+        /// Whether everybody in the group is mentioned.
+        mention_all: bool,
+        /// The preview of a link in them.
+        preview: Option<PreviewBody>,
     },
     /// A file.
     Media(OutgoingFile),
+    /// A place.
+    Location(Location),
+    /// A place shown as moving.
+    LiveLocation(LiveLocation),
+    /// Contact cards.
+    Contacts(Vec<Card>),
+    /// A poll.
+    Poll(NewPoll),
+    /// An event.
+    Event(NewEvent),
+    /// Buttons, a list or cards, with the file of the header and of each card in its place.
+    Interactive {
+        /// As the caller says; its sources are not looked at.
+        content: Interactive,
+        /// The file above the words.
+        file: Option<OutgoingFile>,
+        /// The files of the cards, in their order.
+        card_files: Vec<Option<OutgoingFile>>,
+    },
+    /// A reaction; an empty emoji takes an earlier one back.
+    Reaction {
+        /// The message reacted to.
+        target: Target,
+        /// The emoji.
+        emoji: String,
+    },
+    /// New words for an own message.
+    Edit {
+        /// The message.
+        target: Target,
+        /// The words.
+        body: String,
+        /// Who is mentioned.
+        mentions: Vec<UserId>,
+        /// The protobuf of the message, so that a caption keeps its file. `None` for a text.
+        proto: Option<Bytes>,
+    },
+    /// Deletes a message for everyone.
+    Revoke {
+        /// The message.
+        target: Target,
+    },
+    /// Pins a message; `None` takes the pin away.
+    Pin {
+        /// The message.
+        target: Target,
+        /// For how long.
+        period: Option<Duration>,
+    },
+    /// A message of the log, sent on.
+    Forward {
+        /// Its protobuf.
+        proto: Bytes,
+        /// How often it was forwarded before.
+        score: u32,
+    },
+}
+
+/// An earlier message that an outgoing one is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Its id.
+    pub id: MessageId,
+    /// Whether this account wrote it.
+    pub from_me: bool,
+    /// Who wrote it; needed in groups.
+    pub sender: Option<UserId>,
 }
 
 /// A file to send.
@@ -238,6 +513,121 @@ pub struct OutgoingFile {
     pub size: Option<(u32, u32)>,
     /// A small JPEG shown before the file is downloaded.
     pub thumbnail: Option<Bytes>,
+    /// Length in seconds, for sound and films.
+    pub seconds: Option<u32>,
+    /// Loudness of a voice note, 64 values from 0 to 100.
+    pub waveform: Option<Vec<u8>>,
+    /// Who is mentioned in the caption.
+    pub mentions: Vec<UserId>,
+    /// Whether it can be opened once only.
+    pub view_once: bool,
+}
+
+/// A story to post.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutgoingStory {
+    /// The id it will have.
+    pub id: MessageId,
+    /// What it says.
+    pub content: OutgoingStoryContent,
+    /// Who sees it: numbers or LIDs. Nobody is an error.
+    pub audience: Vec<UserId>,
+    /// How the audience was chosen, as the stanza says it.
+    pub privacy: StoryPrivacy,
+}
+
+/// What a story says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum OutgoingStoryContent {
+    /// Words on a colour.
+    Text(StoryText),
+    /// A file; for a voice note the colour behind it, as ARGB.
+    Media(Box<OutgoingFile>, Option<u32>),
+    /// The protobuf of a message of the log.
+    Copy(Bytes),
+    /// Deletes an own story, which was sent to the same audience.
+    Revoke(MessageId),
+}
+
+/// A change of the account's synchronised state, seen on all its devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppStateChange {
+    /// Archives a conversation, or takes it out of the archive.
+    Archive(ChatTail, bool),
+    /// Pins a conversation, or takes the pin away.
+    Pin(ChatId, bool),
+    /// Mutes a conversation; `None` unmutes it.
+    Mute(ChatId, Option<Mute>),
+    /// Marks a conversation as read (true) or unread.
+    MarkRead(ChatTail, bool),
+    /// Removes a conversation's messages.
+    Clear(ChatTail),
+    /// Removes a conversation.
+    Delete(ChatTail),
+    /// Stars a message, or takes the star away.
+    Star(ChatId, Target, bool),
+    /// Deletes a message on the account's devices.
+    DeleteForMe(ChatId, Target, Timestamp),
+    /// Puts a person into the address book: whole name, first name.
+    SaveContact(UserId, String, Option<String>),
+    /// Takes a person out of the address book.
+    RemoveContact(UserId),
+}
+
+/// A conversation with its last message, which WhatsApp's devices compare to know that they mean the same state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChatTail {
+    /// The conversation.
+    pub chat: ChatId,
+    /// Its last message and when it was written, when the log has one.
+    pub last: Option<(Target, Timestamp)>,
+}
+
+/// What WhatsApp tells of a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserInfo {
+    /// As it was asked.
+    pub user: UserId,
+    /// Whether there is an account.
+    pub registered: bool,
+    /// The number, when known.
+    pub phone: Option<UserId>,
+    /// The LID, when known.
+    pub lid: Option<UserId>,
+    /// What they say about themselves, when they show it.
+    pub about: Option<String>,
+    /// When they said it.
+    pub about_at: Option<Timestamp>,
+    /// Id of their picture, when they show one.
+    pub picture_id: Option<String>,
+    /// Whether they are a business.
+    pub business: bool,
+    /// The name WhatsApp verified.
+    pub verified_name: Option<String>,
+    /// Their devices; the phone is 0.
+    pub devices: Vec<u16>,
+}
+
+/// A change of the account's profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProfileChange {
+    /// Another name.
+    Name(String),
+    /// Another about text; empty takes it away.
+    About(String),
+    /// Another picture: a square JPEG.
+    Picture(Bytes),
+    /// No picture.
+    RemovePicture,
+}
+
+/// A group with its members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    /// Address and name.
+    pub name: GroupName,
+    /// Who is in it, by every address that WhatsApp told.
+    pub members: Vec<UserId>,
 }
 
 /// A message as it left.
@@ -247,8 +637,8 @@ pub struct Dispatched {
     pub id: MessageId,
     /// When it was written to the socket.
     pub at: Timestamp,
-    /// The protobuf as canonical JSON text.
-    pub proto_json: Option<String>,
+    /// The protobuf `Message` as it left; see [`Incoming::proto`].
+    pub proto: Option<Bytes>,
     /// What is needed to download the sent file again.
     pub media_keys: Option<Vec<u8>>,
 }
@@ -330,6 +720,196 @@ pub trait Account: Send + Sync {
     /// # Errors
     /// [`Error::Media`] when it is gone, damaged, or larger than `size_max` bytes.
     async fn download(&self, media_keys: &[u8], size_max: u64) -> Result<Bytes, Error>;
+
+    /// Posts a story, or deletes one. As [`Account::send`].
+    ///
+    /// # Errors
+    /// As [`Account::send`]; [`Error::NoRecipient`] when nobody of the audience can be reached.
+    async fn post_story(&self, story: OutgoingStory) -> Result<Dispatched, Error> {
+        let _ = story;
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// Changes the account's synchronised state. `Ok` means that WhatsApp took the change.
+    ///
+    /// # Errors
+    /// As WhatsApp answers; [`Error::Refused`] for what the client cannot do, with the reason.
+    async fn change_app_state(&self, change: AppStateChange) -> Result<(), Error> {
+        let _ = change;
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// Tells the writer that voice or video notes were played.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    async fn mark_played(
+        &self,
+        chat: &ChatId,
+        sender: Option<&UserId>,
+        ids: &[MessageId],
+    ) -> Result<(), Error> {
+        let _ = (chat, sender, ids);
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// Sets after how long messages of a conversation disappear; zero = they stay.
+    ///
+    /// # Errors
+    /// As WhatsApp answers.
+    async fn set_timer(&self, chat: &ChatId, period: Duration) -> Result<(), Error> {
+        let _ = (chat, period);
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// Which numbers have an account, in the order of the question.
+    ///
+    /// # Errors
+    /// As WhatsApp answers.
+    async fn check(&self, users: &[UserId]) -> Result<Vec<CheckedUser>, Error> {
+        let _ = users;
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// What people show of themselves, in the order of the question.
+    ///
+    /// # Errors
+    /// As WhatsApp answers.
+    async fn user_info(&self, users: &[UserId]) -> Result<Vec<UserInfo>, Error> {
+        let _ = users;
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// Both addresses of a person, from what the client knows: number, LID.
+    async fn addresses(&self, user: &UserId) -> (Option<UserId>, Option<UserId>) {
+        let _ = user;
+        (None, None)
+    }
+
+    /// The picture of a person or group; `None` when there is none or it is hidden.
+    ///
+    /// # Errors
+    /// As WhatsApp answers.
+    async fn picture(&self, chat: &ChatId, preview: bool) -> Result<Option<Picture>, Error> {
+        let _ = (chat, preview);
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// The profile of a business; `None` when they are none.
+    ///
+    /// # Errors
+    /// As WhatsApp answers.
+    async fn business(&self, user: &UserId) -> Result<Option<Business>, Error> {
+        let _ = user;
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// Changes the account's profile.
+    ///
+    /// # Errors
+    /// As WhatsApp answers.
+    async fn change_profile(&self, change: ProfileChange) -> Result<(), Error> {
+        let _ = change;
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// Who sees what of the account.
+    ///
+    /// # Errors
+    /// As WhatsApp answers.
+    async fn privacy(&self) -> Result<Privacy, Error> {
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// Blocks or unblocks a person.
+    ///
+    /// # Errors
+    /// As WhatsApp answers.
+    async fn block(&self, user: &UserId, blocked: bool) -> Result<(), Error> {
+        let _ = (user, blocked);
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// Whom the account blocks.
+    ///
+    /// # Errors
+    /// As WhatsApp answers.
+    async fn blocked(&self) -> Result<Vec<UserId>, Error> {
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// Shows the account as online or offline.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    async fn set_online(&self, online: bool) -> Result<(), Error> {
+        let _ = online;
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// Asks to be told when a person comes and goes.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    async fn subscribe_presence(&self, user: &UserId) -> Result<(), Error> {
+        let _ = user;
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// Shows in a conversation that the account types, records, or neither.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    async fn send_chat_state(&self, chat: &ChatId, state: ChatState) -> Result<(), Error> {
+        let _ = (chat, state);
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// The groups that the account is in.
+    ///
+    /// # Errors
+    /// As WhatsApp answers.
+    async fn groups(&self) -> Result<Vec<Group>, Error> {
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// Asks the phone for messages of a conversation that are older than this one; they come by
+    /// [`Intake::take_history`].
+    ///
+    /// # Errors
+    /// When there is no connection.
+    async fn request_history(&self, tail: &ChatTail, count: u32) -> Result<(), Error> {
+        let _ = (tail, count);
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// Asks the phone to upload a file again that is gone from WhatsApp's media host; the new keys.
+    ///
+    /// # Errors
+    /// [`Error::Media`] when the phone does not have it or does not answer.
+    async fn reupload(
+        &self,
+        chat: &ChatId,
+        target: &Target,
+        media_keys: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        let _ = (chat, target, media_keys);
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// Turns what a caller knows of a file into keys for [`Account::download`].
+    ///
+    /// # Errors
+    /// [`Error::Media`] when something is missing or malformed.
+    fn media_keys(&self, keys: &MediaKeys) -> Result<Vec<u8>, Error> {
+        let _ = keys;
+        Err(Error::Other("not built yet".to_owned()))
+    }
+
+    /// The release of WhatsApp Web that the client says it is.
+    fn client_version(&self) -> Option<String> {
+        None
+    }
 
     /// Unlinks the device. The login is gone afterwards even when WhatsApp could not be told; `Ok(true)` = it was told.
     ///

@@ -26,8 +26,10 @@ mod verdict;
 mod version;
 
 pub use api::{
-    Account, Config, Dispatched, End, Endpoint, Error, Fence, Incoming, Intake, IntakeError,
-    OpenRequest, Outgoing, OutgoingContent, OutgoingFile, Receipt, ReceiptKind, Signal,
+    Account, AppStateChange, ChatFact, ChatTail, Choices, Config, ContactFact, Dispatched, End, Endpoint,
+    Error, Fact, Fence, Group, History, Incoming, Intake, IntakeError, OpenRequest, Outgoing,
+    OutgoingContent, OutgoingFile, OutgoingStory, OutgoingStoryContent, ProfileChange, Receipt,
+    ReceiptKind, Signal, Target, UserInfo,
 };
 pub use backend::{Stripped, strip_for_lossy_restore};
 pub use connector::Connector;

@@ -1,5 +1,7 @@
 //! What happened: facts in the past tense, written once in these words and turned into payloads by the dialects.
 
+pub mod chats;
+pub mod contacts;
 pub mod messages;
 pub mod presence;
 pub mod sessions;
@@ -24,6 +26,10 @@ pub enum Event {
     Sessions(sessions::Event),
     /// Somebody came online, or types.
     Presence(presence::Event),
+    /// Something about a conversation.
+    Chats(chats::Event),
+    /// Something about a person.
+    Contacts(contacts::Event),
 }
 
 impl Event {
@@ -34,11 +40,21 @@ impl Event {
             Self::Messages(messages::Event::Received(_)) => "message-received",
             Self::Messages(messages::Event::Sent(_)) => "message-sent",
             Self::Messages(messages::Event::StatusChanged(_)) => "message-status-changed",
+            Self::Messages(messages::Event::Changed(_)) => "message-changed",
+            Self::Messages(messages::Event::Deleted(_)) => "message-deleted",
             Self::Sessions(sessions::Event::StateChanged(_)) => "session-state-changed",
             Self::Sessions(sessions::Event::ChallengeIssued(_)) => "session-challenge-issued",
             Self::Sessions(sessions::Event::Paired(_)) => "session-paired",
+            Self::Sessions(sessions::Event::HistoryTaken(_)) => "session-history-taken",
             Self::Presence(presence::Event::Changed(_)) => "presence-changed",
             Self::Presence(presence::Event::ChatState(_)) => "chat-state-changed",
+            Self::Chats(chats::Event::Added(_)) => "chat-added",
+            Self::Chats(chats::Event::Changed(_)) => "chat-changed",
+            Self::Chats(chats::Event::Cleared { .. }) => "chat-cleared",
+            Self::Chats(chats::Event::Removed { .. }) => "chat-removed",
+            Self::Contacts(contacts::Event::Added(_)) => "contact-added",
+            Self::Contacts(contacts::Event::Changed(_)) => "contact-changed",
+            Self::Contacts(contacts::Event::Removed(_)) => "contact-removed",
         }
     }
 
@@ -49,8 +65,13 @@ impl Event {
             Self::Messages(messages::Event::Received(_)) => EventClass::Received,
             Self::Messages(messages::Event::Sent(_)) => EventClass::Sent,
             Self::Messages(messages::Event::StatusChanged(_)) => EventClass::Statuses,
+            Self::Messages(messages::Event::Changed(_)) => EventClass::Changes,
+            Self::Messages(messages::Event::Deleted(_)) => EventClass::Deletions,
+            Self::Sessions(sessions::Event::HistoryTaken(_)) => EventClass::History,
             Self::Sessions(_) => EventClass::Session,
             Self::Presence(_) => EventClass::Presence,
+            Self::Chats(_) => EventClass::Chats,
+            Self::Contacts(_) => EventClass::Contacts,
         }
     }
 }

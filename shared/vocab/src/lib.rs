@@ -5,8 +5,10 @@
 //! the edge. There is no I/O here and no clock: a [`Timestamp`] is always handed in.
 
 pub mod catalog;
+pub mod chats;
 pub mod cluster;
 pub mod codec;
+pub mod contacts;
 pub mod content;
 pub mod directory;
 pub mod envelope;
@@ -18,7 +20,11 @@ pub mod messages;
 pub mod operation;
 pub mod pairing;
 pub mod placement;
+pub mod presence;
+pub mod profile;
 pub mod sessions;
+pub mod settings;
+pub mod stories;
 pub mod time;
 pub mod webhooks;
 

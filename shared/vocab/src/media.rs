@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::content::MediaKind;
 use crate::ids::{MediaId, MessageId, UploadId};
 use crate::operation::Effect;
+use crate::time::Timestamp;
 
 /// Where the bytes of an outgoing file come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -117,8 +118,90 @@ crate::operation!(Open => StoredMedia, "media.open", Effect::Read);
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MediaTarget {
-    /// By its id in the media store.
+    /// By its own id.
     Media(MediaId),
-    /// The file of this message.
+    /// By the message that carries it.
     Message(MessageId),
+    /// By what WhatsApp told of it.
+    Keys(Box<MediaKeys>),
 }
+
+/// What WhatsApp tells of a file: enough to download and decrypt it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaKeys {
+    /// What it was sent as; the key is derived for this kind.
+    pub kind: MediaKind,
+    /// Its address at WhatsApp's media host.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Its path there.
+    #[serde(default)]
+    pub direct_path: Option<String>,
+    /// The media key, 32 bytes as lowercase hex.
+    pub media_key: String,
+    /// SHA-256 of the encrypted file, lowercase hex.
+    #[serde(default)]
+    pub encrypted_sha256: Option<String>,
+    /// SHA-256 of the file, lowercase hex.
+    #[serde(default)]
+    pub sha256: Option<String>,
+    /// Size of the file in bytes.
+    #[serde(default)]
+    pub size: Option<u64>,
+    /// Its media type.
+    #[serde(default)]
+    pub mime_type: Option<String>,
+}
+
+/// Most files one listing returns.
+pub const LIST_LIMIT_MAX: u32 = 500;
+
+/// Lists the files in the session's media store, those stored last first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct List {
+    /// Only those stored from this moment on.
+    #[serde(default)]
+    pub from: Option<Timestamp>,
+    /// Only those stored up to this moment.
+    #[serde(default)]
+    pub until: Option<Timestamp>,
+    /// Whether those stored first come first.
+    #[serde(default)]
+    pub oldest_first: bool,
+    /// Skip this many.
+    #[serde(default)]
+    pub offset: u32,
+    /// At most this many, at most [`LIST_LIMIT_MAX`].
+    pub limit: u32,
+}
+crate::operation!(List => MediaList, "media.list", Effect::Read);
+
+/// Files of the media store.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MediaList {
+    /// The page.
+    pub files: Vec<ListedMedia>,
+    /// How many match in all.
+    pub total: u64,
+}
+
+/// A file of the media store and when it was stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ListedMedia {
+    /// The file.
+    pub media: StoredMedia,
+    /// When it was stored.
+    pub stored_at: Timestamp,
+}
+
+/// Removes a file from the session's media store. What was sent stays at WhatsApp.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delete {
+    /// Which one.
+    pub id: MediaId,
+}
+crate::operation!(Delete => Removed, "media.delete", Effect::Write);
+
+/// The file is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removed {}

@@ -1,8 +1,11 @@
 //! Operations on messages.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
-use crate::content::{Body, Content};
+use crate::content::{Body, BodyKind, Content, Context, Marks};
 use crate::ids::{ChatId, MessageId, UserId};
 use crate::media::MediaSource;
 use crate::operation::{Effect, Operation, Scope};
@@ -27,6 +30,26 @@ pub struct SendMessage {
     /// The message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quoted: Option<Quote>,
+    /// How long the chat shows typing (recording, for voice notes) before the message leaves; at most [`TYPING_MAX`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typing: Option<Duration>,
+}
+
+/// Longest typing before a message. Source: longer ones would outlast a call's deadline.
+pub const TYPING_MAX: Duration = Duration::from_secs(60);
+
+impl SendMessage {
+    /// A message that answers nothing.
+    #[must_use]
+    pub const fn new(id: MessageId, to: ChatId, content: Content) -> Self {
+        Self {
+            id,
+            to,
+            content,
+            quoted: None,
+            typing: None,
+        }
+    }
 }
 
 impl Operation for SendMessage {
@@ -36,10 +59,7 @@ impl Operation for SendMessage {
     const EFFECT: Effect = Effect::Send;
 
     fn media_mut(&mut self) -> Vec<&mut MediaSource> {
-        match &mut self.content {
-            Content::Media(media) => vec![&mut media.source],
-            Content::Text(_) => Vec::new(),
-        }
+        self.content.media_mut()
     }
 }
 
@@ -109,9 +129,15 @@ pub struct Message {
     pub quoted: Option<Quote>,
     /// How far it came.
     pub status: DeliveryStatus,
-    /// Whether it was forwarded to us.
+    /// Whether it was forwarded.
     #[serde(default)]
     pub forwarded: bool,
+    /// What stands around it.
+    #[serde(default)]
+    pub context: Context,
+    /// What happened to it since.
+    #[serde(default)]
+    pub marks: Marks,
     /// The protobuf `Message` as canonical JSON text, for the dialects that show it raw.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proto_json: Option<String>,
@@ -146,6 +172,12 @@ pub struct ListMessages {
     /// Only own (true) or only others' (false) messages.
     #[serde(default)]
     pub from_me: Option<bool>,
+    /// Only those that this person wrote, by either address.
+    #[serde(default)]
+    pub author: Option<UserId>,
+    /// Only bodies of these kinds; every kind when `None`.
+    #[serde(default)]
+    pub kinds: Option<BTreeSet<BodyKind>>,
     /// Only from this moment on.
     #[serde(default)]
     pub from: Option<Timestamp>,
@@ -183,13 +215,213 @@ pub struct MessageList {
     pub last_number: u64,
 }
 
+/// Names a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageRef {
+    /// Its id.
+    pub id: MessageId,
+    /// Its conversation; needed where several carry the id, and where the log does not have it.
+    #[serde(default)]
+    pub chat: Option<ChatId>,
+    /// Whether this account wrote it; believed where the log does not have the message.
+    #[serde(default)]
+    pub from_me: Option<bool>,
+}
+
+impl From<MessageId> for MessageRef {
+    fn from(id: MessageId) -> Self {
+        Self {
+            id,
+            chat: None,
+            from_me: None,
+        }
+    }
+}
+
 /// Gets one message of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetMessage {
     /// Which one.
-    pub id: MessageId,
+    #[serde(flatten)]
+    pub target: MessageRef,
 }
 crate::operation!(GetMessage => Message, "messages.get", Effect::Read);
+
+/// Gets the message that another one quotes: [`crate::ErrorCode::NotFound`] when it quotes none, or the log does not have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetQuoted {
+    /// The message that quotes.
+    pub target: MessageRef,
+}
+crate::operation!(GetQuoted => Message, "messages.get_quoted", Effect::Read);
+
+/// Gets the people whom a message mentions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetMentions {
+    /// Which message.
+    pub target: MessageRef,
+}
+crate::operation!(GetMentions => crate::contacts::ContactList, "messages.get_mentions", Effect::Read);
+
+/// Gets who received, read and played an own message, as far as WhatsApp told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetInfo {
+    /// Which message.
+    pub target: MessageRef,
+}
+crate::operation!(GetInfo => MessageInfo, "messages.get_info", Effect::Read);
+
+/// How far a message came with each person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageInfo {
+    /// The message.
+    pub message: Message,
+    /// One entry per person.
+    pub recipients: Vec<Progress>,
+}
+
+/// How far a message came with one person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Who.
+    pub user: UserId,
+    /// Their other address, when known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_alt: Option<UserId>,
+    /// When a device of theirs had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered_at: Option<Timestamp>,
+    /// When they read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_at: Option<Timestamp>,
+    /// When they played it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub played_at: Option<Timestamp>,
+}
+
+/// Most characters of a search.
+pub const QUERY_LEN_MAX: usize = 256;
+
+/// Searches the words of the log's messages, best match first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Search {
+    /// Words; every one must occur, the last one may be the beginning of a word. At most [`QUERY_LEN_MAX`] characters.
+    pub query: String,
+    /// Only this conversation.
+    #[serde(default)]
+    pub chat: Option<ChatId>,
+    /// Skip this many matches.
+    #[serde(default)]
+    pub offset: u32,
+    /// At most this many, at most [`LIST_LIMIT_MAX`].
+    pub limit: u32,
+}
+crate::operation!(Search => MessageList, "messages.search", Effect::Read);
+
+/// Does something to an earlier message that its readers see; it leaves as a message of its own, named by the caller so that
+/// a retry is the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// The id of the message that carries the action.
+    pub id: MessageId,
+    /// The message it is about; [`crate::ErrorCode::NotFound`] when the log does not have it and the reference does not say enough.
+    pub target: MessageRef,
+    /// What is done.
+    pub action: MessageAction,
+}
+crate::operation!(Act => Sent, "messages.act", Effect::Send);
+
+/// What can be done to an earlier message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum MessageAction {
+    /// Reacts; an empty emoji takes an earlier reaction back.
+    React {
+        /// One emoji, or nothing.
+        emoji: String,
+    },
+    /// Gives an own message new words: its text, or its caption.
+    Edit {
+        /// The new words.
+        body: String,
+        /// Who is mentioned in them.
+        #[serde(default)]
+        mentions: Vec<UserId>,
+    },
+    /// Deletes it for everyone: an own message, or as admin of a group another's.
+    Revoke,
+    /// Pins it in its chat.
+    Pin {
+        /// For how long: WhatsApp knows 24 hours, 7 and 30 days.
+        period: Duration,
+    },
+    /// Takes the pin away.
+    Unpin,
+}
+
+/// Sends a message of the log to another conversation, marked as forwarded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    /// The id of the new message.
+    pub id: MessageId,
+    /// The message that is forwarded.
+    pub target: MessageRef,
+    /// Where to.
+    pub to: ChatId,
+}
+crate::operation!(Forward => Sent, "messages.forward", Effect::Send);
+
+/// Deletes a message on the account's own devices only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteForMe {
+    /// Which message.
+    pub target: MessageRef,
+}
+crate::operation!(DeleteForMe => Deleted, "messages.delete_for_me", Effect::Write);
+
+/// It is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deleted {}
+
+/// Stars a message, or takes the star away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Star {
+    /// Which message.
+    pub target: MessageRef,
+    /// Whether it carries a star from now on.
+    pub starred: bool,
+}
+crate::operation!(Star => Message, "messages.star", Effect::Write);
+
+/// Lists own messages that have not left yet: those that wait for their turn and those on their way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListQueue {}
+crate::operation!(ListQueue => Queue, "messages.list_queue", Effect::Read);
+
+/// Takes back own messages that wait for their turn; those on their way are left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClearQueue {}
+crate::operation!(ClearQueue => Queue, "messages.clear_queue", Effect::Write);
+
+/// Own messages that have not left; for [`ClearQueue`] those that were taken back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Queue {
+    /// In the order in which they would leave.
+    pub messages: Vec<QueuedMessage>,
+}
+
+/// A message that has not left.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QueuedMessage {
+    /// Its id.
+    pub id: MessageId,
+    /// Where it goes.
+    pub to: ChatId,
+    /// Its words, or what kind it is.
+    pub summary: String,
+    /// When the call came in.
+    pub at: Timestamp,
+}
 
 /// Tells the writer that messages were read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -202,6 +434,9 @@ pub struct MarkRead {
     pub sender: Option<UserId>,
     /// Which messages.
     pub ids: Vec<MessageId>,
+    /// Whether they were played too (voice and video notes).
+    #[serde(default)]
+    pub played: bool,
 }
 crate::operation!(MarkRead => Marked, "messages.mark_read", Effect::Write);
 

@@ -82,6 +82,9 @@ pub struct SessionStatus {
     /// Failed tries since it last worked.
     #[serde(default)]
     pub failures: u32,
+    /// The release of WhatsApp Web that the client says it is, e.g. `2.3000.1023`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_version: Option<String>,
 }
 
 impl SessionStatus {
@@ -206,3 +209,21 @@ crate::operation!(GetStatus => SessionStatus, "sessions.status", Effect::Read);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erase {}
 crate::operation!(Erase => Removed, "sessions.erase", Effect::Write);
+
+/// Removes every session of the caller's tenant, or those that are not linked and not being linked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoveAll {
+    /// Only those that are not connected.
+    #[serde(default)]
+    pub inactive_only: bool,
+}
+crate::operation!(RemoveAll => RemovedAll, "sessions.remove_all", Effect::Write, Scope::Cluster);
+
+/// What became of the tenant's sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemovedAll {
+    /// Those that are gone.
+    pub removed: Vec<SessionRef>,
+    /// Those that could not be removed now: their owner did not answer.
+    pub kept: Vec<SessionRef>,
+}

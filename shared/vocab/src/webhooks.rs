@@ -28,16 +28,31 @@ pub enum EventClass {
     Session,
     /// Who is online or typing.
     Presence,
+    /// Messages of the log that changed.
+    Changes,
+    /// Messages that were deleted.
+    Deletions,
+    /// Conversations.
+    Chats,
+    /// People.
+    Contacts,
+    /// Parts of the phone's history.
+    History,
 }
 
 impl EventClass {
     /// Every class.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 10] = [
         Self::Received,
         Self::Sent,
         Self::Statuses,
         Self::Session,
         Self::Presence,
+        Self::Changes,
+        Self::Deletions,
+        Self::Chats,
+        Self::Contacts,
+        Self::History,
     ];
 }
 
@@ -129,4 +144,24 @@ pub struct Webhooks {
     /// The classes that webhooks without a choice of their own get; all when `None`.
     #[serde(default)]
     pub events: Option<BTreeSet<EventClass>>,
+}
+
+/// Sends one payload to an address, once, and tells what became of it: so that a customer sees whether their receiver works.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Test {
+    /// Where to.
+    pub url: String,
+    /// Headers added to the call.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The body, JSON text as the dialect writes it.
+    pub payload: String,
+}
+crate::operation!(Test => Tested, "webhooks.test", Effect::Write);
+
+/// What a receiver answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tested {
+    /// Its status.
+    pub status: u16,
 }

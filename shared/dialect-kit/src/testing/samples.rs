@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use switchboard_vocab::content::{Body, MediaBody, MediaKind, Text};
+use switchboard_vocab::content::{Body, Context, Marks, MediaBody, MediaKind, Text};
 use switchboard_vocab::events::{Envelope, Event};
 use switchboard_vocab::media::StoredMedia;
 use switchboard_vocab::messages::{DeliveryStatus, Message, Sent};
@@ -83,6 +83,7 @@ pub fn status(state: SessionState) -> SessionStatus {
         reason: None,
         next_try_at: None,
         failures: 0,
+        client_version: None,
     }
 }
 
@@ -126,11 +127,13 @@ pub fn incoming(text: &str) -> Message {
         at: Timestamp::from_secs(1_699_999_990),
         body: Body::Text(Text {
             body: text.to_owned(),
-            mentions: Vec::new(),
+            ..Text::default()
         }),
         quoted: None,
         status: DeliveryStatus::Delivered,
         forwarded: false,
+        context: Context::default(),
+        marks: Marks::default(),
         proto_json: None,
     }
 }
@@ -199,7 +202,7 @@ pub fn stored(kind: MediaKind) -> StoredMedia {
 pub fn media(kind: MediaKind) -> MediaBody {
     let (mime_type, drawn, lasting) = match kind {
         MediaKind::Image => ("image/jpeg", true, false),
-        MediaKind::Video => ("video/mp4", true, true),
+        MediaKind::Video | MediaKind::Gif | MediaKind::ShortVideo => ("video/mp4", true, true),
         MediaKind::Audio => ("audio/mpeg", false, true),
         MediaKind::Voice => ("audio/ogg; codecs=opus", false, true),
         MediaKind::Document => ("application/pdf", false, false),
@@ -221,6 +224,8 @@ pub fn media(kind: MediaKind) -> MediaBody {
         width: drawn.then_some(640),
         height: drawn.then_some(480),
         seconds: lasting.then_some(9),
+        waveform: None,
+        thumbnail: None,
     }
 }
 

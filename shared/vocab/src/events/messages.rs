@@ -16,6 +16,41 @@ pub enum Event {
     Sent(Message),
     /// An own message came further, or failed.
     StatusChanged(StatusChange),
+    /// A message of the log is not what it was: new words, a reaction, a vote, an answer, a star, a pin.
+    Changed(MessageChange),
+    /// A message was deleted for everyone or on this account's devices. The one that carried the deletion is not announced
+    /// by itself.
+    Deleted(Deletion),
+}
+
+/// A message before and after a change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MessageChange {
+    /// As it was.
+    pub before: Message,
+    /// As it is.
+    pub after: Message,
+    /// The message that changed it, when one did. It is announced by [`Event::Received`] or [`Event::Sent`] too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<Box<Message>>,
+}
+
+/// A message that is gone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deletion {
+    /// The conversation.
+    pub chat: ChatId,
+    /// Which message.
+    pub id: MessageId,
+    /// What it was, when the log had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<Message>>,
+    /// Whether it is gone for everyone; for this account's devices only otherwise.
+    pub for_everyone: bool,
+    /// Who deleted it.
+    pub by: UserId,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// How far a message came.

@@ -16,6 +16,22 @@ pub enum Event {
     ChallengeIssued(Challenge),
     /// It was linked to an account.
     Paired(Identity),
+    /// A part of the phone's history was taken in.
+    HistoryTaken(HistoryPart),
+}
+
+/// A part of the phone's history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryPart {
+    /// WhatsApp's name of the kind of part, e.g. `INITIAL_BOOTSTRAP`.
+    pub part: String,
+    /// How much of the whole there is now, in percent, as the phone says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<u32>,
+    /// Conversations in it.
+    pub chats: u64,
+    /// Messages in it that the log did not have.
+    pub messages: u64,
 }
 
 /// A change of state.
