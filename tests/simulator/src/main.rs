@@ -30,6 +30,12 @@ struct Args {
     /// Phones swallow what is sent to them instead of reading it.
     #[arg(long)]
     deaf_phones: bool,
+    /// Also takes TLS on the port, with a self-made certificate that `GET /admin/info` shows.
+    #[arg(long)]
+    tls: bool,
+    /// A phone links every client that waits for one, without having seen its QR code.
+    #[arg(long)]
+    pair_unseen: bool,
     /// Most bytes of media kept.
     #[arg(long, default_value_t = MEDIA_BYTES_DEFAULT)]
     media_bytes_max: usize,
@@ -58,6 +64,8 @@ async fn main() -> anyhow::Result<()> {
             Addressing::Lid
         },
         phones_listen: !args.deaf_phones,
+        tls: args.tls,
+        pair_unseen: args.pair_unseen,
         media_bytes_max: args.media_bytes_max,
         ..Config::default()
     })

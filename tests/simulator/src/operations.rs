@@ -74,6 +74,9 @@ pub struct Info {
     pub server_key: String,
     /// Public key of the root of its certificate chain, hex.
     pub root_key: String,
+    /// The certificate of the TLS side of the port, PEM, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
 }
 
 pub(crate) fn info(hub: &Hub) -> Info {
@@ -82,6 +85,7 @@ pub(crate) fn info(hub: &Hub) -> Info {
         ws_url: format!("ws://{host}/ws/chat"),
         server_key: hex::encode(hub.keys.noise_public()),
         root_key: hex::encode(hub.keys.root_public),
+        certificate: hub.identity.as_ref().map(|i| i.pem.clone()),
     }
 }
 

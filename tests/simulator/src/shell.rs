@@ -7,4 +7,5 @@ pub(crate) mod hub;
 pub(crate) mod listener;
 pub(crate) mod media;
 pub(crate) mod socket;
+pub(crate) mod tls;
 pub(crate) mod workers;

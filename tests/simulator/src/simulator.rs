@@ -18,6 +18,7 @@ use crate::phone::Record;
 use crate::seeds::Seeds;
 use crate::shell::hub::Hub;
 use crate::shell::media::MediaStore;
+use crate::shell::tls::{self, Identity};
 use crate::shell::{listener, workers};
 
 /// How long [`Handle::shutdown`] waits for connections to end.
@@ -40,6 +41,9 @@ pub enum StartError {
     /// The keys could not be made.
     #[error("make server keys")]
     Keys(#[from] keys::Error),
+    /// The certificate could not be made.
+    #[error("make certificate")]
+    Tls(#[from] tls::Error),
 }
 
 /// How a simulator is set up.
@@ -57,6 +61,10 @@ pub struct Config {
     pub group_addressing: Addressing,
     /// Whether the phones read what is sent to them. Load runs switch it off.
     pub phones_listen: bool,
+    /// Whether the port takes TLS too, with a self-made certificate.
+    pub tls: bool,
+    /// Whether a phone links every waiting client without having seen its QR code.
+    pub pair_unseen: bool,
     /// Most bytes of media kept.
     pub media_bytes_max: usize,
     /// Where "now" comes from.
@@ -72,6 +80,8 @@ impl Default for Config {
             lid_migrated: true,
             group_addressing: Addressing::Lid,
             phones_listen: true,
+            tls: false,
+            pair_unseen: false,
             media_bytes_max: MEDIA_BYTES_DEFAULT,
             clock: Arc::new(SystemClock),
         }
@@ -101,11 +111,17 @@ impl Simulator {
         };
         let socket = TcpListener::bind(listen).await.map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
+        let media_host = config.public_host.unwrap_or_else(|| address.to_string());
+        let identity = config
+            .tls
+            .then(|| Identity::make(&media_host))
+            .transpose()?;
         let options = Options {
             lid_migrated: config.lid_migrated,
             phones_listen: config.phones_listen,
             group_addressing: config.group_addressing,
-            media_host: config.public_host.unwrap_or_else(|| address.to_string()),
+            pair_unseen: config.pair_unseen,
+            media_host,
         };
         let server = Server::new(options, seed, Arc::clone(&clock));
         let hub = Arc::new(Hub::new(
@@ -113,6 +129,7 @@ impl Simulator {
             keys,
             clock,
             MediaStore::new(config.media_bytes_max),
+            identity,
         ));
         workers::start(&hub);
         hub.tasks.spawn(listener::serve(Arc::clone(&hub), socket));

@@ -27,6 +27,8 @@ const REFS: usize = 6;
 /// How long the restart waits after the client's signature arrived. Less runs into a race of the
 /// client. Source: protocol notes, pitfall 10.
 const RESTART_AFTER: Duration = Duration::from_millis(100);
+/// How long a client shows its code before a phone links it unseen.
+const UNSEEN_AFTER: Duration = Duration::from_millis(50);
 /// A placeholder user name with at least this many digits is taken as the phone number to pair as.
 const HINT_FROM: u64 = 1_000_000;
 
@@ -37,6 +39,8 @@ pub struct Pairing {
     pub refs: Vec<String>,
     /// The name from its registration payload.
     pub name: Option<Box<str>>,
+    /// Its identity key, if it registered with one.
+    pub identity: Option<[u8; 32]>,
     /// The number its placeholder login named, if that can be one.
     pub hint: Option<u64>,
     /// The link that waits for the client's signature.
@@ -118,6 +122,10 @@ impl Server {
                 .as_deref()
                 .filter(|n| !n.is_empty())
                 .map(Into::into),
+            identity: payload
+                .device_pairing_data
+                .as_option()
+                .and_then(|d| d.e_ident.as_deref()?.try_into().ok()),
             hint: payload.username.filter(|n| *n >= HINT_FROM),
             pending: None,
             done: false,
@@ -125,6 +133,26 @@ impl Server {
         self.attach(conn, noise_key, Phase::Pairing(Box::new(pairing)));
         let offer = self.server_iq([NodeBuilder::new("pair-device").children(nodes).build()]);
         self.emit(conn, &offer);
+        if self.options.pair_unseen {
+            self.effect(Effect::Wait(UNSEEN_AFTER, Timer::PairUnseen(conn)));
+        }
+    }
+
+    /// A phone links a client without the secret that its QR code holds: the proof of having seen the
+    /// code is then one over nothing, and a client that checks it refuses.
+    pub(crate) fn pair_unseen(&mut self, conn: ConnId) {
+        let Some(Phase::Pairing(pairing)) = self.conns.get(&conn).map(|c| &c.phase) else {
+            return;
+        };
+        let Some(identity) = pairing.identity else {
+            return;
+        };
+        let linked = self
+            .choose_account(conn, None, None)
+            .and_then(|account| self.link(conn, account, &identity, &[0; 32]));
+        if let Err(e) = linked {
+            tracing::warn!(error = %e, "client was not linked unseen");
+        }
     }
 
     fn server_iq(&mut self, children: [Node; 1]) -> Node {

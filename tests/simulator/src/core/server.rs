@@ -53,6 +53,8 @@ pub enum Effect {
 /// What a timer is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timer {
+    /// Link a waiting client, see [`Options::pair_unseen`].
+    PairUnseen(ConnId),
     /// Tell a freshly paired client to reconnect.
     Restart(ConnId),
     /// Send the rest of an offline queue to a client that does not ask again.
@@ -71,6 +73,9 @@ pub struct Options {
     /// Whether the phones take and decrypt what is sent to them. Without it their copies are
     /// swallowed, which load runs want.
     pub phones_listen: bool,
+    /// Whether a phone links every waiting client without having seen its QR code. Only clients that
+    /// do not check the proof of having seen it accept that.
+    pub pair_unseen: bool,
     /// How members of new groups address each other.
     pub group_addressing: Addressing,
     /// Host (and port) that media answers name.
@@ -399,6 +404,7 @@ impl Server {
     /// A timer ran out.
     pub fn fire(&mut self, timer: Timer) {
         match timer {
+            Timer::PairUnseen(conn) => self.pair_unseen(conn),
             Timer::Restart(conn) => self.restart(conn),
             Timer::DrainRest(conn, round) => self.drain_rest(conn, round),
             Timer::CodeExpired(conn) => self.codes.forget(conn),

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::media::MediaStore;
+use super::tls::Identity;
 use crate::clock::SharedClock;
 use crate::core::ids::{AccountId, ConnId};
 use crate::core::keys::ServerKeys;
@@ -56,6 +57,7 @@ pub(crate) struct Hub {
     pub(crate) keys: Arc<ServerKeys>,
     pub(crate) clock: SharedClock,
     pub(crate) media: MediaStore,
+    pub(crate) identity: Option<Identity>,
     pub(crate) stop: CancellationToken,
     pub(crate) tasks: TaskTracker,
 }
@@ -74,6 +76,7 @@ impl Hub {
         keys: Arc<ServerKeys>,
         clock: SharedClock,
         media: MediaStore,
+        identity: Option<Identity>,
     ) -> Self {
         Self {
             inner: Mutex::new(Inner {
@@ -88,6 +91,7 @@ impl Hub {
             keys,
             clock,
             media,
+            identity,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }

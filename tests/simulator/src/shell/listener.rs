@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 
 use super::hub::Hub;
 use super::media::FILE_BYTES_MAX;
+use super::tls::{Door, without_delay};
 use super::{admin, files, socket};
 use crate::faults::Refusal;
 
@@ -24,15 +25,21 @@ const ADMIN_BODY_MAX: usize = 16 * 1024 * 1024;
 
 /// Serves until the hub stops.
 pub(crate) async fn serve(hub: Arc<Hub>, listener: TcpListener) {
-    let listener = listener.tap_io(|stream| {
-        // Without this, small answers wait for the client's delayed acknowledgements.
-        if let Err(e) = stream.set_nodelay(true) {
-            tracing::debug!(error = %e, "could not set TCP_NODELAY");
+    let stop = hub.stop.clone().cancelled_owned();
+    let router = router(Arc::clone(&hub));
+    let served = match hub.identity.as_ref().map(|i| i.acceptor.clone()) {
+        None => {
+            let listener = listener.tap_io(|stream| without_delay(stream));
+            axum::serve(listener, router)
+                .with_graceful_shutdown(stop)
+                .await
         }
-    });
-    let stop = hub.stop.clone();
-    let served = axum::serve(listener, router(hub)).with_graceful_shutdown(stop.cancelled_owned());
-    if let Err(e) = served.await {
+        Some(acceptor) => {
+            let door = Door::open(&hub, listener, acceptor);
+            axum::serve(door, router).with_graceful_shutdown(stop).await
+        }
+    };
+    if let Err(e) = served {
         tracing::error!(error = %e, "listener failed");
     }
 }
@@ -41,7 +48,7 @@ fn router(hub: Arc<Hub>) -> Router {
     let media = Router::new()
         .route("/mms/{*path}", post(files::upload))
         .route("/v/{*path}", get(files::download))
-        .route("/pps/{number}/{id}", get(files::picture))
+        .route("/pps/{number}/{id}/{kind}", get(files::picture))
         .layer(DefaultBodyLimit::max(FILE_BYTES_MAX));
     Router::new()
         .route("/ws/chat", get(upgrade))
