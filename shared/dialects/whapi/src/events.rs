@@ -67,6 +67,7 @@ pub(crate) fn payloads(
         Event::Messages(event) => messages::notices(event, cx),
         Event::Sessions(event) => sessions::notices(event, envelope.at, cx),
         Event::Presence(event) => presence::notices(event),
+        Event::Chats(_) | Event::Contacts(_) => Vec::new(),
     };
     notices
         .into_iter()

@@ -48,6 +48,7 @@ pub(crate) fn routes(routes: Routes) -> Routes {
                     chat: None,
                     sender: None,
                     ids: vec![id],
+                    played: false,
                 })
             },
             |_: Marked, _| Ok(Success::reply()),
@@ -219,6 +220,8 @@ fn list(chat: Option<ChatId>, Query(query): Query<ListQuery>) -> Result<ListMess
         chat,
         after_number: None,
         from_me: query.from_me,
+        author: None,
+        kinds: None,
         from: query.time_from.map(Timestamp::from_secs),
         until: query.time_to.map(Timestamp::from_secs),
         order: match query.sort {
@@ -273,5 +276,5 @@ fn get(Query(query): Query<GetQuery>, cx: &Cx) -> Result<GetMessage, Reject> {
         return Err(OpError::new(ErrorCode::Refused, reason).into());
     }
     let id = ids::message_id("MessageID", cx.path("MessageID"))?;
-    Ok(GetMessage { id })
+    Ok(GetMessage { target: id.into() })
 }

@@ -42,6 +42,7 @@ pub(super) fn notices(event: &Event, cx: &EventCx<'_>) -> Vec<Notice> {
             };
             (Kind::Messages, facts)
         }
+        Event::Changed(_) | Event::Deleted(_) => return Vec::new(),
         Event::StatusChanged(change) => {
             let facts = Facts {
                 statuses: Some([status(change)]),

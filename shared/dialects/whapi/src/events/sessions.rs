@@ -16,7 +16,8 @@ pub(super) fn notices(event: &Event, at: Timestamp, cx: &EventCx<'_>) -> Vec<Not
     match event {
         Event::StateChanged(change) => state_changed(change, at, cx),
         // A code to type is answered to whoever asked for it, and a passkey request has no place in this system.
-        Event::ChallengeIssued(Challenge::Code { .. } | Challenge::Passkey { .. }) => Vec::new(),
+        Event::ChallengeIssued(Challenge::Code { .. } | Challenge::Passkey { .. })
+        | Event::HistoryTaken(_) => Vec::new(),
         Event::ChallengeIssued(Challenge::Qr { text, expires_at }) => {
             let Ok(qr) = Qr::full(text, *expires_at, at) else {
                 return Vec::new();

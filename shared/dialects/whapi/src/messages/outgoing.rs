@@ -153,8 +153,10 @@ pub(crate) fn send_text(request: SenderText, cx: &Cx) -> Result<SendMessage, Rej
         content: Content::Text(Text {
             body: request.body,
             mentions: mentions(request.mentions)?,
+            ..Text::default()
         }),
         quoted: quote(request.quoted)?,
+        typing: None,
     })
 }
 
@@ -213,13 +215,13 @@ pub(crate) fn send_media(
         id: cx.next_message_id(),
         to,
         content: Content::Media(OutgoingMedia {
-            as_kind: kind,
-            source: given.source,
             mime_type,
             caption: caption(kind, fields.caption)?,
             file_name: fields.filename.or(given.file_name),
+            ..OutgoingMedia::new(kind, given.source)
         }),
         quoted: quote(fields.quoted)?,
+        typing: None,
     })
 }
 
@@ -247,7 +249,7 @@ fn fits(kind: MediaKind, declared: Option<&str>) -> Result<(), Reject> {
     };
     let family = match kind {
         MediaKind::Image | MediaKind::Sticker => "image/",
-        MediaKind::Video => "video/",
+        MediaKind::Video | MediaKind::Gif | MediaKind::ShortVideo => "video/",
         MediaKind::Audio | MediaKind::Voice => "audio/",
         MediaKind::Document => "",
     };

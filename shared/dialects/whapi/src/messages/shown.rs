@@ -258,14 +258,26 @@ fn content(message: &messages::Message, links: &Links<'_>) -> Option<Content> {
             ..Action::new("edit", target)
         }),
         Body::Revoked { target } => Content::Action(Action::new("delete", target)),
-        Body::Other { .. } => return None,
+        Body::LiveLocation(_)
+        | Body::Poll(_)
+        | Body::Event(_)
+        | Body::Interactive(_)
+        | Body::Reply(_)
+        | Body::Invite(_)
+        | Body::Vote { .. }
+        | Body::EventReply { .. }
+        | Body::Pinned { .. }
+        | Body::Timer { .. }
+        | Body::Deleted { .. }
+        | Body::Unreadable { .. }
+        | Body::Other { .. } => return None,
     })
 }
 
 fn file(media: &MediaBody, at: Timestamp, links: &Links<'_>) -> Content {
     let wrap = match media.kind {
         MediaKind::Image => Content::Image,
-        MediaKind::Video => Content::Video,
+        MediaKind::Video | MediaKind::Gif | MediaKind::ShortVideo => Content::Video,
         MediaKind::Audio => Content::Audio,
         MediaKind::Voice => Content::Voice,
         MediaKind::Document => Content::Document,
