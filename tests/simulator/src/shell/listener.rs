@@ -23,6 +23,10 @@ const MESSAGE_BYTES_MAX: usize = 17 * 1024 * 1024;
 /// Largest body of an admin request.
 const ADMIN_BODY_MAX: usize = 16 * 1024 * 1024;
 
+/// The part of the web client's service worker that others read the current version from.
+const SERVICE_WORKER: &str =
+    r#"self.__swData={"dynamic_data":{"SiteData":{"client_revision":1026131876}}};"#;
+
 /// Serves until the hub stops.
 pub(crate) async fn serve(hub: Arc<Hub>, listener: TcpListener) {
     let stop = hub.stop.clone().cancelled_owned();
@@ -52,6 +56,7 @@ fn router(hub: Arc<Hub>) -> Router {
         .layer(DefaultBodyLimit::max(FILE_BYTES_MAX));
     Router::new()
         .route("/ws/chat", get(upgrade))
+        .route("/sw.js", get(async || SERVICE_WORKER))
         .merge(media)
         .nest(
             "/admin",
