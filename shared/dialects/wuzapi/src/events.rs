@@ -39,8 +39,12 @@ pub(crate) fn payloads(
         }
         Event::Messages(MessageEvent::StatusChanged(change)) => messages::receipt(change),
         Event::Presence(event) => presence::data(event),
-        // That system's webhooks say nothing of the session itself; its clients ask.
-        Event::Sessions(_) => None,
+        // What changed a message is a message of its own there. Of chats, contacts and the session itself that system's
+        // webhooks say nothing; its clients ask.
+        Event::Messages(MessageEvent::Changed(_) | MessageEvent::Deleted(_))
+        | Event::Chats(_)
+        | Event::Contacts(_)
+        | Event::Sessions(_) => None,
     };
     let file = cx.media.filter(|_| wants_media(envelope, subscription));
     data.map(|data| form::payload(envelope, subscription, &data, file))

@@ -107,6 +107,7 @@ impl Send {
             to: ids::recipient(needed("Phone", self.phone.as_ref())?)?,
             content,
             quoted,
+            typing: None,
         })
     }
 }
@@ -118,7 +119,7 @@ fn text(Payload(request): Payload<Send>, cx: &Cx) -> Result<SendMessage, Reject>
     request.message(
         Content::Text(Text {
             body: body.to_owned(),
-            mentions: Vec::new(),
+            ..Text::default()
         }),
         cx,
     )
@@ -207,13 +208,12 @@ fn file(Payload(request): Payload<Send>, form: &Form, cx: &Cx) -> Result<SendMes
         within("Caption", caption, CAPTION_LEN_MAX)?;
     }
     let content = OutgoingMedia {
-        as_kind: form.kind,
-        source: given.source,
         mime_type: given
             .mime_type
             .filter(|mime| mime != "application/octet-stream"),
         caption: caption.cloned(),
         file_name: request.filename.clone().or(given.file_name),
+        ..OutgoingMedia::new(form.kind, given.source)
     };
     request.message(Content::Media(content), cx)
 }
@@ -274,5 +274,6 @@ fn mark_read(Payload(request): Payload<Marking>, _: &Cx) -> Result<MarkRead, Rej
             .iter()
             .map(|id| ids::message("Id", id))
             .collect::<Result<_, _>>()?,
+        played: false,
     })
 }

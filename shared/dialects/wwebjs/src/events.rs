@@ -48,7 +48,7 @@ pub(crate) fn payloads(
         Event::Messages(event) => messages::callbacks(event, cx),
         Event::Sessions(event) => sessions::callbacks(event),
         // That system has no callback for presence.
-        Event::Presence(_) => Vec::new(),
+        Event::Presence(_) | Event::Chats(_) | Event::Contacts(_) => Vec::new(),
     };
     let key = subscription.options.get(API_KEY);
     let addressed = |callback| {

@@ -110,6 +110,8 @@ fn fetch(Request(request): Request<FetchRequest>, _: &Cx) -> Result<ListMessages
         chat: Some(ids::chat_id("chatId", &request.chat_id)?),
         after_number: None,
         from_me: options.from_me,
+        author: None,
+        kinds: None,
         from: None,
         until: None,
         order: ListOrder::NewestFirst,
@@ -127,9 +129,23 @@ fn fetched(out: MessageList, _: &Cx) -> Result<Reply, OpError> {
         Body::Text(_)
         | Body::Media(_)
         | Body::Location(_)
+        | Body::LiveLocation(_)
         | Body::Contacts { .. }
+        | Body::Poll(_)
+        | Body::Event(_)
+        | Body::Interactive(_)
+        | Body::Reply(_)
+        | Body::Invite(_)
+        | Body::Timer { .. }
+        | Body::Deleted { .. }
+        | Body::Unreadable { .. }
         | Body::Other { .. } => true,
-        Body::Reaction { .. } | Body::Edited { .. } | Body::Revoked { .. } => false,
+        Body::Reaction { .. }
+        | Body::Edited { .. }
+        | Body::Revoked { .. }
+        | Body::Vote { .. }
+        | Body::EventReply { .. }
+        | Body::Pinned { .. } => false,
     };
     let messages = out.messages.iter().rev();
     success(Messages {
@@ -151,7 +167,7 @@ struct MessageRequest {
 fn get(Request(request): Request<MessageRequest>, _: &Cx) -> Result<GetMessage, Reject> {
     ids::chat_id("chatId", &request.chat_id)?;
     let id = ids::message_id("messageId", &request.message_id)?.id;
-    Ok(GetMessage { id })
+    Ok(GetMessage { target: id.into() })
 }
 
 /// The message, if it is one of the chat that was named.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use switchboard_vocab::content::{Body, MediaKind};
+use switchboard_vocab::content::{Action, Body, MediaKind, ReplyKind};
 use switchboard_vocab::events::messages::StatusChange;
 use switchboard_vocab::messages::{DeliveryStatus, Message};
 use switchboard_vocab::{ChatId, UserId};
@@ -119,11 +119,24 @@ fn info(message: &Message) -> Info<'_> {
             // Source: the `edit` attribute of the stanza: 1 = edited, 7 = revoked by its sender.
             Body::Edited { .. } => "1",
             Body::Revoked { .. } => "7",
+            // 2 = pinned or no longer.
+            Body::Pinned { .. } => "2",
             Body::Text(_)
             | Body::Media(_)
             | Body::Location(_)
+            | Body::LiveLocation(_)
             | Body::Contacts { .. }
+            | Body::Poll(_)
+            | Body::Event(_)
+            | Body::Interactive(_)
+            | Body::Reply(_)
+            | Body::Invite(_)
             | Body::Reaction { .. }
+            | Body::Vote { .. }
+            | Body::EventReply { .. }
+            | Body::Timer { .. }
+            | Body::Deleted { .. }
+            | Body::Unreadable { .. }
             | Body::Other { .. } => "",
         },
         verified_name: None,
@@ -134,15 +147,36 @@ fn info(message: &Message) -> Info<'_> {
 /// `Type` and `MediaType`. Source: the attributes of the stanza and of its `enc` child.
 const fn types(body: &Body) -> (&'static str, &'static str) {
     match body {
-        Body::Text(_) | Body::Edited { .. } | Body::Revoked { .. } | Body::Other { .. } => {
-            ("text", "")
-        }
+        Body::Text(_)
+        | Body::Edited { .. }
+        | Body::Revoked { .. }
+        | Body::Pinned { .. }
+        | Body::Timer { .. }
+        | Body::Deleted { .. }
+        | Body::Unreadable { .. }
+        | Body::Other { .. } => ("text", ""),
+        Body::Poll(_) | Body::Vote { .. } => ("poll", ""),
+        Body::Event(_) | Body::EventReply { .. } => ("event", ""),
+        Body::LiveLocation(_) => ("media", "livelocation"),
+        Body::Interactive(interactive) => match interactive.action {
+            Action::Buttons { .. } => ("media", "button"),
+            Action::List { .. } => ("media", "list"),
+            Action::Carousel { .. } => ("media", "interactive"),
+        },
+        Body::Reply(reply) => match reply.kind {
+            ReplyKind::Button | ReplyKind::Template => ("media", "buttons_response"),
+            ReplyKind::List => ("media", "list_response"),
+            ReplyKind::Flow => ("media", "native_flow_response"),
+        },
+        Body::Invite(_) => ("media", "url"),
         Body::Reaction { .. } => ("reaction", ""),
         Body::Location(_) => ("media", "location"),
         Body::Contacts { .. } => ("media", "vcard"),
         Body::Media(media) => match media.kind {
             MediaKind::Image => ("media", "image"),
             MediaKind::Video => ("media", "video"),
+            MediaKind::Gif => ("media", "gif"),
+            MediaKind::ShortVideo => ("media", "ptv"),
             MediaKind::Audio => ("media", "audio"),
             MediaKind::Voice => ("media", "ptt"),
             MediaKind::Document => ("media", "document"),

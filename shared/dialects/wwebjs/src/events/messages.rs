@@ -93,6 +93,7 @@ pub(super) fn callbacks<'a>(event: &'a Event, cx: &EventCx<'a>) -> Vec<Callback<
             vec![changed.unwrap_or_else(|| plain("message_create", message, own))]
         }
         Event::StatusChanged(change) => vec![acked(change, own)],
+        Event::Changed(_) | Event::Deleted(_) => Vec::new(),
     }
 }
 
@@ -142,11 +143,7 @@ fn change<'a>(message: &'a messages::Message, own: Option<&UserId>) -> Option<Ca
                 reaction: reaction(message, to, emoji),
             },
         ),
-        Body::Text(_)
-        | Body::Media(_)
-        | Body::Location(_)
-        | Body::Contacts { .. }
-        | Body::Other { .. } => return None,
+        _ => return None,
     })
 }
 

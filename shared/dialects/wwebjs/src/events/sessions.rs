@@ -26,6 +26,7 @@ pub(super) fn callbacks(event: &Event) -> Vec<Callback<'_>> {
         Event::ChallengeIssued(Challenge::Code { .. } | Challenge::Passkey { .. }) => Vec::new(),
         Event::Paired(_) => vec![callback("authenticated", None)],
         Event::StateChanged(change) => changed(change),
+        Event::HistoryTaken(_) => Vec::new(),
     }
 }
 

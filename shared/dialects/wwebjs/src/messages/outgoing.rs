@@ -148,6 +148,7 @@ pub(super) fn send(request: SendRequest, cx: &Cx) -> Result<SendMessage, Reject>
         to,
         content,
         quoted: quoted.transpose()?,
+        typing: None,
     })
 }
 
@@ -159,7 +160,11 @@ fn text(body: String, mentions: Vec<UserId>, options: &Options) -> Result<Text, 
     if body.starts_with(VCARD) && options.parse_vcards != Some(false) {
         return Err(refused("options.parseVCards", Refusal::LaterRelease));
     }
-    Ok(Text { body, mentions })
+    Ok(Text {
+        body,
+        mentions,
+        ..Text::default()
+    })
 }
 
 /// A file: the content itself, or `options.media` with the content as its caption.
@@ -176,11 +181,10 @@ fn file(
     };
     let as_kind = kind(given.mime_type.as_deref(), options);
     Ok(OutgoingMedia {
-        as_kind,
-        source: given.source,
         mime_type: given.mime_type,
         caption: captioned(as_kind, caption)?,
         file_name: given.file_name,
+        ..OutgoingMedia::new(as_kind, given.source)
     })
 }
 
@@ -258,14 +262,16 @@ fn captioned(kind: MediaKind, caption: Option<String>) -> Result<Option<String>,
         return Ok(None);
     };
     match kind {
-        MediaKind::Image | MediaKind::Video | MediaKind::Document => {
+        MediaKind::Image | MediaKind::Video | MediaKind::Gif | MediaKind::Document => {
             at_most("options.caption", &caption, CAPTION_LEN_MAX)?;
             Ok(Some(caption))
         }
-        MediaKind::Audio | MediaKind::Voice | MediaKind::Sticker => Err(invalid(
-            "options.caption",
-            "only pictures, films and documents have one",
-        )),
+        MediaKind::ShortVideo | MediaKind::Audio | MediaKind::Voice | MediaKind::Sticker => {
+            Err(invalid(
+                "options.caption",
+                "only pictures, films and documents have one",
+            ))
+        }
     }
 }
 

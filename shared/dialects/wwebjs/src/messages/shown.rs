@@ -147,13 +147,23 @@ fn kind(body: &Body) -> &'static str {
         Body::Text(_) | Body::Edited { .. } => "chat",
         Body::Media(media) => match media.kind {
             MediaKind::Image => "image",
-            MediaKind::Video => "video",
+            MediaKind::Video | MediaKind::Gif | MediaKind::ShortVideo => "video",
             MediaKind::Audio => "audio",
             MediaKind::Voice => "ptt",
             MediaKind::Document => "document",
             MediaKind::Sticker => "sticker",
         },
-        Body::Location(_) => "location",
+        Body::Location(_) | Body::LiveLocation(_) => "location",
+        Body::Poll(_) => "poll_creation",
+        Body::Interactive(_) => "interactive",
+        Body::Reply(_) => "list_response",
+        Body::Invite(_) => "groups_v4_invite",
+        Body::Timer { .. } => "notification_template",
+        Body::Deleted { .. } => "revoked",
+        Body::Unreadable { .. } => "ciphertext",
+        Body::Event(_) | Body::Vote { .. } | Body::EventReply { .. } | Body::Pinned { .. } => {
+            "unknown"
+        }
         Body::Contacts { cards } if cards.len() == 1 => "vcard",
         Body::Contacts { .. } => "multi_vcard",
         Body::Reaction { .. } => "reaction",
@@ -180,7 +190,7 @@ fn words(body: &Body) -> &str {
             [card] => &card.vcard,
             _ => "",
         },
-        Body::Location(_) | Body::Revoked { .. } | Body::Other { .. } => "",
+        body => body.words().unwrap_or_default(),
     }
 }
 

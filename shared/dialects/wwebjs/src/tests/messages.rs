@@ -92,6 +92,7 @@ fn every_body() {
             longitude: 13.4,
             name: Some("Office".to_owned()),
             address: None,
+            url: None,
         }),
         Body::Contacts {
             cards: vec![card()],
@@ -119,6 +120,7 @@ fn groups_and_quotes() {
     message.body = Body::Text(Text {
         body: "hi @4915100000001".to_owned(),
         mentions: vec![samples::own()],
+        ..Text::default()
     });
     message.forwarded = true;
     message.quoted = Some(Quote {
