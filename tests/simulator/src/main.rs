@@ -27,6 +27,9 @@ struct Args {
     /// Members of new groups address each other by phone number instead of LID.
     #[arg(long)]
     pn_groups: bool,
+    /// The service before LIDs: chats and groups by phone number, and no word of another address.
+    #[arg(long)]
+    before_lids: bool,
     /// Phones swallow what is sent to them instead of reading it.
     #[arg(long)]
     deaf_phones: bool,
@@ -57,8 +60,9 @@ async fn main() -> anyhow::Result<()> {
         listen: args.listen,
         seed: args.seed,
         public_host: args.public_host,
-        lid_migrated: !args.pn_chats,
-        group_addressing: if args.pn_groups {
+        lid_migrated: !(args.pn_chats || args.before_lids),
+        both_addresses: !args.before_lids,
+        group_addressing: if args.pn_groups || args.before_lids {
             Addressing::Pn
         } else {
             Addressing::Lid

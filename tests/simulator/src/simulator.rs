@@ -61,6 +61,8 @@ pub struct Config {
     pub group_addressing: Addressing,
     /// Whether the phones read what is sent to them. Load runs switch it off.
     pub phones_listen: bool,
+    /// Whether a message names its sender by phone number and by LID.
+    pub both_addresses: bool,
     /// Whether the port takes TLS too, with a self-made certificate.
     pub tls: bool,
     /// Whether a phone links every waiting client without having seen its QR code.
@@ -80,6 +82,7 @@ impl Default for Config {
             lid_migrated: true,
             group_addressing: Addressing::Lid,
             phones_listen: true,
+            both_addresses: true,
             tls: false,
             pair_unseen: false,
             media_bytes_max: MEDIA_BYTES_DEFAULT,
@@ -120,6 +123,7 @@ impl Simulator {
             lid_migrated: config.lid_migrated,
             phones_listen: config.phones_listen,
             group_addressing: config.group_addressing,
+            both_addresses: config.both_addresses,
             pair_unseen: config.pair_unseen,
             media_host,
         };

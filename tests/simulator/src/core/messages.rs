@@ -162,7 +162,7 @@ impl Server {
         if let Some(chat) = recipient {
             stanza.attrs.insert("recipient", chat);
         }
-        if target.account != from.account {
+        if target.account != from.account && self.options.both_addresses {
             let (key, other) = match mode {
                 Addressing::Lid => ("sender_pn", Addressing::Pn),
                 Addressing::Pn => ("sender_lid", Addressing::Lid),
@@ -265,11 +265,13 @@ impl Server {
             stanza
                 .attrs
                 .insert("participant", sender.device_jid(mode, from.device));
-            let key = match mode {
-                Addressing::Lid => "participant_pn",
-                Addressing::Pn => "participant_lid",
-            };
-            stanza.attrs.insert(key, sender.jid(mode.other()));
+            if self.options.both_addresses {
+                let key = match mode {
+                    Addressing::Lid => "participant_pn",
+                    Addressing::Pn => "participant_lid",
+                };
+                stanza.attrs.insert(key, sender.jid(mode.other()));
+            }
         }
         stanza
     }

@@ -147,9 +147,14 @@ impl Server {
         let Some(identity) = pairing.identity else {
             return;
         };
-        let linked = self
-            .choose_account(conn, None, None)
-            .and_then(|account| self.link(conn, account, &identity, &[0; 32]));
+        let linked = self.choose_account(conn, None, None).and_then(|account| {
+            // Whoever has an account has a name.
+            if let Some(unnamed) = self.account(account).filter(|a| a.name.is_empty()) {
+                let name = format!("User {}", unnamed.number);
+                self.rename(account, &name);
+            }
+            self.link(conn, account, &identity, &[0; 32])
+        });
         if let Err(e) = linked {
             tracing::warn!(error = %e, "client was not linked unseen");
         }

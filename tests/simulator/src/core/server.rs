@@ -73,6 +73,9 @@ pub struct Options {
     /// Whether the phones take and decrypt what is sent to them. Without it their copies are
     /// swallowed, which load runs want.
     pub phones_listen: bool,
+    /// Whether a message names its sender by phone number and by LID. The service did not while it
+    /// moved its clients to LIDs, and clients of that time lose sessions over it.
+    pub both_addresses: bool,
     /// Whether a phone links every waiting client without having seen its QR code. Only clients that
     /// do not check the proof of having seen it accept that.
     pub pair_unseen: bool,

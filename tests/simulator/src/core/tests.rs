@@ -31,6 +31,7 @@ impl Double {
         let options = Options {
             lid_migrated: true,
             phones_listen: false,
+            both_addresses: true,
             pair_unseen: false,
             group_addressing: Addressing::Lid,
             media_host: "localhost".to_owned(),

@@ -255,7 +255,10 @@ impl Server {
                 .and_then(|a| self.change_member(from, id, a, action));
             let mut result = NodeBuilder::new("participant").attr("jid", jid);
             match outcome {
-                Ok(()) => changed.extend(account),
+                Ok(()) => {
+                    changed.extend(account);
+                    result = result.attr("type", 200_u16);
+                }
                 Err(code) => result = result.attr("error", code),
             }
             results.push(result.build());
