@@ -42,7 +42,7 @@ pub(crate) fn run(flags: &Flags, rules: Rules) -> Result<ExitCode> {
     keys::configured(&config)?;
     let parent = Parent {
         stop_max: config.cluster.drain_wait + SESSIONS_END_MAX + STOP_GRACE,
-        releaser: Releaser::new(&config)?,
+        releaser: Releaser::new(&config, &rules)?,
         rules,
     };
     // One thread, the first: the child's death signal hangs on the thread that starts it, and this one ends with the process.

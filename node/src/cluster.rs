@@ -115,7 +115,14 @@ impl Entrance {
     ) -> Result<Self, Error> {
         let cluster = &config.cluster;
         let mut memory = Memory::open(Arc::clone(store)).await?;
-        let record = memory::join(bus, &config.names, &cluster.key_check, until).await?;
+        let record = memory::join(
+            bus,
+            &config.names,
+            &cluster.key_check,
+            &cluster.rules,
+            until,
+        )
+        .await?;
         let replaced = memory.meet(&record);
         let held = held(&**store).await.map_err(Error::Held)?;
         let clock = LeaseClock::new(&cluster.rules);
@@ -270,6 +277,7 @@ impl Cluster {
                 bus: bus.clone(),
                 names: config.names.clone(),
                 key_check: config.cluster.key_check.as_str().into(),
+                rules: config.cluster.rules.clone(),
                 events: entrance.events.clone(),
             };
             helpers.spawn(follower.run(bucket));
@@ -287,6 +295,7 @@ impl Cluster {
                 config.names.clone(),
                 config.id.clone(),
                 config.cluster.lease,
+                config.cluster.rules.clone(),
             ),
             memory: entrance.memory,
             watchdog: entrance.watchdog,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use switchboard_bus::{Bus, RpcError};
 use switchboard_keystore::KeyStore;
+use switchboard_ownership::Rule;
 use switchboard_replica::{ReplicaError, ReplicaKey, ReplicatedStore};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -111,6 +112,7 @@ impl Node {
         Ok(NodeHandle {
             store,
             leave_within: config.cluster.leave_within,
+            drains: config.cluster.rules.has(Rule::DrainOnStop),
             parts,
             stop_calls,
             calls,
@@ -253,6 +255,7 @@ async fn data(
             store: Arc::clone(&store),
             media,
         },
+        restores: cluster.rules.has(Rule::RestoreFromLog),
         connect: Arc::clone(connect),
         master: Zeroizing::new(cluster.master_key),
         scratch: cluster.scratch.clone(),
@@ -265,6 +268,8 @@ async fn data(
 pub struct NodeHandle {
     store: Arc<dyn KeyStore>,
     leave_within: Duration,
+    /// [`Rule::DrainOnStop`].
+    drains: bool,
     parts: Started,
     stop_calls: CancellationToken,
     calls: JoinHandle<()>,
@@ -328,7 +333,7 @@ impl NodeHandle {
             Some(_) => Duration::ZERO,
             None => self.leave_within.min(limit),
         };
-        let has_left = parts.cluster.leave(handing_over, limit).await;
+        let has_left = !self.drains || parts.cluster.leave(handing_over, limit).await;
         self.stop_calls.cancel();
         let abort_calls = self.calls.abort_handle();
         let answered = timeout(left(), self.calls).await.is_ok();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 use switchboard_bus::{Bus, Health};
 use switchboard_dialect_kit::{Dialect, Env};
+use switchboard_ownership::Rule;
 use switchboard_vocab::{ErrorCode, OpError};
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +37,8 @@ pub(crate) struct App {
     pub(crate) gauges: Gauges,
     pub(crate) docs: Docs,
     pub(crate) bus: Bus,
+    /// [`Rule::CompleteView`].
+    needs_all: bool,
     /// Cancelled when the router begins to stop.
     pub(crate) stopping: CancellationToken,
 }
@@ -74,6 +77,7 @@ impl App {
             gauges: Gauges::default(),
             limits,
             bus,
+            needs_all: config.rules.has(Rule::CompleteView),
             stopping: CancellationToken::new(),
         }
     }
@@ -92,7 +96,8 @@ impl App {
     /// # Errors
     /// `Unavailable` until directory and owners are known: before that every key would look unknown, and every session unowned.
     pub(crate) fn check_current(&self) -> Result<(), OpError> {
-        if self.directory.is_current() && self.owners.is_current() {
+        let is_complete = self.directory.is_current() && self.owners.is_current();
+        if is_complete || !self.needs_all {
             return Ok(());
         }
         let words = "the gateway is starting; try again";

@@ -81,7 +81,7 @@ impl Parts {
         };
         let node = NodeConfig {
             id: config.node_id()?,
-            names: names(config)?,
+            names: names(config, &place.rules)?,
             limits,
             cluster: cluster(config, keys, place),
         };
@@ -264,7 +264,7 @@ pub(super) fn router_config(
     Ok(RouterConfig {
         listen: config.listen,
         listeners: Vec::new(),
-        names: names(config)?,
+        names: names(config, &rules)?,
         rules,
         admin_key: Some(AdminKey::new(&keys.admin)),
         env: Env {
@@ -279,9 +279,14 @@ pub(super) fn router_config(
     })
 }
 
-/// The names of this cluster on the bus.
-pub(crate) fn names(config: &Config) -> Result<Names, ConfigError> {
-    Names::new(&config.cluster.id).map_err(|e| ConfigError::of("cluster.id", &e.to_string()))
+/// The names of this cluster on the bus; without [`Rule::ClusterNames`] every cluster has the same.
+pub(crate) fn names(config: &Config, rules: &Rules) -> Result<Names, ConfigError> {
+    let id = if rules.has(Rule::ClusterNames) {
+        config.cluster.id.clone()
+    } else {
+        Config::default().cluster.id
+    };
+    Names::new(&id).map_err(|e| ConfigError::of("cluster.id", &e.to_string()))
 }
 
 fn links(config: &Config, keys: &Keys) -> MediaLinks {

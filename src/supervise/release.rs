@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use switchboard_bus::nats::{self, NatsConfig};
 use switchboard_bus::{Bucket, Bus, Key, Kv};
+use switchboard_ownership::Rules;
 use switchboard_vocab::cluster::{NodeRecord, NodeState, RECORD_VERSION};
 use tokio::time::{sleep, timeout};
 
@@ -41,9 +42,9 @@ enum Outcome {
 }
 
 impl Releaser {
-    pub(super) fn new(config: &Config) -> Result<Self> {
+    pub(super) fn new(config: &Config, rules: &Rules) -> Result<Self> {
         let node = config.node_id()?;
-        let names = names(config)?;
+        let names = names(config, rules)?;
         let name = format!("switchboard parent of node {node}");
         let mut settings = NatsConfig::new(config.nats_url()?, name);
         settings.inbox = Some(INBOX.to_owned());

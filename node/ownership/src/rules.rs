@@ -52,11 +52,23 @@ pub enum Rule {
     ModestAfterLoss,
     /// Names of one cluster carry its id.
     ClusterNames,
+    /// A node with another master key than its cluster's is refused.
+    ClusterKey,
+    /// how long a peer is silent is counted by the observer's own clock, from when it saw the last heartbeat.
+    OwnClock,
+    /// A record of a later release is left alone, and what it speaks of is not run.
+    RecordVersion,
+    /// A node that is told to stop hands its sessions over and says that it left.
+    DrainOnStop,
+    /// What is taken over from the replicated log is rebuilt from snapshot and tail before it runs.
+    RestoreFromLog,
+    /// A router that has not seen every record yet refuses calls instead of answering by what it knows.
+    CompleteView,
 }
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 28] = [
         Self::SelfFence,
         Self::TransportFence,
         Self::Incarnation,
@@ -79,6 +91,12 @@ impl Rule {
         Self::BootClock,
         Self::ModestAfterLoss,
         Self::ClusterNames,
+        Self::ClusterKey,
+        Self::OwnClock,
+        Self::RecordVersion,
+        Self::DrainOnStop,
+        Self::RestoreFromLog,
+        Self::CompleteView,
     ];
 }
 

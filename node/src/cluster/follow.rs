@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use switchboard_bus::{Bus, KeyPrefix, KvError, Names, WatchEvent};
-use switchboard_ownership::{Bucket, Input};
+use switchboard_ownership::{Bucket, Input, Rules};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
@@ -23,6 +23,7 @@ pub(super) struct Follower {
     pub(super) bus: Bus,
     pub(super) names: Names,
     pub(super) key_check: Arc<str>,
+    pub(super) rules: Rules,
     pub(super) events: mpsc::Sender<Event>,
 }
 
@@ -74,7 +75,8 @@ impl Follower {
     /// What stands behind the names now may be another cluster than before (design rule R-17).
     async fn meet(&self) -> Result<(), Ended> {
         let until = Instant::now() + MEET_MAX;
-        let event = match memory::join(&self.bus, &self.names, &self.key_check, until).await {
+        let joined = memory::join(&self.bus, &self.names, &self.key_check, &self.rules, until);
+        let event = match joined.await {
             Ok(record) => Event::Met(record),
             Err(error @ (memory::Error::OtherKey(_) | memory::Error::Unreadable { .. })) => {
                 Event::Refused(error.to_string())
@@ -98,7 +100,7 @@ impl Follower {
         let mut changes = self.bus.kv.watch(&name, &KeyPrefix::all()).await?;
         loop {
             let change = changes.next().await.ok_or(Ended::Silently)??;
-            if let Some((input, revision)) = input(bucket, change) {
+            if let Some((input, revision)) = input(bucket, change, &self.rules) {
                 self.events
                     .send(Event::Followed(bucket, revision, input))
                     .await?;
@@ -108,19 +110,25 @@ impl Follower {
 }
 
 /// The change as an input, with its revision; none for a key that names nothing.
-fn input(bucket: Bucket, change: WatchEvent) -> Option<(Input, u64)> {
+fn input(bucket: Bucket, change: WatchEvent, rules: &Rules) -> Option<(Input, u64)> {
     Some(match (bucket, change) {
         (_, WatchEvent::Current) => (Input::Current(bucket), 0),
         (Bucket::Nodes, WatchEvent::Put { key, entry }) => {
             let node = records::node_of(&key)?;
-            (Input::Node(node, records::seen(&entry)), entry.revision)
+            (
+                Input::Node(node, records::seen(&entry, rules)),
+                entry.revision,
+            )
         }
         (Bucket::Nodes, WatchEvent::Delete { key, revision }) => {
             (Input::NodeGone(records::node_of(&key)?, revision), revision)
         }
         (Bucket::Owners, WatchEvent::Put { key, entry }) => {
             let session = records::session_of(&key)?;
-            (Input::Owner(session, records::seen(&entry)), entry.revision)
+            (
+                Input::Owner(session, records::seen(&entry, rules)),
+                entry.revision,
+            )
         }
         (Bucket::Owners, WatchEvent::Delete { key, revision }) => (
             Input::OwnerGone(records::session_of(&key)?, revision),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use switchboard_bus::{Bus, Key, KvError, Names};
 use switchboard_keystore::{Epoch, KeyStore, Kind, Namespace, Op};
-use switchboard_ownership::Bucket;
+use switchboard_ownership::{Bucket, Rule, Rules};
 use switchboard_vocab::cluster::{ClusterRecord, RECORD_VERSION};
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
@@ -173,11 +173,12 @@ pub(super) async fn join(
     bus: &Bus,
     names: &Names,
     key_check: &str,
+    rules: &Rules,
     until: Instant,
 ) -> Result<ClusterRecord, Error> {
     let cluster = names.cluster().to_owned();
     let record = loop {
-        let asked = timeout_at(until, read_or_make(bus, names, key_check)).await;
+        let asked = timeout_at(until, read_or_make(bus, names, key_check, rules)).await;
         let cause = match asked {
             Ok(Ok(record)) => break record?,
             Ok(Err(cause)) => cause,
@@ -189,7 +190,7 @@ pub(super) async fn join(
         tracing::warn!(error = %cause, "the cluster's record cannot be read yet");
         sleep(ASK_AGAIN).await;
     };
-    if record.key_check == key_check {
+    if record.key_check == key_check || !rules.has(Rule::ClusterKey) {
         Ok(record)
     } else {
         Err(Error::OtherKey(cluster))
@@ -200,6 +201,7 @@ async fn read_or_make(
     bus: &Bus,
     names: &Names,
     key_check: &str,
+    rules: &Rules,
 ) -> Result<Result<ClusterRecord, Error>, KvError> {
     let (bucket, key) = (names.cluster_records(), Key::cluster());
     let unreadable = |why| Error::Unreadable {
@@ -207,7 +209,7 @@ async fn read_or_make(
         why,
     };
     if let Some(entry) = bus.kv.get(&bucket, &key).await? {
-        return Ok(records::decode(&entry.value).map_err(unreadable));
+        return Ok(records::decode(&entry.value, rules).map_err(unreadable));
     }
     let record = ClusterRecord {
         version: RECORD_VERSION,
@@ -241,12 +243,13 @@ mod tests {
         let bus = in_process::open_in_memory(Limits::default()).await.unwrap();
         let names = Names::new("test").unwrap();
         let until = Instant::now() + Duration::from_secs(20);
-        let joins = (0..8).map(|_| join(&bus, &names, "check", until));
+        let rules = Rules::all();
+        let joins = (0..8).map(|_| join(&bus, &names, "check", &rules, until));
         let met: Vec<_> = futures::future::join_all(joins).await;
         let ids: std::collections::BTreeSet<_> =
             met.into_iter().map(|record| record.unwrap().id).collect();
         assert_eq!(ids.len(), 1);
-        let other = join(&bus, &names, "another", until).await;
+        let other = join(&bus, &names, "another", &rules, until).await;
         assert!(matches!(other, Err(Error::OtherKey(_))), "{other:?}");
     }
 

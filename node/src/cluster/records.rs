@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use switchboard_bus::{Bucket, Entry, Key, KvError, Names};
-use switchboard_ownership::{Bucket as Followed, Record, RecordKey, Seen, Written};
+use switchboard_ownership::{Bucket as Followed, Record, RecordKey, Rule, Rules, Seen, Written};
 use switchboard_vocab::cluster::{NodeRecord, OwnerRecord, RECORD_VERSION};
 use switchboard_vocab::{NodeId, SessionRef};
 
@@ -14,13 +14,13 @@ struct Versioned {
     version: u32,
 }
 
-/// Reads a record.
+/// Reads a record; without [`Rule::RecordVersion`] also one of a later release, as far as it looks like ours.
 ///
 /// # Errors
 /// Says why this release cannot use it.
-pub(super) fn decode<R: DeserializeOwned>(value: &[u8]) -> Result<R, String> {
+pub(super) fn decode<R: DeserializeOwned>(value: &[u8], rules: &Rules) -> Result<R, String> {
     let Versioned { version } = serde_json::from_slice(value).map_err(|e| e.to_string())?;
-    if version > RECORD_VERSION {
+    if version > RECORD_VERSION && rules.has(Rule::RecordVersion) {
         return Err(format!(
             "its version {version} is newer than {RECORD_VERSION}, which this release knows: upgrade this node"
         ));
@@ -29,18 +29,18 @@ pub(super) fn decode<R: DeserializeOwned>(value: &[u8]) -> Result<R, String> {
 }
 
 /// A record as the machine wants to see it.
-pub(super) fn seen<R: DeserializeOwned>(entry: &Entry) -> Seen<R> {
+pub(super) fn seen<R: DeserializeOwned>(entry: &Entry, rules: &Rules) -> Seen<R> {
     Seen {
-        record: decode(&entry.value),
+        record: decode(&entry.value, rules),
         revision: entry.revision,
     }
 }
 
 /// A record as read, under the key it was asked for.
-pub(super) fn read(key: &RecordKey, entry: &Entry) -> Seen<Record> {
+pub(super) fn read(key: &RecordKey, entry: &Entry, rules: &Rules) -> Seen<Record> {
     let record = match key {
-        RecordKey::Node(_) => decode::<NodeRecord>(&entry.value).map(Record::Node),
-        RecordKey::Owner(_) => decode::<OwnerRecord>(&entry.value).map(Record::Owner),
+        RecordKey::Node(_) => decode::<NodeRecord>(&entry.value, rules).map(Record::Node),
+        RecordKey::Owner(_) => decode::<OwnerRecord>(&entry.value, rules).map(Record::Owner),
     };
     Seen {
         record,
@@ -159,12 +159,13 @@ mod tests {
     #[test]
     fn a_record_of_a_later_release_is_not_read() {
         let newer = format!("{{\"version\":{},\"new\":true}}", RECORD_VERSION + 1);
+        let rules = Rules::all();
         assert!(
-            decode::<NodeRecord>(newer.as_bytes())
+            decode::<NodeRecord>(newer.as_bytes(), &rules)
                 .unwrap_err()
                 .contains("newer")
         );
-        assert!(decode::<OwnerRecord>(b"noise").is_err());
+        assert!(decode::<OwnerRecord>(b"noise", &rules).is_err());
     }
 
     #[test]

@@ -30,6 +30,8 @@ const FOLDERS_MAX: usize = 16;
 pub(crate) struct ReplicatedData {
     pub(crate) log: Arc<ReplicatedStore>,
     pub(crate) local: LocalData,
+    /// [`switchboard_ownership::Rule::RestoreFromLog`].
+    pub(crate) restores: bool,
     /// Knows what of old data must not be used again.
     pub(crate) connect: Arc<dyn Connect>,
     /// Opens old folders.
@@ -163,6 +165,11 @@ impl DataSource for ReplicatedData {
         from: DataFrom,
     ) -> Result<(), Missing> {
         let ns = namespace(session)?;
+        let from = match from {
+            // Without its rule a session that comes from elsewhere begins with nothing.
+            DataFrom::Log if !self.restores => DataFrom::Nothing,
+            from => from,
+        };
         match from {
             DataFrom::Fresh => self.take_over(&ns, epoch).await.map(drop),
             DataFrom::Log => {

@@ -14,6 +14,7 @@
 )]
 
 mod clock;
+pub mod complaint;
 pub mod judge;
 pub mod lab;
 pub mod ledger;

@@ -10,6 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use tokio::time::sleep;
 
+use crate::complaint::Kind;
 use crate::judge::alive;
 use crate::judge::journal::Allowed;
 use crate::trial::Trial;
@@ -190,7 +191,7 @@ async fn one(trial: &mut Trial, name: &str, rng: &mut ChaCha12Rng) -> Result<(St
         })
         .await?;
     for complaint in wrong {
-        trial.demand(false, complaint);
+        trial.demand(Kind::Works, false, complaint);
     }
     if kill != Kill::Worker {
         trial

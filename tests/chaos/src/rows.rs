@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use switchboard_ownership::Rule;
 
-use crate::scenarios::table::{ELSEWHERE, ROWS, Row};
+use crate::complaint::Complaint;
+use crate::scenarios::table::{ELSEWHERE, Guard, ROWS, Row};
 use crate::trial::Trial;
 
 /// The longest that one row may take, its world's start included.
@@ -48,7 +49,7 @@ async fn all_hold(rows: impl Iterator<Item = &Row>) -> Result<()> {
             Ok(complaints) => format!(
                 "FAILED  {secs:5.1} s  {}: {}",
                 row.name,
-                complaints.join("; ")
+                spoken(&complaints)
             ),
             Err(error) => format!("FAILED  {secs:5.1} s  {}: {error:#}", row.name),
         };
@@ -58,48 +59,68 @@ async fn all_hold(rows: impl Iterator<Item = &Row>) -> Result<()> {
     conclude(&summary)
 }
 
-/// Plays each row again without the rules that it guards, one at a time: a judge must complain. Names are those of rows, of rules, or
-/// `row:rule`.
+/// Plays each row again without the rules that it guards, one at a time: a judge must complain, and of what the rule prevents. Names
+/// are those of rows, of rules, or `row:rule`.
 ///
 /// # Errors
-/// When a name is neither a row nor a rule, or at the end when no judge complained.
+/// When a name is neither a row nor a rule, or at the end when a rule was not missed for its own reason.
 pub async fn play_without(names: &[String]) -> Result<()> {
     let mut summary = Vec::new();
-    let mut pairs = Vec::new();
+    let mut pairs: Vec<(&Row, Guard)> = Vec::new();
     for row in ROWS {
-        let named = |rule: &Rule| {
-            let rule = format!("{rule:?}");
-            names.iter().any(|name| {
-                name == row.name || *name == rule || *name == format!("{}:{rule}", row.name)
-            })
+        let named = |guard: &&Guard| {
+            let rule = format!("{:?}", guard.rule);
+            names.is_empty()
+                || names.iter().any(|name| {
+                    name == row.name || *name == rule || *name == format!("{}:{rule}", row.name)
+                })
         };
-        let usual = row
-            .guards
-            .iter()
-            .filter(|rule| names.is_empty() || named(rule));
-        // A pair that the table does not have may be tried all the same.
-        let tried = Rule::ALL.iter().filter(|rule| {
-            !row.guards.contains(rule) && names.contains(&format!("{}:{rule:?}", row.name))
+        pairs.extend(row.guards.iter().filter(named).map(|guard| (row, *guard)));
+        // A pair that the table does not have may be tried all the same: any complaint counts then.
+        let tried = Rule::ALL.into_iter().filter(|rule| {
+            let known = row.guards.iter().any(|guard| guard.rule == *rule);
+            !known && names.contains(&format!("{}:{rule:?}", row.name))
         });
-        pairs.extend(usual.chain(tried).map(|&rule| (row, rule)));
+        pairs.extend(tried.map(|rule| (row, Guard { rule, shows: &[] })));
     }
     ensure!(
         !pairs.is_empty(),
         "no row or rule of these names is shown here: {}",
         names.join(", ")
     );
-    for (row, rule) in pairs {
-        let line = match once(row, Some(rule)).await {
-            Ok(complaints) => match complaints.first() {
-                Some(first) => format!("caught  {} without {rule:?}: {first}", row.name),
-                None => format!("FAILED  {} without {rule:?}: no judge complains", row.name),
+    for (row, guard) in pairs {
+        let began = tokio::time::Instant::now();
+        let result = once(row, Some(guard.rule)).await;
+        let secs = began.elapsed().as_secs_f64();
+        let what = format!("{secs:5.1} s  {} without {:?}", row.name, guard.rule);
+        let line = match result {
+            Ok(complaints) => match caught(&guard, &complaints) {
+                Some(proof) => format!("caught  {what}: {proof}"),
+                None if complaints.is_empty() => format!("FAILED  {what}: no judge complains"),
+                None => format!(
+                    "FAILED  {what}: no complaint is one of {:?}: {}",
+                    guard.shows,
+                    spoken(&complaints)
+                ),
             },
-            Err(error) => format!("FAILED  {} without {rule:?}: {error:#}", row.name),
+            Err(error) => format!("FAILED  {what}: {error:#}"),
         };
         println!("{line}");
         summary.push(line);
     }
     conclude(&summary)
+}
+
+/// The complaint that shows what the rule is good for.
+fn caught<'a>(guard: &Guard, complaints: &'a [Complaint]) -> Option<&'a Complaint> {
+    let shows =
+        |complaint: &&Complaint| guard.shows.is_empty() || guard.shows.contains(&complaint.kind);
+    complaints.iter().find(shows)
+}
+
+fn spoken(complaints: &[Complaint]) -> String {
+    let texts: Vec<_> = complaints.iter().map(ToString::to_string).collect();
+    texts.join("; ")
 }
 
 fn conclude(summary: &[String]) -> Result<()> {
@@ -116,7 +137,7 @@ fn conclude(summary: &[String]) -> Result<()> {
 }
 
 /// Plays a row once; what the judges say.
-async fn once(row: &Row, off: Option<Rule>) -> Result<Vec<String>> {
+async fn once(row: &Row, off: Option<Rule>) -> Result<Vec<Complaint>> {
     let mut plan = (row.plan)();
     plan.rules_off.extend(off);
     let played = async {
@@ -143,7 +164,11 @@ async fn once(row: &Row, off: Option<Rule>) -> Result<Vec<String>> {
 /// Prints every rule with what shows it.
 pub fn print_table() {
     for row in ROWS {
-        let rules: Vec<_> = row.guards.iter().map(|rule| format!("{rule:?}")).collect();
+        let rules: Vec<_> = row
+            .guards
+            .iter()
+            .map(|guard| format!("{:?} {:?}", guard.rule, guard.shows))
+            .collect();
         println!("{:<20} {:<50} {}", row.name, row.fault, rules.join(", "));
     }
     for shown in ELSEWHERE {
@@ -159,12 +184,15 @@ pub fn print_table() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::complaint::Kind;
 
     #[test]
     fn every_rule_is_shown_by_a_row_or_by_a_test_that_exists() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         for rule in Rule::ALL {
-            let here = ROWS.iter().any(|row| row.guards.contains(&rule));
+            let here = ROWS
+                .iter()
+                .any(|row| row.guards.iter().any(|guard| guard.rule == rule));
             let there = ELSEWHERE.iter().find(|shown| shown.rule == rule);
             if let Some(shown) = there {
                 let text = std::fs::read_to_string(root.join(shown.file)).unwrap_or_default();
@@ -180,6 +208,31 @@ mod tests {
                 "nothing shows what {rule:?} is good for"
             );
         }
+    }
+
+    #[test]
+    fn every_row_has_a_rule_without_which_it_fails_for_a_reason() {
+        for row in ROWS {
+            assert!(!row.guards.is_empty(), "{} guards nothing", row.name);
+            let named = row.guards.iter().all(|guard| !guard.shows.is_empty());
+            assert!(named, "{} does not say what is missed", row.name);
+        }
+    }
+
+    #[test]
+    fn a_rule_is_missed_only_for_its_own_reason() {
+        let complaint = |kind| Complaint {
+            kind,
+            text: String::new(),
+        };
+        let guard = Guard {
+            rule: Rule::SelfFence,
+            shows: &[Kind::Owners],
+        };
+        let other = [complaint(Kind::Works), complaint(Kind::Texts)];
+        assert_eq!(caught(&guard, &other), None);
+        let own = [complaint(Kind::Works), complaint(Kind::Owners)];
+        assert_eq!(caught(&guard, &own), own.last());
     }
 
     #[test]

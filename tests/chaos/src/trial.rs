@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use serde_json::Value;
 
+use crate::complaint::{Complaint, Kind};
 use crate::judge::journal::{Allowed, Journal};
 use crate::judge::witness::{Run, Witness};
 use crate::judge::{alive, listed};
@@ -22,7 +23,7 @@ pub struct Trial {
     /// What is judged.
     pub world: World,
     /// What the scenario itself found wrong, and the judges after it.
-    pub complaints: Vec<String>,
+    pub complaints: Vec<Complaint>,
     traffic: Traffic,
     witness: Witness,
     journal: Journal,
@@ -50,11 +51,12 @@ impl Trial {
     }
 
     /// Notes a complaint unless that holds.
-    pub fn demand(&mut self, holds: bool, otherwise: impl Into<String>) {
+    pub fn demand(&mut self, kind: Kind, holds: bool, otherwise: impl Into<String>) {
         if !holds {
             let text = otherwise.into();
-            self.world.note(format!("COMPLAINT: {text}"));
-            self.complaints.push(text);
+            let complaint = Complaint { kind, text };
+            self.world.note(format!("COMPLAINT: {complaint}"));
+            self.complaints.push(complaint);
         }
     }
 
@@ -84,7 +86,7 @@ impl Trial {
         let alive = async { anyhow::Ok(alive::complaints(&scene, name, limit).await) };
         let complaints = self.traffic.during(&scene, name, alive).await?;
         for complaint in complaints {
-            self.demand(false, complaint);
+            self.demand(Kind::Works, false, complaint);
         }
         Ok(began.elapsed())
     }
@@ -95,26 +97,35 @@ impl Trial {
     /// When the evidence cannot be had.
     pub async fn judge(&mut self, name: &str, allowed: Allowed) -> Result<()> {
         let scene = Arc::clone(&self.world.scene);
-        let mut found = self.traffic.settle(&scene, SETTLE_MAX).await?;
+        let mut found = Vec::new();
+        let mut add = |kind, texts: Vec<String>| {
+            found.extend(texts.into_iter().map(|text| (kind, text)));
+        };
+        add(Kind::Texts, self.traffic.settle(&scene, SETTLE_MAX).await?);
         match listed::complaints(&scene, name).await {
-            Ok(wrong) => found.extend(wrong),
-            Err(error) => found.push(format!("messages cannot be listed: {error:#}")),
+            Ok(wrong) => add(Kind::Texts, wrong),
+            Err(error) => add(
+                Kind::Works,
+                vec![format!("messages cannot be listed: {error:#}")],
+            ),
         }
         let journal = scene.simulator.journal().await?;
-        found.extend(self.journal.complaints(&journal, allowed));
+        add(Kind::Logins, self.journal.complaints(&journal, allowed));
         for line in scene.office.lines() {
             let pairings = Journal::pairings(&journal, &line.number);
             if pairings > 1 {
-                found.push(format!("{} was paired {pairings} times", line.session));
+                let text = format!("{} was paired {pairings} times", line.session);
+                add(Kind::Paired, vec![text]);
             }
         }
         self.read_witness()?;
-        found.extend(self.witness.complaints());
+        add(Kind::Owners, self.witness.complaints());
         if self.witness.is_silent() {
-            found.push("nobody has witnessed anything: the witness files are empty".to_owned());
+            let text = "nobody has witnessed anything: the witness files are empty".to_owned();
+            add(Kind::Evidence, vec![text]);
         }
-        for complaint in found {
-            self.demand(false, complaint);
+        for (kind, complaint) in found {
+            self.demand(kind, false, complaint);
         }
         Ok(())
     }

@@ -198,6 +198,11 @@ impl Machine {
     /// Writes the record over the revision that is known.
     pub(super) fn beat(&mut self) {
         self.life.beat += 1;
+        if !self.rule(Rule::OwnClock) {
+            // Without its rule a heartbeat says when it was sent, by the clock of whoever sent it.
+            let moment = u64::try_from(self.now.as_millis()).unwrap_or(u64::MAX);
+            self.life.beat = self.life.beat.max(moment);
+        }
         let (beat, state) = (self.life.beat, self.state());
         let record = NodeRecord {
             version: RECORD_VERSION,

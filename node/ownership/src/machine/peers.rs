@@ -110,7 +110,12 @@ impl Machine {
     fn silent_at(&self, peer: &Peer) -> Option<Position> {
         let record = peer.usable()?;
         let silence = silence_of(record, self.rule(Rule::PeerPatience));
-        record.state.may_run().then(|| peer.since + silence)
+        let since = if self.rule(Rule::OwnClock) {
+            peer.since
+        } else {
+            Position::from_millis(record.beat)
+        };
+        record.state.may_run().then(|| since + silence)
     }
 
     /// A record as the watch or a read showed it.

@@ -169,6 +169,11 @@ fn without_take_over_sessions_are_not_run() {
 }
 
 #[test]
+fn by_the_clocks_of_others_the_dead_live_and_the_living_are_dead() {
+    bites(Rule::OwnClock, &["I-3"]);
+}
+
+#[test]
 fn without_looking_up_unknown_results_two_nodes_run_a_session() {
     bites(Rule::UnknownResult, &["I-1"]);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_bus::{Bus, Names};
-use switchboard_ownership::{Input, OpId, Record, RecordKey, Revision, Written};
+use switchboard_ownership::{Input, OpId, Record, RecordKey, Revision, Rules, Written};
 use switchboard_vocab::cluster::OwnerPhase;
 use switchboard_vocab::{NodeId, SessionRef};
 use tokio::sync::Semaphore;
@@ -24,6 +24,7 @@ pub(in crate::cluster) struct Writer {
     turns: Arc<Semaphore>,
     node_limit: Duration,
     owner_limit: Duration,
+    rules: Rules,
 }
 
 /// A write to try.
@@ -81,7 +82,13 @@ pub(super) struct Sent {
 
 impl Writer {
     /// Limits follow the lease: an answer that comes later than the next heartbeat is of no use.
-    pub(in crate::cluster) fn new(bus: Bus, names: Names, me: NodeId, lease: Duration) -> Self {
+    pub(in crate::cluster) fn new(
+        bus: Bus,
+        names: Names,
+        me: NodeId,
+        lease: Duration,
+        rules: Rules,
+    ) -> Self {
         Self {
             bus,
             names,
@@ -89,6 +96,7 @@ impl Writer {
             turns: Arc::new(Semaphore::new(UNDER_WAY_MAX)),
             node_limit: lease / 4,
             owner_limit: lease / 2,
+            rules,
         }
     }
 
@@ -158,7 +166,7 @@ impl Writer {
         let reading = async {
             let (bucket, place) = records::place(&self.names, &key).map_err(drop)?;
             let entry = self.bus.kv.get(&bucket, &place).await.map_err(drop)?;
-            Ok(entry.map(|entry| records::read(&key, &entry)))
+            Ok(entry.map(|entry| records::read(&key, &entry, &self.rules)))
         };
         let result = timeout(self.limit(&key), reading).await;
         Input::Read(op, result.unwrap_or(Err(())))

@@ -212,15 +212,20 @@ impl Host {
     /// # Errors
     /// When `nft` refuses.
     pub fn cut_from<'a>(&self, others: impl IntoIterator<Item = &'a Self>) -> Result<()> {
-        let addresses: Vec<_> = others
-            .into_iter()
-            .map(|host| host.address().to_string())
-            .collect();
-        let set = addresses.join(", ");
+        let set = addresses(others);
         self.filter(
             &format!("ip saddr {{ {set} }} drop"),
             &format!("ip daddr {{ {set} }} drop"),
         )
+    }
+
+    /// Drops every packet from these hosts: they hear this one, and it does not hear them.
+    ///
+    /// # Errors
+    /// When `nft` refuses.
+    pub fn deaf_to<'a>(&self, others: impl IntoIterator<Item = &'a Self>) -> Result<()> {
+        let set = addresses(others);
+        self.filter(&format!("ip saddr {{ {set} }} drop"), "")
     }
 
     /// Loses this share of packets, each way.
@@ -230,6 +235,16 @@ impl Host {
     pub fn lossy(&self, percent: u8) -> Result<()> {
         let rule = |side: &str| format!("{side} eth0 numgen random mod 100 < {percent} drop");
         self.filter(&rule("iifname"), &rule("oifname"))
+    }
+
+    /// Lets only a few packets a second through to these hosts: what is said to them arrives late, piece by piece.
+    ///
+    /// # Errors
+    /// When `nft` refuses.
+    pub fn trickle<'a>(&self, others: impl IntoIterator<Item = &'a Self>) -> Result<()> {
+        let set = addresses(others);
+        let rate = "limit rate over 3/second burst 5 packets drop";
+        self.filter("", &format!("ip daddr {{ {set} }} {rate}"))
     }
 
     /// Ends every fault of its network.
@@ -261,6 +276,12 @@ impl Host {
         let folder = folder.to_str().context("a folder with a name in UTF-8")?;
         tools::run("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", folder])
     }
+}
+
+/// The addresses of hosts as a set of `nft`.
+fn addresses<'a>(hosts: impl IntoIterator<Item = &'a Host>) -> String {
+    let addresses = hosts.into_iter().map(|host| host.address().to_string());
+    addresses.collect::<Vec<_>>().join(", ")
 }
 
 /// The processes whose network is that host's.

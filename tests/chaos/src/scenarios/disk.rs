@@ -8,6 +8,7 @@ use switchboard_harness::wait;
 use tokio::time::sleep;
 
 use super::{CALM, RECOVER_MAX};
+use crate::complaint::Kind;
 use crate::judge::journal::Allowed;
 use crate::trial::Trial;
 use crate::world::Line;
@@ -45,9 +46,11 @@ pub(super) async fn full(t: &mut Trial) -> Result<()> {
     );
     let refused = refused.await;
     t.demand(
+        Kind::Refused,
         refused.is_ok(),
         format!("a nearly full disk takes sends: {refused:?}"),
     );
+    let before = t.world.node(victim)?.worker();
     // And now without any room at all, while phones send.
     fill(&filler, usize::try_from(DISK_MB)?)?;
     t.under_traffic("full.", async |_| {
@@ -55,6 +58,12 @@ pub(super) async fn full(t: &mut Trial) -> Result<()> {
         anyhow::Ok(())
     })
     .await?;
+    let after = t.world.node(victim)?.worker();
+    t.demand(
+        Kind::Evidence,
+        before != after,
+        "the process with the full disk has not ended",
+    );
     fs::remove_file(&filler)?;
     t.recover("full.", RECOVER_MAX).await?;
     t.judge("full.", Allowed::default()).await
@@ -100,7 +109,7 @@ pub(super) async fn lost_local(t: &mut Trial) -> Result<()> {
             }
         })
         .await;
-        t.demand(parked.is_ok(), format!("{parked:?}"));
+        t.demand(Kind::Refused, parked.is_ok(), format!("{parked:?}"));
     }
     nobody_runs(t, &orphans, "after its node came back without its disk")?;
     Ok(())
@@ -116,7 +125,7 @@ pub(super) async fn store_refuses(t: &mut Trial) -> Result<()> {
     .await?;
     let store = t.world.node(victim)?.data().join("store");
     let spoiled = spoil(&store).context("spoil a store")?;
-    t.demand(spoiled > 0, "there was nothing to spoil");
+    t.demand(Kind::Evidence, spoiled > 0, "there was nothing to spoil");
     t.world.node(victim)?.restart().await?;
     t.recover("store.", RECOVER_MAX).await?;
     let settled = t.world.plan.lease * 3;
@@ -131,11 +140,13 @@ pub(super) async fn store_refuses(t: &mut Trial) -> Result<()> {
     let own = nodes.filter(|node| node["id"] == name.as_str() || node["node"] == name.as_str());
     let weights: Vec<_> = own.map(|node| node["weight"].clone()).collect();
     t.demand(
+        Kind::RanOn,
         weights == [0],
         format!("{name} takes sessions although its store was lost: weight {weights:?}"),
     );
     let taken = t.sessions_of(victim)?;
     t.demand(
+        Kind::RanOn,
         taken.is_empty(),
         format!("the node whose store was lost runs {taken:?}"),
     );
@@ -144,6 +155,7 @@ pub(super) async fn store_refuses(t: &mut Trial) -> Result<()> {
         .filter(|e| e.as_ref().is_ok_and(|e| e.file_name() != "store"))
         .count();
     t.demand(
+        Kind::Refused,
         kept > 0,
         format!(
             "nothing was kept beside the new store in {}",
@@ -174,6 +186,7 @@ fn nobody_runs(t: &mut Trial, sessions: &[String], when: &str) -> Result<()> {
             .iter()
             .any(|id| session.ends_with(&format!("/{id}")));
         t.demand(
+            Kind::RanOn,
             !lost || run.last_ns < recent,
             format!("{session} is run by {} {when}", run.node),
         );

@@ -6,14 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use reqwest::StatusCode;
 use tokio::time::sleep;
 
 use super::{CALM, RECOVER_MAX};
+use crate::complaint::Kind;
 use crate::judge::journal::Allowed;
 use crate::judge::witness::Run;
 use crate::traffic::customer_sends;
 use crate::trial::Trial;
-use crate::world::{Line, Scene};
+use crate::world::{CALL_MAX, Line, Scene};
 
 /// How often every session is moved.
 const MOVE_PASSES: usize = 4;
@@ -21,6 +23,9 @@ const MOVE_PASSES: usize = 4;
 /// traffic reads only between the passes.
 const SEND_PAUSE: Duration = Duration::from_millis(20);
 const SENDS_MAX: usize = 50;
+
+/// Most questions to a router that has just started.
+const FIRST_ANSWERS_MAX: usize = 500;
 
 /// How long a take-over may take where the parent released the lease; the lease of that row is much longer.
 const RELEASED_MAX: Duration = Duration::from_secs(6);
@@ -103,6 +108,7 @@ pub(super) async fn short_pause(t: &mut Trial) -> Result<()> {
     t.recover("short.", RECOVER_MAX).await?;
     let after = t.epochs()?;
     t.demand(
+        Kind::Moved,
         before == after,
         format!("sessions moved: epochs {before:?} became {after:?}"),
     );
@@ -118,24 +124,67 @@ pub(super) async fn told_to_end(t: &mut Trial) -> Result<()> {
             world.node(victim)?.stop().await
         })
         .await?;
-    t.demand(clean, "the node did not end with success");
+    t.demand(Kind::Failed, clean, "the node did not end with success");
     t.recover("term.", RELEASED_MAX).await?;
     t.world.node(victim)?.start().await?;
     t.judge("term.", Allowed::default()).await
 }
 
-/// One of two routers dies; the other goes on, and so does the first when it is back.
+/// One of two routers dies; the other goes on, and so does the first when it is back. On a bad way to NATS it learns late what there
+/// is, and says nothing wrong meanwhile.
 pub(super) async fn router_dies(t: &mut Trial) -> Result<()> {
-    t.under_traffic("router.", async |world| {
-        sleep(CALM).await;
-        let router = world.routers.first_mut().context("a router")?;
-        router.kill().await?;
-        sleep(CALM * 3).await;
-        router.start().await
-    })
-    .await?;
+    let scene = Arc::clone(&t.world.scene);
+    let line = scene.office.lines().into_iter().next();
+    let line = line.context("a session")?;
+    let answers = t
+        .under_traffic("router.", async |world| {
+            sleep(CALM).await;
+            let nats: Vec<_> = world.nats.hosts().cloned().collect();
+            let router = world.routers.first_mut().context("a router")?;
+            router.kill().await?;
+            sleep(CALM * 3).await;
+            router.host().trickle(&nats)?;
+            router.start().await?;
+            let answers = first_answers(&scene, &router.url(), &line).await;
+            router.host().heal()?;
+            anyhow::Ok(answers)
+        })
+        .await?;
+    let denied = answers.iter().any(|(status, _)| status.is_client_error());
+    t.demand(
+        Kind::Denied,
+        !denied,
+        format!("a router that has just started denies a session: {answers:?}"),
+    );
+    let early = answers.iter().any(|(status, _)| !status.is_success());
+    t.demand(
+        Kind::Evidence,
+        early,
+        format!("the router knew everything at once: {answers:?}"),
+    );
     t.recover("router.", RECOVER_MAX).await?;
     t.judge("router.", Allowed::default()).await
+}
+
+/// What a router says of a session from its first answer to the first send that it takes.
+async fn first_answers(scene: &Scene, router: &str, line: &Line) -> Vec<(StatusCode, String)> {
+    let mut answers = Vec::new();
+    for number in 0..FIRST_ANSWERS_MAX {
+        let text = format!("out router. early {number}");
+        if !scene.office.ledger.sending(&text) {
+            break;
+        }
+        let answer = scene.office.send_at(router, CALL_MAX, line, &text).await;
+        let status = answer.as_ref().ok().map(|(status, _)| *status);
+        scene.office.ledger.answered(&text, status);
+        let is_taken = status.is_some_and(|status| status.is_success());
+        answers.extend(answer);
+        if is_taken {
+            break;
+        }
+        sleep(SEND_PAUSE).await;
+    }
+    answers
 }
 
 /// Sessions are handed from node to node, again and again, while their customers send as fast as answers come: no call fails, nobody
@@ -167,6 +216,7 @@ pub(super) async fn moves(t: &mut Trial) -> Result<()> {
         for (session, run) in t.owners()? {
             let was = before.get(&session).map(|before| before.node.as_str());
             t.demand(
+                Kind::Works,
                 was != Some(run.node.as_str()),
                 format!("{session} is still on {}", run.node),
             );
@@ -174,6 +224,7 @@ pub(super) async fn moves(t: &mut Trial) -> Result<()> {
     }
     let failed = scene.office.ledger.failures();
     t.demand(
+        Kind::Failed,
         failed.is_empty(),
         format!("sends failed while sessions moved: {failed:?}"),
     );

@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use tokio::time::sleep;
 
 use super::{CALM, RECOVER_MAX};
+use crate::complaint::Kind;
 use crate::judge::journal::Allowed;
 use crate::trial::Trial;
 
@@ -64,7 +65,7 @@ pub(super) async fn cut_off(t: &mut Trial) -> Result<()> {
     t.judge("off.", Allowed { left_behind: 1 }).await
 }
 
-/// Hosts lose packets: slower, never wrong.
+/// Hosts lose packets, at last one every answer of NATS: slower, never wrong.
 pub(super) async fn packet_loss(t: &mut Trial) -> Result<()> {
     for percent in LOSSES {
         t.under_traffic("loss.", async |world| {
@@ -76,6 +77,23 @@ pub(super) async fn packet_loss(t: &mut Trial) -> Result<()> {
         })
         .await?;
     }
+    t.recover("loss.", RECOVER_MAX).await?;
+    // One node's heartbeats arrive, or some of them, and no answer does: it must not take them for renewed leases.
+    let (victim, lease) = (t.busiest()?, t.world.plan.lease);
+    t.under_traffic("loss.", async |world| {
+        let nats: Vec<_> = world.nats.hosts().cloned().collect();
+        world.node(victim)?.host().deaf_to(&nats)?;
+        sleep(lease * 3).await;
+        anyhow::Ok(())
+    })
+    .await?;
+    t.recover("loss.", RECOVER_MAX).await?;
+    t.under_traffic("loss.", async |world| {
+        world.node(victim)?.heal()?;
+        sleep(lease).await;
+        anyhow::Ok(())
+    })
+    .await?;
     t.recover("loss.", RECOVER_MAX).await?;
     // A lease that was lost for lost packets leaves sockets whose end was lost too.
     let nodes = u64::try_from(t.world.nodes.len())?;
@@ -97,11 +115,13 @@ pub(super) async fn nats_restart(t: &mut Trial) -> Result<()> {
     t.recover("nats.", RECOVER_MAX).await?;
     let after = t.epochs()?;
     t.demand(
+        Kind::Moved,
         epochs == after,
         format!("sessions moved: epochs {epochs:?} became {after:?}"),
     );
     let again = t.connects().await?.saturating_sub(connects);
     t.demand(
+        Kind::Moved,
         again == 0,
         format!("sessions were interrupted: {again} connected again"),
     );
@@ -147,6 +167,7 @@ async fn wait_out(t: &mut Trial, name: &str) -> Result<()> {
     for (session, run) in t.owners()? {
         let late = run.last_ns.saturating_sub(last_moment);
         t.demand(
+            Kind::RanOn,
             late <= 0,
             format!(
                 "{session} was run by {} {} ms after every lease had ended",
@@ -158,8 +179,9 @@ async fn wait_out(t: &mut Trial, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The server that leads the cluster's metadata and, where it is another, the one that leads the owners' bucket die, each once.
+/// The servers that lead the buckets of nodes and owners die, each once: an election is shorter than the lease, so nothing moves.
 pub(super) async fn nats_leader_dies(t: &mut Trial) -> Result<()> {
+    let epochs = t.epochs()?;
     for bucket in ["nodes", "owners"] {
         let leader = match t.world.nats.leader_of(bucket).await {
             Ok(leader) => leader,
@@ -179,15 +201,34 @@ pub(super) async fn nats_leader_dies(t: &mut Trial) -> Result<()> {
         .await?;
         t.recover("leader.", RECOVER_MAX).await?;
     }
+    let after = t.epochs()?;
+    t.demand(
+        Kind::Moved,
+        epochs == after,
+        format!("sessions moved for an election: epochs {epochs:?} became {after:?}"),
+    );
     t.judge("leader.", Allowed::default()).await
 }
 
 /// A node joins whose clocks began a day earlier, takes its share, and dies: durations count, moments do not.
 pub(super) async fn other_clocks(t: &mut Trial) -> Result<()> {
+    let (before, lease) = (t.epochs()?, t.world.plan.lease);
     let mut host = t.world.host("far", FAR_ADDRESS)?;
     host.set_clock_ahead(AHEAD_SECS)?;
     let at = t.world.nodes.len();
     t.world.add_node_on("node-far", host)?.start().await?;
+    // Too soon for balance.
+    t.under_traffic("clock.", async |_| {
+        sleep(lease).await;
+        anyhow::Ok(())
+    })
+    .await?;
+    let after = t.epochs()?;
+    t.demand(
+        Kind::Moved,
+        before == after,
+        format!("sessions moved for a clock: epochs {before:?} became {after:?}"),
+    );
     // Nothing obliges anyone to give it sessions soon, so the others hand over theirs.
     let mut trial_nodes: Vec<_> = t
         .world
@@ -212,7 +253,11 @@ pub(super) async fn other_clocks(t: &mut Trial) -> Result<()> {
     .await?;
     t.recover("clock.", RECOVER_MAX).await?;
     let taken = t.sessions_of(at)?.len();
-    t.demand(taken > 0, "the node with other clocks got no session");
+    t.demand(
+        Kind::Evidence,
+        taken > 0,
+        "the node with other clocks got no session",
+    );
     t.under_traffic("clock.", async |world| {
         world.node(at)?.kill_processes().await
     })

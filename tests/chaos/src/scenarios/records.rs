@@ -11,6 +11,7 @@ use switchboard_harness::wait;
 use tokio::time::sleep;
 
 use super::{CALM, RECOVER_MAX};
+use crate::complaint::Kind;
 use crate::judge::journal::Allowed;
 use crate::trial::Trial;
 
@@ -111,6 +112,7 @@ pub(super) async fn unknown_version(t: &mut Trial) -> Result<()> {
         let its = session.ends_with(&format!("/{}", line.session));
         let runs = run.last_ns >= recent;
         t.demand(
+            Kind::RanOn,
             its != runs,
             format!("{session}: run by {} lately: {runs}", run.node),
         );
@@ -121,6 +123,7 @@ pub(super) async fn unknown_version(t: &mut Trial) -> Result<()> {
         .await?
         .context("the record is gone")?;
     t.demand(
+        Kind::RanOn,
         now.revision == written,
         "a node has changed the record of a later release",
     );
@@ -132,6 +135,7 @@ pub(super) async fn unknown_version(t: &mut Trial) -> Result<()> {
         .as_ref()
         .is_ok_and(|(status, _)| status.is_server_error());
     t.demand(
+        Kind::Failed,
         refused_well,
         format!("a send to it was answered {refused:?}"),
     );
@@ -179,15 +183,18 @@ pub(super) async fn duplicate_node(t: &mut Trial) -> Result<()> {
     match ended {
         Ok((success, said)) => {
             t.demand(
+                Kind::Refused,
                 !success,
                 "the second process of one name ended as if all were well",
             );
             t.demand(
+                Kind::Refused,
                 said.contains(&name),
                 format!("the refusal does not name the node: {said}"),
             );
         }
         Err(error) => t.demand(
+            Kind::Refused,
             false,
             format!("the second process of one name runs: {error:#}"),
         ),
@@ -195,6 +202,7 @@ pub(super) async fn duplicate_node(t: &mut Trial) -> Result<()> {
     t.recover("twin.", RECOVER_MAX).await?;
     let after = t.epochs()?;
     t.demand(
+        Kind::Moved,
         before == after,
         format!("sessions moved: epochs {before:?} became {after:?}"),
     );
@@ -210,6 +218,7 @@ pub(super) async fn two_clusters(t: &mut Trial) -> Result<()> {
     other.set("SWITCHBOARD_CLUSTER__ID", "other");
     let started = other.start().await;
     t.demand(
+        Kind::Mixed,
         started.is_ok(),
         format!(
             "a node of another cluster does not start: {:#}",
@@ -240,17 +249,20 @@ pub(super) async fn two_clusters(t: &mut Trial) -> Result<()> {
         .await?;
     let count = sessions["sessions"].as_array().map_or(0, Vec::len);
     t.demand(
+        Kind::Mixed,
         count == 0,
         format!("the other cluster lists {count} sessions of the first: {sessions}"),
     );
     let nodes = seen["nodes"].as_array().map_or(0, Vec::len);
     t.demand(
+        Kind::Mixed,
         nodes == 1,
         format!("the other cluster sees {nodes} nodes: {seen}"),
     );
     t.recover("two.", RECOVER_MAX).await?;
     let after = t.epochs()?;
     t.demand(
+        Kind::Moved,
         before == after,
         format!("sessions moved: epochs {before:?} became {after:?}"),
     );
@@ -286,14 +298,19 @@ pub(super) async fn bad_nodes(t: &mut Trial) -> Result<()> {
         node.launch()?;
         match node.ended(REFUSED_MAX).await {
             Ok((success, said)) => {
-                t.demand(!success, format!("{name} ended as if all were well"));
+                t.demand(
+                    Kind::Refused,
+                    !success,
+                    format!("{name} ended as if all were well"),
+                );
                 let last = said.lines().last().unwrap_or_default().to_owned();
                 t.demand(
+                    Kind::Refused,
                     said.contains(word),
                     format!("the refusal of {name} does not name {word}: {last}"),
                 );
             }
-            Err(error) => t.demand(false, format!("{name} runs: {error:#}")),
+            Err(error) => t.demand(Kind::Refused, false, format!("{name} runs: {error:#}")),
         }
         t.world.nodes.pop();
     }

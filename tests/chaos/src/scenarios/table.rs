@@ -6,6 +6,7 @@ use futures::future::LocalBoxFuture;
 use switchboard_ownership::Rule;
 
 use super::{disk, dying, network, records};
+use crate::complaint::Kind;
 use crate::trial::Trial;
 use crate::world::Plan;
 
@@ -23,7 +24,7 @@ pub struct Row {
     /// What happens.
     pub play: Play,
     /// The rules without which this scenario, played again, must end with complaints.
-    pub guards: &'static [Rule],
+    pub guards: &'static [Guard],
     /// Whether it belongs to the short run.
     pub short: bool,
 }
@@ -34,6 +35,15 @@ impl std::fmt::Debug for Row {
             .field("name", &self.name)
             .finish_non_exhaustive()
     }
+}
+
+/// A rule, and what is complained of without it.
+#[derive(Debug, Clone, Copy)]
+pub struct Guard {
+    /// The rule.
+    pub rule: Rule,
+    /// One of these must be among the complaints: others may come of what went wrong first.
+    pub shows: &'static [Kind],
 }
 
 /// A rule that another test shows better: one with a clock, a schedule or a store in its hands.
@@ -58,12 +68,19 @@ fn local() -> Plan {
     }
 }
 
+/// Leases that outlast the test's patience: only who does not wait for them can be in time.
+fn long() -> Plan {
+    Plan {
+        lease: Duration::from_secs(12),
+        ..usual()
+    }
+}
+
 /// Long leases with parents: only the parent can be faster.
 fn watched() -> Plan {
     Plan {
         supervised: true,
-        lease: Duration::from_secs(12),
-        ..usual()
+        ..long()
     }
 }
 
@@ -75,11 +92,7 @@ fn patient() -> Plan {
 }
 
 fn three_servers() -> Plan {
-    Plan {
-        nats: 3,
-        lease: Duration::from_secs(5),
-        ..usual()
-    }
+    Plan { nats: 3, ..long() }
 }
 
 fn two_routers() -> Plan {
@@ -115,7 +128,10 @@ pub const ROWS: &[Row] = &[
         fault: "node kill -9",
         plan: usual,
         play: |t| Box::pin(dying::processes_die(t)),
-        guards: &[Rule::TakeOver],
+        guards: &[Guard {
+            rule: Rule::TakeOver,
+            shows: &[Kind::Works],
+        }],
         short: true,
     },
     Row {
@@ -123,7 +139,10 @@ pub const ROWS: &[Row] = &[
         fault: "machine loss",
         plan: usual,
         play: |t| Box::pin(dying::machine_dies(t)),
-        guards: &[],
+        guards: &[Guard {
+            rule: Rule::TakeOver,
+            shows: &[Kind::Works],
+        }],
         short: false,
     },
     Row {
@@ -131,7 +150,10 @@ pub const ROWS: &[Row] = &[
         fault: "process crash on a living machine",
         plan: watched,
         play: |t| Box::pin(dying::process_dies_before_its_parent(t)),
-        guards: &[Rule::ParentRelease],
+        guards: &[Guard {
+            rule: Rule::ParentRelease,
+            shows: &[Kind::Works],
+        }],
         short: false,
     },
     Row {
@@ -139,7 +161,10 @@ pub const ROWS: &[Row] = &[
         fault: "node SIGSTOP for longer than the lease",
         plan: usual,
         play: |t| Box::pin(dying::zombie(t)),
-        guards: &[Rule::SelfFence],
+        guards: &[Guard {
+            rule: Rule::SelfFence,
+            shows: &[Kind::Owners],
+        }],
         short: true,
     },
     Row {
@@ -147,15 +172,21 @@ pub const ROWS: &[Row] = &[
         fault: "node SIGSTOP within the lease",
         plan: usual,
         play: |t| Box::pin(dying::short_pause(t)),
-        guards: &[Rule::PeerPatience],
+        guards: &[Guard {
+            rule: Rule::PeerPatience,
+            shows: &[Kind::Moved],
+        }],
         short: false,
     },
     Row {
         name: "told-to-end",
         fault: "SIGTERM",
-        plan: usual,
+        plan: long,
         play: |t| Box::pin(dying::told_to_end(t)),
-        guards: &[],
+        guards: &[Guard {
+            rule: Rule::DrainOnStop,
+            shows: &[Kind::Works],
+        }],
         short: false,
     },
     Row {
@@ -163,7 +194,10 @@ pub const ROWS: &[Row] = &[
         fault: "partition node and NATS",
         plan: usual,
         play: |t| Box::pin(network::cut_from_nats(t)),
-        guards: &[Rule::SelfFence],
+        guards: &[Guard {
+            rule: Rule::SelfFence,
+            shows: &[Kind::Owners],
+        }],
         short: true,
     },
     Row {
@@ -171,15 +205,21 @@ pub const ROWS: &[Row] = &[
         fault: "partition from everything",
         plan: usual,
         play: |t| Box::pin(network::cut_off(t)),
-        guards: &[],
+        guards: &[Guard {
+            rule: Rule::SelfFence,
+            shows: &[Kind::Owners],
+        }],
         short: false,
     },
     Row {
         name: "packet-loss",
-        fault: "packet loss 5 and 20 %",
+        fault: "packet loss 5 and 20 %, and every answer of NATS",
         plan: usual,
         play: |t| Box::pin(network::packet_loss(t)),
-        guards: &[],
+        guards: &[Guard {
+            rule: Rule::UnknownResult,
+            shows: &[Kind::Owners],
+        }],
         short: false,
     },
     Row {
@@ -187,7 +227,10 @@ pub const ROWS: &[Row] = &[
         fault: "NATS kill -9, back after 1 s",
         plan: patient,
         play: |t| Box::pin(network::nats_restart(t)),
-        guards: &[Rule::HeartbeatRetry],
+        guards: &[Guard {
+            rule: Rule::HeartbeatRetry,
+            shows: &[Kind::Moved],
+        }],
         short: false,
     },
     Row {
@@ -195,7 +238,10 @@ pub const ROWS: &[Row] = &[
         fault: "NATS down for three leases",
         plan: usual,
         play: |t| Box::pin(network::nats_outage(t)),
-        guards: &[Rule::SelfFence],
+        guards: &[Guard {
+            rule: Rule::SelfFence,
+            shows: &[Kind::RanOn],
+        }],
         short: false,
     },
     Row {
@@ -203,7 +249,10 @@ pub const ROWS: &[Row] = &[
         fault: "NATS SIGSTOP for three leases",
         plan: usual,
         play: |t| Box::pin(network::nats_stands_still(t)),
-        guards: &[],
+        guards: &[Guard {
+            rule: Rule::SelfFence,
+            shows: &[Kind::RanOn],
+        }],
         short: false,
     },
     Row {
@@ -211,7 +260,10 @@ pub const ROWS: &[Row] = &[
         fault: "R3 NATS, leader killed",
         plan: three_servers,
         play: |t| Box::pin(network::nats_leader_dies(t)),
-        guards: &[],
+        guards: &[Guard {
+            rule: Rule::HeartbeatRetry,
+            shows: &[Kind::Moved],
+        }],
         short: false,
     },
     Row {
@@ -219,7 +271,16 @@ pub const ROWS: &[Row] = &[
         fault: "NATS loses power, revisions roll back (T-3)",
         plan: local,
         play: |t| Box::pin(records::roll_back(t)),
-        guards: &[Rule::RollBack, Rule::EpochFloor],
+        guards: &[
+            Guard {
+                rule: Rule::RollBack,
+                shows: &[Kind::Owners],
+            },
+            Guard {
+                rule: Rule::EpochFloor,
+                shows: &[Kind::Owners],
+            },
+        ],
         short: false,
     },
     Row {
@@ -227,7 +288,10 @@ pub const ROWS: &[Row] = &[
         fault: "router crash",
         plan: two_routers,
         play: |t| Box::pin(dying::router_dies(t)),
-        guards: &[],
+        guards: &[Guard {
+            rule: Rule::CompleteView,
+            shows: &[Kind::Denied],
+        }],
         short: false,
     },
     Row {
@@ -235,7 +299,10 @@ pub const ROWS: &[Row] = &[
         fault: "node disk full",
         plan: small_disks,
         play: |t| Box::pin(disk::full(t)),
-        guards: &[Rule::DiskWatermark],
+        guards: &[Guard {
+            rule: Rule::DiskWatermark,
+            shows: &[Kind::Refused],
+        }],
         short: false,
     },
     Row {
@@ -243,7 +310,10 @@ pub const ROWS: &[Row] = &[
         fault: "node disk lost, replicated",
         plan: usual,
         play: |t| Box::pin(disk::lost_replicated(t)),
-        guards: &[],
+        guards: &[Guard {
+            rule: Rule::RestoreFromLog,
+            shows: &[Kind::Works],
+        }],
         short: false,
     },
     Row {
@@ -251,7 +321,10 @@ pub const ROWS: &[Row] = &[
         fault: "node disk lost, local",
         plan: local,
         play: |t| Box::pin(disk::lost_local(t)),
-        guards: &[Rule::KeptHere],
+        guards: &[Guard {
+            rule: Rule::KeptHere,
+            shows: &[Kind::RanOn],
+        }],
         short: false,
     },
     Row {
@@ -259,7 +332,10 @@ pub const ROWS: &[Row] = &[
         fault: "store refuses to open",
         plan: usual,
         play: |t| Box::pin(disk::store_refuses(t)),
-        guards: &[Rule::ModestAfterLoss],
+        guards: &[Guard {
+            rule: Rule::ModestAfterLoss,
+            shows: &[Kind::RanOn],
+        }],
         short: false,
     },
     Row {
@@ -267,7 +343,10 @@ pub const ROWS: &[Row] = &[
         fault: "clock jump: boot clocks that differ by a day",
         plan: two_nodes,
         play: |t| Box::pin(network::other_clocks(t)),
-        guards: &[],
+        guards: &[Guard {
+            rule: Rule::OwnClock,
+            shows: &[Kind::Moved],
+        }],
         short: false,
     },
     Row {
@@ -275,7 +354,10 @@ pub const ROWS: &[Row] = &[
         fault: "duplicate node id",
         plan: two_nodes,
         play: |t| Box::pin(records::duplicate_node(t)),
-        guards: &[Rule::DuplicateNode],
+        guards: &[Guard {
+            rule: Rule::DuplicateNode,
+            shows: &[Kind::Refused],
+        }],
         short: false,
     },
     Row {
@@ -283,7 +365,10 @@ pub const ROWS: &[Row] = &[
         fault: "two clusters on one NATS",
         plan: two_nodes,
         play: |t| Box::pin(records::two_clusters(t)),
-        guards: &[Rule::ClusterNames],
+        guards: &[Guard {
+            rule: Rule::ClusterNames,
+            shows: &[Kind::Mixed],
+        }],
         short: false,
     },
     Row {
@@ -291,7 +376,10 @@ pub const ROWS: &[Row] = &[
         fault: "a record of another release",
         plan: two_nodes,
         play: |t| Box::pin(records::unknown_version(t)),
-        guards: &[],
+        guards: &[Guard {
+            rule: Rule::RecordVersion,
+            shows: &[Kind::RanOn],
+        }],
         short: false,
     },
     Row {
@@ -299,7 +387,10 @@ pub const ROWS: &[Row] = &[
         fault: "a node name that breaks subject rules, another master key",
         plan: two_nodes,
         play: |t| Box::pin(records::bad_nodes(t)),
-        guards: &[],
+        guards: &[Guard {
+            rule: Rule::ClusterKey,
+            shows: &[Kind::Refused],
+        }],
         short: false,
     },
     Row {
@@ -307,7 +398,10 @@ pub const ROWS: &[Row] = &[
         fault: "planned moves; a request reaches the old owner",
         plan: usual,
         play: |t| Box::pin(dying::moves(t)),
-        guards: &[Rule::FollowOwner],
+        guards: &[Guard {
+            rule: Rule::FollowOwner,
+            shows: &[Kind::Failed],
+        }],
         short: false,
     },
 ];

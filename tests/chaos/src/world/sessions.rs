@@ -156,7 +156,11 @@ impl Office {
     /// # Errors
     /// When it does not answer with success.
     pub async fn admin_post(&self, path: &str, body: &Value) -> Result<Value> {
-        let url = format!("{}/admin/v1/{path}", self.router());
+        self.admin_post_at(self.router(), path, body).await
+    }
+
+    async fn admin_post_at(&self, router: &str, path: &str, body: &Value) -> Result<Value> {
+        let url = format!("{router}/admin/v1/{path}");
         let request = self
             .http
             .post(url)
@@ -191,12 +195,15 @@ impl Office {
     async fn pair_one(&self, simulator: &Simulator, line: &Line) -> Result<()> {
         simulator.add_phone(&line.peer).await?;
         let id = &line.session;
-        self.admin_post("sessions", &json!({"id": id})).await?;
+        // One router has created it; another one hears of it a moment later.
+        let router = self.router();
+        let create = json!({"id": id});
+        self.admin_post_at(router, "sessions", &create).await?;
         let mut scanned = false;
         let mut shown = String::new();
         for _ in 0..QUESTIONS_MAX {
             let path = format!("sessions/{id}/pairing?wait=10{shown}");
-            let answer = self.admin_get(&path).await?;
+            let answer = self.admin_get_at(router, &path).await?;
             let status = &answer["status"];
             if status["state"] == "connected" {
                 return self.hook_up(id).await;
@@ -245,7 +252,21 @@ impl Office {
         line: &Line,
         text: &str,
     ) -> Result<(StatusCode, String), String> {
-        let url = format!("{}/client/sendMessage/{}", self.router(), line.session);
+        self.send_at(&self.router(), limit, line, text).await
+    }
+
+    /// The same through that router.
+    ///
+    /// # Errors
+    /// When no answer came in that time.
+    pub async fn send_at(
+        &self,
+        router: &str,
+        limit: Duration,
+        line: &Line,
+        text: &str,
+    ) -> Result<(StatusCode, String), String> {
+        let url = format!("{router}/client/sendMessage/{}", line.session);
         let body = json!({"chatId": format!("{}@c.us", line.peer), "contentType": "string", "content": text});
         let request = self
             .http
