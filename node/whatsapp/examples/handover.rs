@@ -27,8 +27,8 @@ use switchboard_simulator::{Config as SimulatorConfig, Handle, Simulator};
 use switchboard_vocab::pairing::Challenge;
 use switchboard_vocab::{Epoch, SessionRef};
 use switchboard_whatsapp::{
-    Account, Config, Connector, End, Endpoint, Fence, Incoming, Intake, IntakeError, OpenRequest,
-    Signal,
+    Account, Choices, Config, Connector, End, Endpoint, Fact, Fence, History, Incoming, Intake,
+    IntakeError, OpenRequest, Signal,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -57,6 +57,14 @@ impl Intake for Nowhere {
     async fn take(&self, _: Vec<Incoming>) -> Result<(), IntakeError> {
         Ok(())
     }
+
+    async fn learn(&self, _: Vec<Fact>) -> Result<(), IntakeError> {
+        Ok(())
+    }
+
+    async fn take_history(&self, _: History) -> Result<(), IntakeError> {
+        Ok(())
+    }
 }
 
 /// A session that runs.
@@ -75,6 +83,7 @@ async fn start(connector: &Connector, store: &Arc<dyn KeyStore>, epoch: u64) -> 
         intake: Arc::new(Nowhere),
         signals: told,
         fence: Arc::new(Open),
+        choices: Choices::default(),
     };
     let account = connector.open(request).await.unwrap();
     let running = Arc::clone(&account);

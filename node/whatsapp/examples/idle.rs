@@ -21,8 +21,8 @@ use switchboard_simulator::{Config as SimulatorConfig, Handle, Simulator};
 use switchboard_vocab::pairing::Challenge;
 use switchboard_vocab::{Epoch, SessionRef};
 use switchboard_whatsapp::{
-    Account, Config, Connector, End, Endpoint, Fence, Incoming, Intake, IntakeError, OpenRequest,
-    Signal,
+    Account, Choices, Config, Connector, End, Endpoint, Fact, Fence, History, Incoming, Intake,
+    IntakeError, OpenRequest, Signal,
 };
 use tokio::sync::mpsc;
 use wacore::store::commands::DeviceCommand;
@@ -50,6 +50,14 @@ struct Nowhere;
 #[async_trait]
 impl Intake for Nowhere {
     async fn take(&self, _: Vec<Incoming>) -> Result<(), IntakeError> {
+        Ok(())
+    }
+
+    async fn learn(&self, _: Vec<Fact>) -> Result<(), IntakeError> {
+        Ok(())
+    }
+
+    async fn take_history(&self, _: History) -> Result<(), IntakeError> {
         Ok(())
     }
 }
@@ -206,6 +214,7 @@ async fn main() {
         intake: Arc::new(Nowhere),
         signals: mpsc::channel(1).0,
         fence: Arc::new(Open),
+        choices: Choices::default(),
     };
     let first = ours(&simulator, &connector, request(count), "19990002").await;
     let before = resident_kib();

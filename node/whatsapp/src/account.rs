@@ -18,7 +18,9 @@ use wacore::store::traits::DeviceStore;
 use whatsapp_rust::Client;
 
 use crate::addresses;
-use crate::api::{Account, Dispatched, End, Error, Fence, Intake, OpenRequest, Outgoing, Signal};
+use crate::api::{
+    Account, Choices, Dispatched, End, Error, Fence, Intake, OpenRequest, Outgoing, Signal,
+};
 use crate::backend::Backend;
 use crate::connector::Shared;
 use crate::gate::Gate;
@@ -42,6 +44,7 @@ pub(crate) struct Session {
     intake: Arc<dyn Intake>,
     signals: Sender<Signal>,
     gate: Arc<Gate>,
+    choices: Choices,
     reach: Reach,
     /// See [`Backend::new`].
     writes: Arc<tokio::sync::RwLock<()>>,
@@ -71,6 +74,7 @@ impl Session {
             intake,
             signals,
             fence,
+            choices,
         } = request;
         let fence: Arc<dyn Fence> = fence;
         let session = Self {
@@ -81,6 +85,7 @@ impl Session {
             intake,
             signals,
             gate: Arc::new(Gate::new(fence)),
+            choices,
             reach: Reach::default(),
             writes: Arc::default(),
             state: Mutex::default(),

@@ -2,6 +2,7 @@
 //!
 //! Owns what counts as a message at all: the account's own protocol traffic (keys, history, settings) is none.
 
+use switchboard_vocab::content::{Context, Marks};
 use switchboard_vocab::messages::{DeliveryStatus, Message};
 use switchboard_vocab::{ChatId, MessageId, Timestamp, UserId};
 use wacore::types::message::{MessageCategory, MessageInfo};
@@ -61,6 +62,7 @@ pub(crate) fn convert(
     let from_me = info.source.is_from_me;
     Some(Incoming {
         media_keys: said.media_keys,
+        proto: Some(proto_json::bytes(message)),
         message: Message {
             id,
             number: 0,
@@ -79,7 +81,9 @@ pub(crate) fn convert(
                 DeliveryStatus::Delivered
             },
             forwarded: said.forwarded,
-            proto_json: proto_json::text(message),
+            context: Context::default(),
+            marks: Marks::default(),
+            proto_json: None,
         },
     })
 }

@@ -26,10 +26,11 @@ mod verdict;
 mod version;
 
 pub use api::{
-    Account, AppStateChange, ChatFact, ChatTail, Choices, Config, ContactFact, Dispatched, End, Endpoint,
-    Error, Fact, Fence, Group, History, Incoming, Intake, IntakeError, OpenRequest, Outgoing,
-    OutgoingContent, OutgoingFile, OutgoingStory, OutgoingStoryContent, ProfileChange, Receipt,
-    ReceiptKind, Signal, Target, UserInfo,
+    Account, AppStateChange, ChatFact, ChatTail, Choices, Config, ContactFact, Dispatched, End,
+    Endpoint, Error, Fact, Fence, Group, History, Incoming, Intake, IntakeError, OpenRequest,
+    Outgoing, OutgoingContent, OutgoingFile, OutgoingStory, OutgoingStoryContent, ProfileChange,
+    Receipt, ReceiptKind, Signal, Target, UserInfo,
 };
 pub use backend::{Stripped, strip_for_lossy_restore};
 pub use connector::Connector;
+pub use proto_json::proto_text;

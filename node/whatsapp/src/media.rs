@@ -47,7 +47,7 @@ impl From<MediaKind> for StoredKind {
     fn from(kind: MediaKind) -> Self {
         match kind {
             MediaKind::Image => Self::Image,
-            MediaKind::Video => Self::Video,
+            MediaKind::Video | MediaKind::Gif | MediaKind::ShortVideo => Self::Video,
             MediaKind::Audio | MediaKind::Voice => Self::Audio,
             MediaKind::Document => Self::Document,
             MediaKind::Sticker => Self::Sticker,

@@ -38,7 +38,7 @@ pub(crate) async fn send(
         reach.check(client, user).await?;
     }
     let (message, keys) = build(client, &outgoing).await?;
-    let proto_json = proto_json::text(&message);
+    let proto = proto_json::bytes(&message);
     // The library shows the stanza it is about to write: nothing seen means that nothing left.
     let id = outgoing.id.as_str();
     let mut written = client.wait_for_sent_node(NodeFilter::tag("message").attr("id", id));
@@ -60,7 +60,7 @@ pub(crate) async fn send(
         (Ok(_), _) => Ok(Dispatched {
             id: outgoing.id,
             at: clock::now(),
-            proto_json,
+            proto: Some(proto),
             media_keys: keys.and_then(|keys| keys.to_bytes()),
         }),
         (Err(error), Some(_)) => {
@@ -126,7 +126,7 @@ async fn build(
     let context =
         quoted.map(|(quoted, original)| quote_context(quoted, original.as_ref(), &outgoing.to));
     match &outgoing.content {
-        OutgoingContent::Text { body, mentions } => {
+        OutgoingContent::Text { body, mentions, .. } => {
             let mentions = mention_texts(client, &outgoing.to, mentions).await;
             Ok((text(body, mentions, context), None))
         }
@@ -137,6 +137,10 @@ async fn build(
             }
             Ok((message, Some(keys)))
         }
+        _ => Err(Error::Refused {
+            code: None,
+            text: "this kind of message is not sent yet".to_owned(),
+        }),
     }
 }
 

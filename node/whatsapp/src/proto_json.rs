@@ -4,6 +4,8 @@
 //! The generated types only know serde's plain form, so the mapping is a serializer: it sees the types, which the
 //! plain form no longer tells.
 
+use buffa::Message as _;
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use waproto::whatsapp as wa;
@@ -15,8 +17,20 @@ use serializer::Node;
 /// Longest JSON text kept beside a message, in bytes. Longer ones are left out: thumbnails inside quotes inside quotes.
 const JSON_BYTES_MAX: usize = 512 << 10;
 
+/// The message as the bytes it travels in.
+pub(crate) fn bytes(message: &wa::Message) -> Bytes {
+    Bytes::from(message.encode_to_vec())
+}
+
+/// A message kept by [`bytes`] as canonical JSON text; nothing when the bytes are no message, or the text would be
+/// longer than 512 KiB.
+#[must_use]
+pub fn proto_text(proto: &[u8]) -> Option<String> {
+    text(&wa::Message::decode_from_slice(proto).ok()?)
+}
+
 /// The message as JSON text; nothing when it would be longer than the limit.
-pub(crate) fn text(message: &wa::Message) -> Option<String> {
+fn text(message: &wa::Message) -> Option<String> {
     let fields = object(message)?;
     let text = serde_json::to_string(&fields).ok()?;
     (text.len() <= JSON_BYTES_MAX).then_some(text)

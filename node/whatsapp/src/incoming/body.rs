@@ -148,7 +148,14 @@ fn read_text(message: &wa::Message) -> Option<Said> {
         let context = text.context_info.as_option();
         let body = text.text.clone().unwrap_or_default();
         let mentions = context.map(mentions).unwrap_or_default();
-        return Some(Said::with(Body::Text(Text { body, mentions }), context));
+        return Some(Said::with(
+            Body::Text(Text {
+                body,
+                mentions,
+                ..Text::default()
+            }),
+            context,
+        ));
     }
     let body = message
         .conversation
@@ -156,7 +163,7 @@ fn read_text(message: &wa::Message) -> Option<Said> {
         .filter(|text| !text.is_empty())?;
     Some(Said::plain(Body::Text(Text {
         body,
-        mentions: Vec::new(),
+        ..Text::default()
     })))
 }
 
@@ -280,6 +287,8 @@ fn read_media(message: &wa::Message, id: &MessageId) -> Option<Said> {
         width: facts.size.0,
         height: facts.size.1,
         seconds: facts.seconds,
+        waveform: None,
+        thumbnail: None,
     });
     Some(Said {
         media_keys: keys.to_bytes(),
@@ -294,6 +303,7 @@ fn read_place(message: &wa::Message) -> Option<Said> {
             longitude: place.degrees_longitude.unwrap_or(0.0),
             name: place.name.clone(),
             address: place.address.clone(),
+            url: place.url.clone(),
         });
         return Some(Said::with(body, place.context_info.as_option()));
     }
@@ -303,6 +313,7 @@ fn read_place(message: &wa::Message) -> Option<Said> {
         longitude: place.degrees_longitude.unwrap_or(0.0),
         name: place.caption.clone(),
         address: None,
+        url: None,
     });
     Some(Said::with(body, place.context_info.as_option()))
 }

@@ -51,7 +51,7 @@ pub(super) fn message(file: &OutgoingFile, uploaded: UploadResponse) -> wa::Mess
             }
             message
         }
-        MediaKind::Video => {
+        MediaKind::Video | MediaKind::Gif | MediaKind::ShortVideo => {
             let options = VideoOptions {
                 caption,
                 mimetype,

@@ -25,7 +25,21 @@ pub(super) fn body(original: Option<&Message>) -> wa::Message {
             ..Default::default()
         },
         Body::Contacts { cards } => contacts(cards.first()),
-        Body::Reaction { .. } | Body::Revoked { .. } | Body::Other { .. } => wa::Message::text(""),
+        Body::LiveLocation(_)
+        | Body::Poll(_)
+        | Body::Event(_)
+        | Body::Interactive(_)
+        | Body::Reply(_)
+        | Body::Invite(_)
+        | Body::Reaction { .. }
+        | Body::Revoked { .. }
+        | Body::Vote { .. }
+        | Body::EventReply { .. }
+        | Body::Pinned { .. }
+        | Body::Timer { .. }
+        | Body::Deleted { .. }
+        | Body::Unreadable { .. }
+        | Body::Other { .. } => wa::Message::text(""),
     }
 }
 
@@ -52,7 +66,7 @@ fn file(media: &MediaBody) -> wa::Message {
                 ..Default::default()
             });
         }
-        MediaKind::Video => {
+        MediaKind::Video | MediaKind::Gif | MediaKind::ShortVideo => {
             message.video_message = buffa::MessageField::some(wa::message::VideoMessage {
                 mimetype,
                 caption,

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use switchboard_vocab::MessageId;
-use switchboard_vocab::content::{Body, MediaBody, MediaKind, Text};
+use switchboard_vocab::content::{Body, Context, Marks, MediaBody, MediaKind, Text};
 use switchboard_vocab::messages::DeliveryStatus;
 use switchboard_vocab::{MediaId, Timestamp};
 use whatsapp_rust::anyhow::anyhow;
@@ -27,6 +27,8 @@ fn logged(body: Body) -> Message {
         quoted: None,
         status: DeliveryStatus::Delivered,
         forwarded: false,
+        context: Context::default(),
+        marks: Marks::default(),
         proto_json: None,
     }
 }
@@ -49,7 +51,7 @@ fn plain_words_go_as_conversation() {
 fn mentions_and_quotes_go_together() {
     let original = logged(Body::Text(Text {
         body: "before".to_owned(),
-        mentions: vec![],
+        ..Text::default()
     }));
     let context = quote_context(&quote_of(None), Some(&original), &ChatId::User(phone()));
     let message = text("hi", vec!["77@lid".to_owned()], Some(context));
@@ -101,6 +103,8 @@ fn a_quoted_file_is_shown_as_one() {
         width: None,
         height: None,
         seconds: None,
+        waveform: None,
+        thumbnail: None,
     };
     let quoted = |kind| quote::body(Some(&logged(Body::Media(media(kind)))));
     assert_eq!(quoted(MediaKind::Image).get_caption(), Some("c"));
@@ -163,14 +167,6 @@ fn each_kind_of_file_is_uploaded_as_it_is() {
     use wacore::download::MediaType;
     assert_eq!(file::media_type(MediaKind::Voice), MediaType::Audio);
     assert_eq!(file::media_type(MediaKind::Document), MediaType::Document);
-    let file = OutgoingFile {
-        kind: MediaKind::Image,
-        mime_type: "image/png".to_owned(),
-        bytes: Bytes::from_static(b"x"),
-        caption: None,
-        file_name: None,
-        size: None,
-        thumbnail: None,
-    };
+    let file = OutgoingFile::new(MediaKind::Image, "image/png", Bytes::from_static(b"x"));
     assert_eq!(file::media_type(file.kind), MediaType::Image);
 }

@@ -11,8 +11,8 @@ use switchboard_vocab::pairing::Challenge;
 use switchboard_vocab::sessions::Identity;
 use switchboard_vocab::{ChatId, Epoch, MessageId, SessionRef};
 use switchboard_whatsapp::{
-    Account, Config, Connector, Dispatched, End, Endpoint, Error, Fence, Incoming, Intake,
-    IntakeError, OpenRequest, Outgoing, OutgoingContent, Signal,
+    Account, Choices, Config, Connector, Dispatched, End, Endpoint, Error, Fact, Fence, History,
+    Incoming, Intake, IntakeError, OpenRequest, Outgoing, OutgoingContent, Signal,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -45,6 +45,8 @@ struct TestIntake {
     fails: Arc<AtomicBool>,
     taken: mpsc::Sender<Incoming>,
     refused: mpsc::Sender<usize>,
+    learnt: mpsc::Sender<Fact>,
+    old: mpsc::Sender<History>,
 }
 
 #[async_trait]
@@ -57,6 +59,18 @@ impl Intake for TestIntake {
         for incoming in batch {
             let _ = self.taken.send(incoming).await;
         }
+        Ok(())
+    }
+
+    async fn learn(&self, facts: Vec<Fact>) -> Result<(), IntakeError> {
+        for fact in facts {
+            let _ = self.learnt.send(fact).await;
+        }
+        Ok(())
+    }
+
+    async fn take_history(&self, part: History) -> Result<(), IntakeError> {
+        let _ = self.old.send(part).await;
         Ok(())
     }
 }
@@ -110,6 +124,12 @@ impl World {
             .await
     }
 
+    /// Opens a session as its customer chose.
+    pub async fn open_with(&self, name: &str, choices: Choices) -> Session {
+        self.open_as(&self.connector, name, 1, Switch::open(), choices)
+            .await
+    }
+
     pub async fn open_behind(
         &self,
         connector: &Connector,
@@ -117,8 +137,22 @@ impl World {
         epoch: u64,
         fence: Arc<Switch>,
     ) -> Session {
+        self.open_as(connector, name, epoch, fence, Choices::default())
+            .await
+    }
+
+    async fn open_as(
+        &self,
+        connector: &Connector,
+        name: &str,
+        epoch: u64,
+        fence: Arc<Switch>,
+        choices: Choices,
+    ) -> Session {
         let (taken, inbox) = mpsc::channel(1_000);
         let (refused, refusals) = mpsc::channel(1_000);
+        let (learnt, facts) = mpsc::channel(1_000);
+        let (old, histories) = mpsc::channel(1_000);
         let (told, signals) = mpsc::channel(1_000);
         let intake_fails = Arc::new(AtomicBool::new(false));
         let request = OpenRequest {
@@ -129,15 +163,20 @@ impl World {
                 fails: Arc::clone(&intake_fails),
                 taken,
                 refused,
+                learnt,
+                old,
             }),
             signals: told,
             fence,
+            choices,
         };
         let account = connector.open(request).await.unwrap();
         Session {
             account,
             inbox,
             signals,
+            facts,
+            histories,
             refusals,
             intake_fails,
             running: None,
@@ -157,6 +196,8 @@ pub struct Session {
     pub account: Arc<dyn Account>,
     pub inbox: mpsc::Receiver<Incoming>,
     pub signals: mpsc::Receiver<Signal>,
+    pub facts: mpsc::Receiver<Fact>,
+    pub histories: mpsc::Receiver<History>,
     pub refusals: mpsc::Receiver<usize>,
     pub intake_fails: Arc<AtomicBool>,
     running: Option<JoinHandle<End>>,
@@ -246,16 +287,29 @@ impl Session {
             .expect("the account lives")
     }
 
+    /// Waits for a fact that `pick` wants; the others are dropped.
+    pub async fn fact<T>(&mut self, pick: impl Fn(&Fact) -> Option<T>) -> T {
+        let wait = async {
+            loop {
+                let fact = self.facts.recv().await.expect("the account lives");
+                if let Some(found) = pick(&fact) {
+                    return found;
+                }
+            }
+        };
+        timeout(DEADLINE, wait).await.expect("the fact comes")
+    }
+
+    pub async fn history(&mut self) -> History {
+        timeout(DEADLINE, self.histories.recv())
+            .await
+            .expect("the history comes")
+            .expect("the account lives")
+    }
+
     pub async fn send(&self, id: &str, to: &str, body: &str) -> Result<Dispatched, Error> {
-        self.send_content(
-            id,
-            to,
-            OutgoingContent::Text {
-                body: body.to_owned(),
-                mentions: Vec::new(),
-            },
-        )
-        .await
+        self.send_content(id, to, OutgoingContent::words(body))
+            .await
     }
 
     pub async fn send_content(

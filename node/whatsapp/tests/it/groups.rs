@@ -89,6 +89,8 @@ pub fn text(id: &str, to: &ChatId, body: &str, mentions: Vec<UserId>) -> Outgoin
     let content = OutgoingContent::Text {
         body: body.to_owned(),
         mentions,
+        mention_all: false,
+        preview: None,
     };
     Outgoing {
         id: id.parse().unwrap(),
@@ -120,7 +122,7 @@ async fn messages_in_a_group() {
         (got.id.as_str(), &got.chat, got.sender_phone()),
         ("A1", &group, Some(ANNA))
     );
-    let Body::Text(Text { body, mentions }) = &got.body else {
+    let Body::Text(Text { body, mentions, .. }) = &got.body else {
         panic!("it is text");
     };
     assert_eq!(body, "hi @bert");

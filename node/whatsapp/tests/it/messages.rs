@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use switchboard_vocab::MessageId;
 use switchboard_vocab::content::{Body, MediaKind, Text};
-use switchboard_whatsapp::{Error, OutgoingContent, OutgoingFile, ReceiptKind, Signal};
+use switchboard_whatsapp::{Error, OutgoingContent, OutgoingFile, ReceiptKind, Signal, proto_text};
 
 use crate::bench::{Session, World, chat};
 
@@ -33,7 +33,7 @@ async fn text_both_ways_with_acks_and_receipts() {
     let sent = anna.send("A1", BERT, "hello bert").await.unwrap();
     assert_eq!((sent.id.as_str(), sent.media_keys), ("A1", None));
     assert_eq!(
-        sent.proto_json.as_deref(),
+        proto_text(&sent.proto.unwrap()).as_deref(),
         Some(r#"{"conversation":"hello bert"}"#)
     );
     let got = bert.incoming().await.message;
@@ -95,13 +95,9 @@ async fn an_image_both_ways() {
             .collect::<Vec<u8>>(),
     );
     let image = OutgoingFile {
-        kind: MediaKind::Image,
-        mime_type: "image/png".to_owned(),
-        bytes: bytes.clone(),
         caption: Some("look".to_owned()),
-        file_name: None,
         size: Some((10, 20)),
-        thumbnail: None,
+        ..OutgoingFile::new(MediaKind::Image, "image/png", bytes.clone())
     };
     let sent = anna
         .send_content("A1", BERT, OutgoingContent::Media(image.clone()))

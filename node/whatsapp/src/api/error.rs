@@ -1,0 +1,43 @@
+//! Why a command failed.
+
+use thiserror::Error;
+
+/// Why a command failed.
+#[derive(Debug, Clone, Error)]
+pub enum Error {
+    /// There is no connection now.
+    #[error("not connected")]
+    NotConnected,
+    /// The session has no login.
+    #[error("not paired")]
+    NotPaired,
+    /// The session has a login already.
+    #[error("paired already")]
+    AlreadyPaired,
+    /// WhatsApp refused; nothing happened.
+    #[error("whatsapp refused: {text} (code {code:?})")]
+    Refused {
+        /// WhatsApp's code.
+        code: Option<u16>,
+        /// WhatsApp's text, or the client's.
+        text: String,
+    },
+    /// The recipient is not on WhatsApp, or no device of theirs could be encrypted for.
+    #[error("the recipient cannot be reached: {0}")]
+    NoRecipient(String),
+    /// WhatsApp asks to slow down.
+    #[error("whatsapp asks to slow down: {0}")]
+    RateLimited(String),
+    /// It may have happened.
+    #[error("the connection broke while {0} was under way")]
+    Interrupted(String),
+    /// The key store failed; nothing was sent.
+    #[error("key store: {0}")]
+    Store(String),
+    /// The file is gone from WhatsApp's media host, or its bytes do not match.
+    #[error("media: {0}")]
+    Media(String),
+    /// Everything else.
+    #[error("{0}")]
+    Other(String),
+}
