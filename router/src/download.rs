@@ -1,6 +1,6 @@
 //! Files of a session's media store as response bodies, read from the owner piece by piece.
 //!
-//! Owns how much of a file is in memory: one piece per response. Must not know who may read it.
+//! Owns how much of a file is in memory: one piece per response, also where it stands as base64 inside JSON. Must not know who may read it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +8,10 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use futures::stream;
+use futures::{Stream, StreamExt, stream};
 use switchboard_vocab::envelope::{CHUNK_LEN_MAX, Verb};
 use switchboard_vocab::media::StoredMedia;
 use switchboard_vocab::{MediaId, OpError, SessionRef};
@@ -35,6 +37,24 @@ struct Reader<G> {
 }
 
 impl<G> Reader<G> {
+    fn new(
+        forward: &Forward,
+        session: &SessionRef,
+        media: &StoredMedia,
+        trace: &Arc<str>,
+        guard: G,
+    ) -> Self {
+        Self {
+            forward: forward.clone(),
+            session: session.clone(),
+            media: media.id.clone(),
+            trace: Arc::clone(trace),
+            offset: 0,
+            size: media.size,
+            _guard: guard,
+        }
+    }
+
     /// The next piece; `None` at the end.
     async fn next(&mut self) -> Result<Option<Bytes>, OpError> {
         let left = self.size - self.offset;
@@ -86,17 +106,68 @@ pub(crate) async fn response<G: Send + 'static>(
     if head {
         return Ok((StatusCode::OK, headers, Body::empty()).into_response());
     }
-    let mut reader = Reader {
-        forward: forward.clone(),
-        session: session.clone(),
-        media: media.id.clone(),
-        trace: Arc::clone(trace),
-        offset: 0,
-        size: media.size,
-        _guard: guard,
-    };
+    let mut reader = Reader::new(forward, session, media, trace, guard);
     let first = reader.next().await?;
-    let pieces = stream::unfold((first, Some(reader)), |(first, reader)| async move {
+    let body = Body::from_stream(pieces(reader, first));
+    Ok((StatusCode::OK, headers, body).into_response())
+}
+
+/// JSON text around a file.
+pub(crate) struct Text {
+    /// Before its base64.
+    pub(crate) before: Bytes,
+    /// After it.
+    pub(crate) after: Bytes,
+}
+
+/// A response that streams a file as base64 inside JSON text, otherwise like [`response`].
+///
+/// # Errors
+/// What the owner said about the first piece.
+pub(crate) async fn inside<G: Send + 'static>(
+    forward: &Forward,
+    session: &SessionRef,
+    media: &StoredMedia,
+    text: Text,
+    trace: &Arc<str>,
+    head: bool,
+    guard: G,
+) -> Result<Response, OpError> {
+    let Text { before, after } = text;
+    let around = u64::try_from(before.len() + after.len()).unwrap_or(u64::MAX);
+    let len = media
+        .size
+        .div_ceil(3)
+        .saturating_mul(4)
+        .saturating_add(around);
+    let mut headers = HeaderMap::new();
+    let json = HeaderValue::from_static("application/json");
+    headers.insert(header::CONTENT_TYPE, json);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
+    if head {
+        return Ok((StatusCode::OK, headers, Body::empty()).into_response());
+    }
+    let mut reader = Reader::new(forward, session, media, trace, guard);
+    let first = reader.next().await?;
+    let mut encoder = Encoder::default();
+    let file = pieces(reader, first).map(Some);
+    let encoded = file
+        .chain(stream::iter([None]))
+        .map(move |piece| match piece {
+            Some(piece) => piece.map(|bytes| encoder.more(&bytes)),
+            None => Ok(encoder.end()),
+        });
+    let before = stream::iter([Ok(before)]);
+    let body = Body::from_stream(before.chain(encoded).chain(stream::iter([Ok(after)])));
+    Ok((StatusCode::OK, headers, body).into_response())
+}
+
+/// The pieces of a file whose first one was read.
+fn pieces<G: Send + 'static>(
+    reader: Reader<G>,
+    first: Option<Bytes>,
+) -> impl Stream<Item = std::io::Result<Bytes>> {
+    stream::unfold((first, Some(reader)), |(first, reader)| async move {
         let mut reader = reader?;
         if let Some(bytes) = first {
             return Some((Ok(bytes), (None, Some(reader))));
@@ -114,8 +185,26 @@ pub(crate) async fn response<G: Send + 'static>(
                 ))
             }
         }
-    });
-    Ok((StatusCode::OK, headers, Body::from_stream(pieces)).into_response())
+    })
+}
+
+/// Base64 of bytes that come in pieces: three of them make four characters, so up to two wait for the next piece.
+#[derive(Default)]
+struct Encoder {
+    waiting: Vec<u8>,
+}
+
+impl Encoder {
+    fn more(&mut self, bytes: &[u8]) -> Bytes {
+        self.waiting.extend_from_slice(bytes);
+        let rest = self.waiting.split_off(self.waiting.len() / 3 * 3);
+        let whole = std::mem::replace(&mut self.waiting, rest);
+        STANDARD.encode(whole).into()
+    }
+
+    fn end(&mut self) -> Bytes {
+        STANDARD.encode(std::mem::take(&mut self.waiting)).into()
+    }
 }
 
 /// What a browser must know, and must not do: the file is a stranger's and may be a page with scripts.
@@ -176,6 +265,20 @@ mod tests {
             file_name: file_name.map(str::to_owned),
         };
         assert_eq!(headers(&media)[header::CONTENT_DISPOSITION], expected);
+    }
+
+    #[test]
+    fn base64_does_not_depend_on_where_pieces_end() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for len in 1..9 {
+            let mut encoder = Encoder::default();
+            let mut text: Vec<u8> = Vec::new();
+            for piece in bytes.chunks(len) {
+                text.extend(encoder.more(piece));
+            }
+            text.extend(encoder.end());
+            assert_eq!(text, STANDARD.encode(&bytes).as_bytes(), "pieces of {len}");
+        }
     }
 
     #[test]

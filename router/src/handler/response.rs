@@ -34,6 +34,16 @@ pub(super) async fn write<G: Send + 'static>(
             let (forward, trace) = (&app.forward, &ticket.trace);
             download::response(forward, session, &media, trace, head, guard).await?
         }
+        ReplyBody::Around {
+            before,
+            media,
+            after,
+        } => {
+            let session = cx.session()?;
+            let (forward, trace) = (&app.forward, &ticket.trace);
+            let text = download::Text { before, after };
+            download::inside(forward, session, &media, text, trace, head, guard).await?
+        }
         ReplyBody::Empty => Body::empty().into_response(),
         ReplyBody::Json(bytes) => whole("application/json", bytes, head),
         ReplyBody::Bytes {
@@ -60,7 +70,9 @@ pub(super) fn failure(reply: Reply, error: &OpError) -> Response {
             bytes,
         } => whole(content_type, bytes, false),
         // An error has no file to show.
-        ReplyBody::Empty | ReplyBody::Media(_) => Body::empty().into_response(),
+        ReplyBody::Empty | ReplyBody::Media(_) | ReplyBody::Around { .. } => {
+            Body::empty().into_response()
+        }
     };
     *response.status_mut() = status;
     add(response.headers_mut(), headers);

@@ -23,5 +23,5 @@ pub use dialect::{Credentials, Dialect};
 pub use events::{EventCx, Payload};
 pub use input::{Body, Fields, FromInput, Input, Json, NoBody, Part, Query};
 pub use links::MediaLinks;
-pub use reply::{Reply, ReplyBody};
+pub use reply::{FILE_HERE, Reply, ReplyBody};
 pub use routes::{Access, Action, Prepared, Refusal, Reject, Route, Routes, Upload};

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
+use switchboard_vocab::OpError;
 use switchboard_vocab::media::StoredMedia;
 
 /// A response.
@@ -32,7 +33,20 @@ pub enum ReplyBody {
     },
     /// A file of the session's media store: the router streams it from the owner.
     Media(StoredMedia),
+    /// JSON text with a file of the session's media store inside, as base64: the router streams that too.
+    Around {
+        /// The text before the file's base64.
+        before: Bytes,
+        /// The file.
+        media: StoredMedia,
+        /// The text after it.
+        after: Bytes,
+    },
 }
+
+/// Stands in a response type where [`Reply::around`] puts a file. A text of strangers that could be it must lose its
+/// `\0` before it stands in the same response.
+pub const FILE_HERE: &str = "\0file\0";
 
 impl Reply {
     /// A JSON response.
@@ -71,6 +85,31 @@ impl Reply {
             headers: Vec::new(),
             body,
         }
+    }
+
+    /// A JSON response with status 200 in which one text has [`FILE_HERE`]: the file as base64 takes its place.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::Internal`] when there is no such place, or more than one.
+    pub fn around<T: Serialize>(body: &T, media: StoredMedia) -> Result<Self, OpError> {
+        let text = serde_json::to_string(body)
+            .map_err(|e| OpError::internal(format!("write a response around a file: {e}")))?;
+        let mark = FILE_HERE.replace('\0', "\\u0000");
+        let mut parts = text.split(&mark);
+        let (Some(before), Some(after), None) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(OpError::internal(
+                "write a response around a file: it does not have one place for it",
+            ));
+        };
+        Ok(Self {
+            status: StatusCode::OK,
+            headers: Vec::new(),
+            body: ReplyBody::Around {
+                before: Bytes::copy_from_slice(before.as_bytes()),
+                media,
+                after: Bytes::copy_from_slice(after.as_bytes()),
+            },
+        })
     }
 
     /// A file of the session's media store with status 200.

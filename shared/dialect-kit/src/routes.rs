@@ -1,16 +1,19 @@
 //! The table: every path of the foreign API, and what becomes of a request to it.
 
+mod endpoints;
+
 use std::fmt;
-use std::marker::PhantomData;
 
 use bytes::Bytes;
 use http::Method;
 use switchboard_vocab::media::{InlineBytes, MediaSource};
-use switchboard_vocab::{Effect, ErrorCode, OpError, Operation, Scope, UploadId, codec};
+use switchboard_vocab::{Effect, OpError, Operation, Scope, UploadId, codec};
 
 use crate::cx::Cx;
 use crate::input::FromInput;
 use crate::reply::Reply;
+
+pub use endpoints::{DecodeBoth, EncodeBoth, EncodeTried, both, either, one, tried};
 
 /// Most operations one request may become.
 pub const FAN_OUT_MAX: usize = 100;
@@ -32,6 +35,8 @@ pub enum Refusal {
     NotOnLinkedDevice,
     /// It needs the browser that this gateway does without.
     NoBrowser,
+    /// It writes to a file of that system's own server.
+    NoLocalFile,
     /// Offered by a later release.
     LaterRelease,
 }
@@ -44,6 +49,9 @@ impl Refusal {
             Self::NotOnLinkedDevice => "whatsapp does not let a linked device do this",
             Self::NoBrowser => {
                 "this gateway runs without a browser, so there is nothing to do this with"
+            }
+            Self::NoLocalFile => {
+                "it appends to a file on the original's own server, which a cluster has none of"
             }
             Self::LaterRelease => "this release of the gateway does not offer this operation yet",
         }
@@ -189,173 +197,6 @@ impl Default for Routes {
     }
 }
 
-struct One<T, O: Operation> {
-    decode: fn(T, &Cx) -> Result<O, Reject>,
-    encode: fn(O::Output, &Cx) -> Result<Reply, OpError>,
-    input: PhantomData<fn(T)>,
-}
-
-impl<T: FromInput, O: Operation> Endpoint for One<T, O> {
-    fn prepare(&self, cx: &Cx) -> Result<Vec<Prepared>, Reject> {
-        let operation = (self.decode)(T::from_input(cx.input())?, cx)?;
-        Ok(vec![Prepared::new(operation, cx)?])
-    }
-
-    fn finish(&self, answers: Vec<Answer>, cx: &Cx) -> Result<Reply, OpError> {
-        let answer = answers
-            .into_iter()
-            .next()
-            .ok_or_else(|| OpError::internal("no answer"))?;
-        (self.encode)(codec::decode(&answer?)?, cx)
-    }
-
-    fn operation(&self) -> &'static str {
-        O::NAME
-    }
-}
-
-struct Each<T, O: Operation> {
-    decode: fn(T, &Cx) -> Result<Vec<O>, Reject>,
-    encode: fn(Outcomes<O>, &Cx) -> Result<Reply, OpError>,
-    input: PhantomData<fn(T)>,
-}
-
-impl<T: FromInput, O: Operation> Endpoint for Each<T, O> {
-    fn prepare(&self, cx: &Cx) -> Result<Vec<Prepared>, Reject> {
-        let operations = (self.decode)(T::from_input(cx.input())?, cx)?;
-        if operations.len() > FAN_OUT_MAX {
-            let message = format!("at most {FAN_OUT_MAX} recipients per call are allowed");
-            return Err(OpError::new(ErrorCode::TooLarge, message).into());
-        }
-        operations
-            .into_iter()
-            .map(|operation| Prepared::new(operation, cx))
-            .collect()
-    }
-
-    fn finish(&self, answers: Vec<Answer>, cx: &Cx) -> Result<Reply, OpError> {
-        let outputs = answers
-            .into_iter()
-            .map(|answer| codec::decode(&answer?))
-            .collect();
-        (self.encode)(outputs, cx)
-    }
-
-    fn operation(&self) -> &'static str {
-        O::NAME
-    }
-}
-
-/// Request to two operations.
-pub type DecodeBoth<T, A, B> = fn(T, &Cx) -> Result<(A, B), Reject>;
-/// Two outputs to a response.
-pub type EncodeBoth<A, B> =
-    fn(<A as Operation>::Output, <B as Operation>::Output, &Cx) -> Result<Reply, OpError>;
-
-struct Both<T, A: Operation, B: Operation> {
-    decode: DecodeBoth<T, A, B>,
-    encode: EncodeBoth<A, B>,
-    input: PhantomData<fn(T)>,
-}
-
-impl<T: FromInput, A: Operation, B: Operation> Endpoint for Both<T, A, B> {
-    fn prepare(&self, cx: &Cx) -> Result<Vec<Prepared>, Reject> {
-        let (first, second) = (self.decode)(T::from_input(cx.input())?, cx)?;
-        Ok(vec![Prepared::new(first, cx)?, Prepared::new(second, cx)?])
-    }
-
-    fn finish(&self, answers: Vec<Answer>, cx: &Cx) -> Result<Reply, OpError> {
-        let mut answers = answers.into_iter();
-        let mut next = || answers.next().ok_or_else(|| OpError::internal("no answer"));
-        let (first, second) = (next()??, next()??);
-        (self.encode)(codec::decode(&first)?, codec::decode(&second)?, cx)
-    }
-
-    fn operation(&self) -> &'static str {
-        B::NAME
-    }
-}
-
-struct Either {
-    is_first: fn(&Cx) -> Result<bool, Reject>,
-    first: Box<dyn Endpoint>,
-    second: Box<dyn Endpoint>,
-}
-
-impl Either {
-    fn pick(&self, cx: &Cx) -> Result<&dyn Endpoint, Reject> {
-        Ok(if (self.is_first)(cx)? {
-            self.first.as_ref()
-        } else {
-            self.second.as_ref()
-        })
-    }
-}
-
-impl Endpoint for Either {
-    fn prepare(&self, cx: &Cx) -> Result<Vec<Prepared>, Reject> {
-        self.pick(cx)?.prepare(cx)
-    }
-
-    fn finish(&self, answers: Vec<Answer>, cx: &Cx) -> Result<Reply, OpError> {
-        self.pick(cx)
-            .map_err(|reject| reject.0)?
-            .finish(answers, cx)
-    }
-
-    fn operation(&self) -> &'static str {
-        self.first.operation()
-    }
-}
-
-/// What [`Routes::op`] makes of its two functions, for use in [`either`].
-#[must_use]
-pub fn one<T, O>(
-    decode: fn(T, &Cx) -> Result<O, Reject>,
-    encode: fn(O::Output, &Cx) -> Result<Reply, OpError>,
-) -> Box<dyn Endpoint>
-where
-    T: FromInput + 'static,
-    O: Operation,
-{
-    Box::new(One {
-        decode,
-        encode,
-        input: PhantomData,
-    })
-}
-
-/// Two operations that do not need each other's result, for one request: `B` names the row. They may run at the same
-/// time; the error of the first one that failed is the row's.
-#[must_use]
-pub fn both<T, A, B>(decode: DecodeBoth<T, A, B>, encode: EncodeBoth<A, B>) -> Box<dyn Endpoint>
-where
-    T: FromInput + 'static,
-    A: Operation,
-    B: Operation,
-{
-    Box::new(Both {
-        decode,
-        encode,
-        input: PhantomData,
-    })
-}
-
-/// Two operations behind one row: a field of the request says which. `is_first` looks at the request only, so that it
-/// says the same before and after the call.
-#[must_use]
-pub fn either(
-    is_first: fn(&Cx) -> Result<bool, Reject>,
-    first: Box<dyn Endpoint>,
-    second: Box<dyn Endpoint>,
-) -> Box<dyn Endpoint> {
-    Box::new(Either {
-        is_first,
-        first,
-        second,
-    })
-}
-
 impl Routes {
     /// The rows that follow want this key (until the next call); [`Access::Session`] at first.
     #[must_use]
@@ -406,12 +247,7 @@ impl Routes {
         T: FromInput + 'static,
         O: Operation,
     {
-        let endpoint = Each {
-            decode,
-            encode,
-            input: PhantomData,
-        };
-        self.row(method, path, Action::Call(Box::new(endpoint)))
+        self.endpoint(method, path, endpoints::each(decode, encode))
     }
 
     /// Answered by the router itself.

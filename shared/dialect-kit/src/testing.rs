@@ -213,6 +213,42 @@ pub fn answered<O: Operation>(
     reply_text(&reply)
 }
 
+/// What the caller of a request that becomes two operations sees, as text, when they answer this.
+///
+/// # Panics
+/// When the row does not become these two, or an output cannot be written.
+#[must_use]
+#[expect(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "test code: a bad case should stop the test"
+)]
+pub fn answered_both<A: Operation, B: Operation>(
+    dialect: &Dialect,
+    request: Request,
+    first: Result<A::Output, OpError>,
+    second: Result<B::Output, OpError>,
+) -> String {
+    let (route, cx) = matched(dialect, request);
+    let Action::Call(endpoint) = &route.action else {
+        panic!("{} {} becomes no operation", route.method, route.path);
+    };
+    let prepared = endpoint
+        .prepare(&cx)
+        .unwrap_or_else(|reject| panic!("the request was refused: {}", reject.0.public));
+    let names: Vec<_> = prepared.iter().map(|p| p.name).collect();
+    assert_eq!(names, [A::NAME, B::NAME], "{}", route.path);
+    let written = |text: Result<Vec<u8>, OpError>| Bytes::from(text.expect("output"));
+    let answers = vec![
+        first.map(|output| written(codec::encode(&output))),
+        second.map(|output| written(codec::encode(&output))),
+    ];
+    let reply = endpoint
+        .finish(answers, &cx)
+        .unwrap_or_else(|error| (dialect.error)(&error, &cx));
+    reply_text(&reply)
+}
+
 /// The payloads of an event for one subscription, as text.
 #[must_use]
 pub fn payloads(dialect: &Dialect, envelope: &Envelope, subscription: &Subscription) -> String {
@@ -345,6 +381,15 @@ fn reply_text(reply: &Reply) -> String {
             bytes,
         } => writeln!(text, "{content_type}: {} bytes", bytes.len()),
         ReplyBody::Media(media) => writeln!(text, "file {} ({})", media.id, media.mime_type),
+        ReplyBody::Around {
+            before,
+            media,
+            after,
+        } => {
+            let file = format!("<base64 of file {}>", media.id);
+            let whole = [before, file.as_bytes(), after].concat();
+            writeln!(text, "{}", pretty(&whole))
+        }
     };
     text
 }

@@ -5,6 +5,8 @@
     reason = "test code: a bad sample should stop the test"
 )]
 
+mod store;
+
 use std::time::Duration;
 
 use switchboard_vocab::content::{Body, Context, Marks, MediaBody, MediaKind, Text};
@@ -17,6 +19,8 @@ use switchboard_vocab::webhooks::Subscription;
 use switchboard_vocab::{
     ChatId, DialectName, Epoch, EventId, MediaId, MessageId, NodeId, SessionRef, Timestamp, UserId,
 };
+
+pub use store::{bodies, chat, checked, contact, file_bodies, group_chat, me};
 
 /// The time of every call and event.
 #[must_use]
