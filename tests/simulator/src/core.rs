@@ -16,13 +16,16 @@ pub mod pair_code;
 pub mod pairing;
 pub mod phone_sending;
 mod phone_stanzas;
+pub mod phone_user;
 pub mod phones;
 pub mod prekeys;
 pub mod presence;
+pub mod privacy;
 pub mod profile;
 pub mod queue;
 mod receipts;
 pub mod server;
+pub mod signals;
 #[cfg(test)]
 mod tests;
 pub mod xml;

@@ -1,5 +1,7 @@
 //! The admin operations, once for the HTTP API and for tests in the same process.
 
+pub(crate) mod phone_user;
+
 use std::time::Duration;
 
 use base64::Engine as _;

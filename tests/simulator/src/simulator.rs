@@ -1,5 +1,7 @@
 //! Starting and stopping a simulator.
 
+mod phones;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,6 +12,7 @@ use super::prekeys::KeyStore;
 use super::presence::Watcher;
 use super::profile::Profile;
 use super::queue::Queue;
+use super::signals::Signals;
 use crate::phone::{KeyIndexList, Phone};
 
 /// A companion device.
@@ -66,6 +67,10 @@ pub struct Account {
     pub contacts: Vec<AccountId>,
     /// When it was last available, in seconds; 0 is never.
     pub last_seen_s: u64,
+    /// Whether the user has the phone in hand.
+    pub phone_available: bool,
+    /// What the phone's user noticed besides messages.
+    pub signals: Option<Box<Signals>>,
     /// Settings that most accounts never touch.
     pub profile: Option<Box<Profile>>,
     /// App-state collections, once something was stored.

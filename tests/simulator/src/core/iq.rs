@@ -1,13 +1,17 @@
 //! Requests of logged-in clients, by namespace. What is not simulated is refused with 501.
 
+mod blocklist;
+mod business;
 mod encrypt;
 mod group_nodes;
 mod groups;
 mod md;
+mod privacy;
 mod profile;
 mod settings;
 mod usync;
 
+use wacore::iq::abprops::{AbProp, web};
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{JidExt as _, Node};
 
@@ -41,6 +45,10 @@ impl Answer {
     pub(crate) const BAD: Self = Self::Error(400, "bad-request");
     /// The refusal of a request about something that does not exist.
     pub(crate) const NOT_FOUND: Self = Self::Error(404, "item-not-found");
+    /// The refusal of a change to a list that is another by now.
+    pub(crate) const CONFLICT: Self = Self::Error(409, "conflict");
+    /// The refusal to show what privacy settings hide.
+    pub(crate) const HIDDEN: Self = Self::Error(401, "not-authorized");
     /// The refusal of a request by someone who may not ask.
     pub(crate) const FORBIDDEN: Self = Self::Error(403, "forbidden");
 }
@@ -89,7 +97,7 @@ impl Server {
             "disappearing_mode" => self.iq_disappearing(from, iq, setting),
             "status" => self.iq_status(from, iq, setting),
             "w:profile:picture" => self.iq_picture(from, iq, setting),
-            "w:biz" => iq_business(iq, setting),
+            "w:biz" => self.iq_business(from, iq, setting),
             _ => Answer::UNKNOWN,
         }
     }
@@ -127,14 +135,25 @@ impl Server {
 
 /// How long clients use one answer, in seconds.
 const MEDIA_TTL_S: u32 = 3600;
-/// The hash of the empty property set.
-const PROPS_HASH: &str = "sim-props-1";
+/// The hash of the property set.
+const PROPS_HASH: &str = "sim-props-2";
+/// What clients are told to do: show their tokens with messages and when they ask for about texts.
+const PROPS_ON: [AbProp; 2] = [
+    web::PRIVACY_TOKEN_SENDING_ON_ALL_1_ON_1_MESSAGES,
+    web::PROFILE_SCRAPING_PRIVACY_TOKEN_IN_ABOUT_USYNC,
+];
 
 fn iq_props(iq: &Node) -> Answer {
     let asked = iq.get_optional_child("props");
     if asked.is_none() {
         return Answer::UNKNOWN;
     }
+    let switched_on = PROPS_ON.map(|prop| {
+        NodeBuilder::new("prop")
+            .attr("config_code", prop.code)
+            .attr("config_value", "1")
+            .build()
+    });
     Answer::one(
         NodeBuilder::new("props")
             .attr("protocol", "1")
@@ -142,23 +161,9 @@ fn iq_props(iq: &Node) -> Answer {
             .attr("hash", PROPS_HASH)
             .attr("refresh", 86_400_u32)
             .attr("refresh_id", "1")
+            .children(switched_on)
             .build(),
     )
-}
-
-/// No simulated account is a business.
-fn iq_business(iq: &Node, setting: bool) -> Answer {
-    if setting {
-        return Answer::UNKNOWN;
-    }
-    match iq.get_optional_child("business_profile") {
-        Some(_) => Answer::one(
-            NodeBuilder::new("business_profile")
-                .attr("v", "244")
-                .build(),
-        ),
-        None => Answer::UNKNOWN,
-    }
 }
 
 pub(crate) use encrypt::long;

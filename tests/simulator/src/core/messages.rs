@@ -11,6 +11,7 @@ use wacore_binary::{Jid, JidExt as _, Node, NodeContent};
 
 use super::groups::GroupId;
 use super::ids::{AccountId, Addressing, ConnId, DeviceId, PHONE};
+use super::privacy::Category;
 use super::server::Server;
 use super::xml;
 
@@ -36,6 +37,9 @@ mod nack {
     pub(super) const NOT_FOUND: u16 = 404;
     /// The sender may not write there.
     pub(super) const FORBIDDEN: u16 = 403;
+    /// The receiver takes messages of contacts only, and the sender is none.
+    /// Source: whatsapp-rust 0.7.0, for missing tokens of trusted contacts.
+    pub(super) const STRANGER: u16 = 463;
     /// The stanza is not one the server understands.
     pub(super) const BAD: u16 = 400;
     /// This kind of chat is not simulated.
@@ -88,6 +92,9 @@ impl Server {
             return Err(nack::UNSUPPORTED);
         }
         let chat = self.resolve(&to).ok_or(nack::NOT_FOUND)?;
+        if !self.may_write(from, chat, node) {
+            return Err(nack::STRANGER);
+        }
         if node.get_optional_child("participants").is_some() {
             return self.direct_message(from, &to, chat, node);
         }
@@ -385,8 +392,16 @@ impl Server {
 
     /// Whether `to` takes messages of `from`: a blocked sender learns nothing of it.
     fn reaches(&self, from: AccountId, to: AccountId) -> bool {
-        let profile = self.account(to).and_then(|a| a.profile.as_deref());
-        from == to || !profile.is_some_and(|p| p.blocked.contains(&from))
+        from == to || !self.has_blocked(to, from)
+    }
+
+    /// Whether the privacy settings of `chat` take messages of the sender. A blocked sender is not
+    /// told, so it may.
+    fn may_write(&self, from: DeviceId, chat: DeviceId, node: &Node) -> bool {
+        let (sender, receiver) = (from.account, chat.account);
+        let trusted = self.holds_token(receiver, sender, node);
+        self.has_blocked(receiver, sender)
+            || self.allows(receiver, sender, Category::Messages, trusted)
     }
 }
 

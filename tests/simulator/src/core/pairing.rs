@@ -14,7 +14,7 @@ use waproto::whatsapp as wa;
 
 use super::account::Device;
 use super::conn::Phase;
-use super::ids::{AccountId, Addressing, ConnId, DeviceId, server_jid};
+use super::ids::{AccountId, Addressing, ConnId, DeviceId, PHONE, server_jid};
 pub use super::pair_code::CodeFlows;
 use super::prekeys::KeyStore;
 use super::queue::Queue;
@@ -151,7 +151,11 @@ impl Server {
             // Whoever has an account has a name.
             if let Some(unnamed) = self.account(account).filter(|a| a.name.is_empty()) {
                 let name = format!("User {}", unnamed.number);
-                self.rename(account, &name);
+                let phone = DeviceId {
+                    account,
+                    device: PHONE,
+                };
+                self.rename(phone, &name);
             }
             self.link(conn, account, &identity, &[0; 32])
         });

@@ -9,6 +9,7 @@ use wacore_binary::{Jid, JidExt as _, Node};
 use super::groups::GroupId;
 use super::ids::{Addressing, ConnId, DeviceId};
 use super::messages::{account_chat, group_chat};
+use super::privacy::{Category, Value};
 use super::queue::Class;
 use super::server::Server;
 use super::xml;
@@ -82,9 +83,21 @@ impl Server {
             .attrs
             .insert("from", sender.device_jid(mode, from.device));
         xml::copy_attr(node, &mut stanza, "recipient");
+        if kind == "read" && !self.tells_what_was_read(from, target) {
+            return;
+        }
         for device in self.receipt_targets(from, target, kind) {
             self.deliver(device, account_chat(from.account), &stanza);
         }
+        if target.account != from.account {
+            self.signal_receipt(target.account, from.account, node);
+        }
+    }
+
+    /// Whether both sides of a chat let each other know what they read.
+    fn tells_what_was_read(&self, reader: DeviceId, author: DeviceId) -> bool {
+        let off = |account| self.privacy_value(account, Category::ReadReceipts) == Value::Nobody;
+        !off(reader.account) && !off(author.account)
     }
 
     fn group_receipt(&mut self, from: DeviceId, to: &Jid, kind: &str, node: &Node) {
@@ -105,6 +118,9 @@ impl Server {
             .insert("participant", sender.device_jid(mode, from.device));
         for device in self.receipt_targets(from, target, kind) {
             self.deliver(device, group_chat(id), &stanza);
+        }
+        if target.account != from.account {
+            self.signal_receipt(target.account, from.account, node);
         }
     }
 

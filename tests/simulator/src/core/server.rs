@@ -236,6 +236,8 @@ impl Server {
             watchers: Vec::new(),
             contacts: Vec::new(),
             last_seen_s: 0,
+            phone_available: false,
+            signals: None,
             profile: None,
             app_state: None,
         });

@@ -1,6 +1,8 @@
 //! The admin API: what a person or a test does that is not a client. Handlers translate; the work is
 //! done by the methods of [`crate::Handle`].
 
+mod phones;
+
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
@@ -24,6 +26,7 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/phones/{number}/send", post(send))
         .route("/phones/{number}/inbox", get(inbox))
         .route("/phones/{number}/unlink", post(unlink))
+        .merge(phones::router())
         .route("/journal", get(journal))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
 }

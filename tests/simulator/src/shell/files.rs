@@ -122,12 +122,12 @@ pub(crate) async fn download(
     }
 }
 
-/// `GET /pps/<number>/<id>`: a profile picture.
+/// `GET /pps/<number>/<id>/<image or preview>`: a profile picture.
 pub(crate) async fn picture(
     State(hub): State<Arc<Hub>>,
-    Path((number, id)): Path<(u64, u64)>,
+    Path((number, id, kind)): Path<(u64, u64, String)>,
 ) -> Response {
-    match hub.with(|server| server.picture(number, id)) {
+    match hub.with(|server| server.picture(number, id, kind == "preview")) {
         Some(data) => ([(header::CONTENT_TYPE, "image/jpeg")], data).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }

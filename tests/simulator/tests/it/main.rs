@@ -17,3 +17,5 @@ mod http;
 mod media;
 mod messages;
 mod pairing;
+mod privacy;
+mod profile;

@@ -1,20 +1,25 @@
-//! `status` ("about" texts) and `w:profile:picture`.
+//! `status` ("about" texts and the audience of stories), `w:profile:picture` and names.
 //!
-//! Source: protocol notes, section 7.
+//! Source: protocol notes, section 7; shapes as in wacore 0.7.0, `iq/contacts.rs` and `iq/profile.rs`.
 
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{JidExt as _, Node};
 
 use super::{Answer, target_or_self};
 use crate::core::ids::{AccountId, Addressing, DeviceId};
 use crate::core::messages::account_chat;
+use crate::core::privacy::Category;
+use crate::core::profile::Picture;
 use crate::core::server::Server;
 use crate::core::xml;
 
 /// Longest "about" text, in bytes.
-const ABOUT_BYTES_MAX: usize = 1024;
+pub(crate) const ABOUT_BYTES_MAX: usize = 1024;
 /// Largest picture, in bytes.
-const PICTURE_BYTES_MAX: usize = 256 * 1024;
+pub(crate) const PICTURE_BYTES_MAX: usize = 256 * 1024;
 
 impl Server {
     pub(super) fn iq_status(&mut self, from: DeviceId, iq: &Node, setting: bool) -> Answer {
@@ -27,47 +32,64 @@ impl Server {
         let text = xml::bytes(status)
             .and_then(|b| std::str::from_utf8(b).ok())
             .unwrap_or_default();
-        if text.len() > ABOUT_BYTES_MAX {
+        if !self.set_about(from, text) {
             return Answer::BAD;
         }
-        let now_s = self.now_s();
-        let Some(account) = self.account_mut(from.account) else {
-            return Answer::NOT_FOUND;
-        };
-        account.profile_mut().about = Some((text.into(), now_s));
         Answer::done()
     }
 
-    pub(super) fn status_node(&self, account: AccountId) -> Node {
+    /// Changes the "about" text and tells whoever may see it. Returns whether it is short enough.
+    pub(crate) fn set_about(&mut self, by: DeviceId, text: &str) -> bool {
+        if text.len() > ABOUT_BYTES_MAX {
+            return false;
+        }
+        let now_s = self.now_s();
+        let Some(account) = self.account_mut(by.account) else {
+            return false;
+        };
+        account.profile_mut().about = Some((text.into(), now_s));
+        let jid = account.jid(Addressing::Pn);
+        let name = account.name.clone();
+        let set = NodeBuilder::new("set").bytes(text.as_bytes().to_vec());
+        let mut node = self.notification(jid, "status", vec![set.build()]);
+        if !name.is_empty() {
+            node.attrs.insert("notify", &*name);
+        }
+        for device in self.audience(by, Some(Category::About)) {
+            self.deliver(device, account_chat(by.account), &node);
+        }
+        true
+    }
+
+    /// `<status>` as `viewer` sees it: code 401 without a text where it is hidden.
+    pub(super) fn status_node(&self, account: AccountId, visible: bool) -> Node {
+        let node = NodeBuilder::new("status");
+        if !visible {
+            return node.attr("code", 401_u16).attr("t", 0_u32).build();
+        }
         let about = self
             .account(account)
             .and_then(|a| a.profile.as_deref()?.about.clone());
         match about {
-            Some((text, at_s)) => NodeBuilder::new("status")
-                .attr("t", at_s)
-                .bytes(text.as_bytes().to_vec())
-                .build(),
-            None => NodeBuilder::new("status").attr("t", 0_u32).build(),
+            Some((text, at_s)) => node.attr("t", at_s).bytes(text.as_bytes().to_vec()).build(),
+            None => node.attr("t", 0_u32).build(),
         }
     }
 
-    /// The number of an account's picture, if it has one.
-    pub(super) fn picture_id(&self, account: AccountId) -> Option<u64> {
-        Some(
-            self.account(account)?
-                .profile
-                .as_deref()?
-                .picture
-                .as_ref()?
-                .0,
-        )
+    // ---- pictures ------------------------------------------------------------------------
+
+    pub(crate) fn picture_of(&self, account: AccountId) -> Option<&Picture> {
+        self.account(account)?.profile.as_deref()?.picture.as_ref()
     }
 
     /// The picture that the media host serves under this number.
-    pub(crate) fn picture(&self, number: u64, id: u64) -> Option<Vec<u8>> {
-        let account = self.account(*self.by_number.get(&number)?)?;
-        let (current, bytes) = account.profile.as_deref()?.picture.as_ref()?;
-        (*current == id).then(|| bytes.clone())
+    pub(crate) fn picture(&self, number: u64, id: u64, preview: bool) -> Option<Bytes> {
+        let picture = self.picture_of(*self.by_number.get(&number)?)?;
+        if picture.id != id {
+            return None;
+        }
+        let small = picture.preview.as_ref().filter(|_| preview);
+        Some(small.unwrap_or(&picture.full).clone())
     }
 
     pub(super) fn iq_picture(&mut self, from: DeviceId, iq: &Node, setting: bool) -> Answer {
@@ -79,63 +101,141 @@ impl Server {
                 Answer::NOT_FOUND
             };
         }
+        let asked = iq.get_optional_child("picture");
         if setting {
-            return self.set_picture(from, iq);
+            let content = |kind: &str| {
+                let of_kind = iq.get_children_by_tag("picture");
+                let mut of_kind = of_kind.filter(|p| {
+                    let said = xml::attr(p, "type");
+                    said.as_deref().unwrap_or("image") == kind
+                });
+                let bytes = xml::bytes(of_kind.next()?)?;
+                (!bytes.is_empty()).then(|| Bytes::copy_from_slice(bytes))
+            };
+            return match self.set_picture(from, content("image"), content("preview")) {
+                Some(id) => Answer::one(NodeBuilder::new("picture").attr("id", id).build()),
+                None => Answer::Error(413, "too-large"),
+            };
         }
-        let Some(target) = target_or_self(self, from, iq) else {
+        let Some(target) = target_or_self(self, from, iq).map(|d| d.account) else {
             return Answer::NOT_FOUND;
         };
-        let (Some(id), Some(account)) = (
-            self.picture_id(target.account),
-            self.account(target.account),
-        ) else {
+        let trusted = asked.is_some_and(|p| self.holds_token(target, from.account, p));
+        if !self.allows(target, from.account, Category::Picture, trusted) {
+            return Answer::HIDDEN;
+        }
+        let (Some(picture), Some(account)) = (self.picture_of(target), self.account(target)) else {
             return Answer::NOT_FOUND;
         };
-        let path = format!("/pps/{}/{id}", account.number);
-        let kind = iq
-            .get_optional_child("picture")
-            .and_then(|p| xml::attr(p, "type"));
-        let picture = NodeBuilder::new("picture")
-            .attr("id", id)
-            .attr("type", kind.as_deref().unwrap_or("preview"))
+        if asked.and_then(|p| xml::attr_u64(p, "id")) == Some(picture.id) {
+            // The asker has this one already.
+            return Answer::one(NodeBuilder::new("picture").build());
+        }
+        let preview = asked.and_then(|p| xml::attr(p, "type")).as_deref() != Some("image");
+        let kind = if preview { "preview" } else { "image" };
+        let path = format!("/pps/{}/{}/{kind}", account.number, picture.id);
+        let node = NodeBuilder::new("picture")
+            .attr("id", picture.id)
+            .attr("type", kind)
             .attr("url", format!("https://{}{path}", self.options.media_host))
             .attr("direct_path", path);
-        Answer::one(picture.build())
+        Answer::one(node.build())
     }
 
-    fn set_picture(&mut self, from: DeviceId, iq: &Node) -> Answer {
-        let image = iq
-            .get_optional_child("picture")
-            .and_then(xml::bytes)
-            .map(<[u8]>::to_vec);
-        if image.as_ref().is_some_and(|b| b.len() > PICTURE_BYTES_MAX) {
-            return Answer::Error(413, "too-large");
+    /// Sets or, without an image, removes the picture of an account and tells whoever may see it.
+    /// Returns the number of the change; `None` for a picture that is too large.
+    pub(crate) fn set_picture(
+        &mut self,
+        by: DeviceId,
+        full: Option<Bytes>,
+        preview: Option<Bytes>,
+    ) -> Option<u64> {
+        let too_large =
+            |image: &Option<Bytes>| image.as_ref().is_some_and(|b| b.len() > PICTURE_BYTES_MAX);
+        if too_large(&full) || too_large(&preview) {
+            return None;
         }
         let now_s = self.now_s();
-        let Some(account) = self.account_mut(from.account) else {
-            return Answer::NOT_FOUND;
-        };
+        let account = self.account_mut(by.account)?;
         let jid = account.jid(Addressing::Pn);
-        let old = account
-            .profile
-            .as_deref()
-            .and_then(|p| p.picture.as_ref())
-            .map_or(0, |p| p.0);
+        let author = account.device_jid(Addressing::Pn, by.device).to_non_ad();
+        let old = account.profile_mut().picture.take().map_or(0, |p| p.id);
         let id = now_s.max(old + 1);
-        let kept = image.filter(|b| !b.is_empty());
-        let tag = if kept.is_some() { "set" } else { "delete" };
-        account.profile_mut().picture = kept.map(|bytes| (id, bytes));
-        let contacts = account.contacts.clone();
-        let change = NodeBuilder::new(tag)
+        let tag = if full.is_some() { "set" } else { "delete" };
+        account.profile_mut().picture = full.map(|full| Picture { id, full, preview });
+        let mut change = NodeBuilder::new(tag)
             .attr("jid", jid.clone())
-            .attr("id", id)
-            .build();
-        let node = self.notification(jid, "picture", vec![change]);
-        for contact in contacts {
-            for device in self.companions_of(contact) {
-                self.deliver(device, account_chat(from.account), &node);
+            .attr("author", author);
+        if tag == "set" {
+            change = change.attr("id", id);
+        }
+        let node = self.notification(jid, "picture", vec![change.build()]);
+        for device in self.audience(by, Some(Category::Picture)) {
+            self.deliver(device, account_chat(by.account), &node);
+        }
+        Some(id)
+    }
+
+    // ---- who hears of it -----------------------------------------------------------------
+
+    /// The companions that hear of a change: the other ones of the account itself, and those of
+    /// accounts that know it and may see it.
+    pub(crate) fn audience(&self, by: DeviceId, category: Option<Category>) -> Vec<DeviceId> {
+        let known_by = self
+            .account(by.account)
+            .map(|a| a.contacts.iter().copied().collect::<BTreeSet<_>>())
+            .unwrap_or_default();
+        let allowed = known_by.into_iter().filter(|viewer| match category {
+            Some(category) => self.allows(by.account, *viewer, category, false),
+            None => !self.has_blocked(by.account, *viewer),
+        });
+        let mut devices: Vec<DeviceId> = self
+            .companions_of(by.account)
+            .into_iter()
+            .filter(|d| *d != by)
+            .collect();
+        devices.extend(allowed.flat_map(|viewer| self.companions_of(viewer)));
+        devices
+    }
+
+    /// Sets the lifetime of messages in new chats and tells those who know the account.
+    pub(crate) fn set_default_timer(&mut self, by: DeviceId, seconds: u64) {
+        let now_s = self.now_s();
+        let Some(account) = self.account_mut(by.account) else {
+            return;
+        };
+        account.profile_mut().disappearing = Some((seconds, now_s));
+        let jid = account.jid(Addressing::Pn);
+        let mode = self.disappearing_node(by.account);
+        let node = self.notification(jid, "disappearing_mode", vec![mode]);
+        for device in self.audience(by, None) {
+            self.deliver(device, account_chat(by.account), &node);
+        }
+    }
+
+    /// Puts accounts into an address book or takes them out.
+    pub(crate) fn change_address_book(
+        &mut self,
+        owner: AccountId,
+        add: &[AccountId],
+        remove: &[AccountId],
+    ) {
+        for account in add {
+            if *account != owner {
+                self.remember_contact(*account, owner);
             }
         }
-        Answer::one(NodeBuilder::new("picture").attr("id", id).build())
+        if let Some(account) = self.account_mut(owner) {
+            let book = &mut account.profile_mut().address_book;
+            for id in add {
+                if *id != owner && book.len() < crate::core::profile::LISTED_MAX {
+                    book.insert(*id);
+                }
+            }
+            for id in remove {
+                book.remove(id);
+            }
+        }
+        self.tell_watchers(owner);
     }
 }

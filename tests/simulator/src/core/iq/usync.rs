@@ -7,6 +7,7 @@ use wacore_binary::{Jid, Node};
 
 use super::Answer;
 use crate::core::ids::{AccountId, Addressing, DeviceId, PHONE, parse_number};
+use crate::core::privacy::Category;
 use crate::core::server::Server;
 use crate::core::xml;
 
@@ -15,8 +16,16 @@ const USERS_MAX: usize = 10_000;
 /// Most accounts that hear about changes of one account's devices.
 const CONTACTS_MAX: usize = 4096;
 
+/// Fewest digits of a phone number. Source: ITU-T E.164 has none; the shortest in use have seven with
+/// their country code.
+const NUMBER_DIGITS_MIN: usize = 7;
+
 /// A user as the request named it.
 struct Asked {
+    /// Who asks.
+    by: AccountId,
+    /// Whether the asker showed a token of the user.
+    trusted: bool,
     /// The address, if it named one.
     jid: Option<Jid>,
     /// The number it asked about in `<contact>`, if any, as written.
@@ -41,11 +50,24 @@ impl Server {
             .map(xml::children)
             .unwrap_or_default();
         let mut users = Vec::new();
+        let syncs_contacts = xml::attr(usync, "mode").is_some_and(|m| m != "query")
+            && protocols.iter().any(|p| p == "contact");
         for user in list.iter().take(USERS_MAX) {
-            let asked = self.asked(user);
+            let asked = self.asked(from.account, user);
             if let (Some(account), true) = (asked.account, protocols.iter().any(|p| p == "devices"))
             {
                 self.remember_contact(account, from.account);
+            }
+            if let (Some(account), true) = (asked.account, syncs_contacts) {
+                let gone = user.get_optional_child("contact").is_some_and(|c| {
+                    matches!(xml::attr(c, "type").as_deref(), Some("delete" | "remove"))
+                });
+                let (add, remove): (&[_], &[_]) = if gone {
+                    (&[], &[account])
+                } else {
+                    (&[account], &[])
+                };
+                self.change_address_book(from.account, add, remove);
             }
             users.extend(self.usync_user(&asked, &protocols));
         }
@@ -61,7 +83,7 @@ impl Server {
         Answer::one(reply)
     }
 
-    fn asked(&self, user: &Node) -> Asked {
+    fn asked(&self, by: AccountId, user: &Node) -> Asked {
         let jid = xml::attr_jid(user, "jid").or_else(|| xml::attr_jid(user, "pn_jid"));
         let contact = xml::child_bytes(user, "contact")
             .and_then(|b| std::str::from_utf8(b).ok())
@@ -74,13 +96,15 @@ impl Server {
             (None, None) => None,
         };
         Asked {
+            by,
+            trusted: account.is_some_and(|a| self.holds_token(a, by, user)),
             jid,
             contact,
             account,
         }
     }
 
-    fn remember_contact(&mut self, account: AccountId, asker: AccountId) {
+    pub(super) fn remember_contact(&mut self, account: AccountId, asker: AccountId) {
         if account == asker {
             return;
         }
@@ -98,6 +122,8 @@ impl Server {
         };
         let by_lid = asked.jid.as_ref().and_then(Addressing::of) == Some(Addressing::Lid);
         let now_s = self.now_s();
+        let visible = |category| self.allows(account, asked.by, category, asked.trusted);
+        let (about, picture) = (visible(Category::About), visible(Category::Picture));
         let mut children = Vec::new();
         for protocol in protocols {
             let node = match protocol.as_str() {
@@ -109,10 +135,11 @@ impl Server {
                         .build()
                 }),
                 "contact" => Some(contact_node("in", asked)),
-                "status" => Some(self.status_node(account)),
-                "picture" => self
-                    .picture_id(account)
-                    .map(|id| NodeBuilder::new("picture").attr("id", id).build()),
+                "status" => Some(self.status_node(account, about)),
+                "picture" if picture => self
+                    .picture_of(account)
+                    .map(|p| NodeBuilder::new("picture").attr("id", p.id).build()),
+                "business" => self.business_node(account),
                 "disappearing_mode" => Some(self.disappearing_node(account)),
                 _ => None,
             };
@@ -209,13 +236,20 @@ fn contact_node(kind: &'static str, asked: &Asked) -> Node {
     }
 }
 
-/// A number that nobody has: `<contact type="out">`, and nothing at all where contacts were not asked.
+/// A number that nobody has: `<contact type="out">`, one that is none: `type="invalid"`, and nothing at
+/// all where contacts were not asked.
 fn unknown_user(asked: &Asked, protocols: &[String]) -> Option<Node> {
     if !protocols.iter().any(|p| p == "contact") {
         return None;
     }
-    let user = NodeBuilder::new("user").children([contact_node("out", asked)]);
     let digits = asked.contact.as_deref().and_then(parse_number);
+    let digits = digits.filter(|n| n.to_string().len() >= NUMBER_DIGITS_MIN);
+    let kind = if digits.is_some() || asked.jid.is_some() {
+        "out"
+    } else {
+        "invalid"
+    };
+    let user = NodeBuilder::new("user").children([contact_node(kind, asked)]);
     let jid = asked
         .jid
         .clone()
