@@ -6,6 +6,7 @@ mod encrypt;
 mod group_nodes;
 mod groups;
 mod md;
+mod mex;
 mod privacy;
 mod profile;
 mod settings;
@@ -98,6 +99,7 @@ impl Server {
             "status" => self.iq_status(from, iq, setting),
             "w:profile:picture" => self.iq_picture(from, iq, setting),
             "w:biz" => self.iq_business(from, iq, setting),
+            "w:mex" => self.iq_mex(from, iq),
             _ => Answer::UNKNOWN,
         }
     }

@@ -359,7 +359,7 @@ fn what_is_not_simulated_is_refused() {
     let alice = double.active(ALICE, 1);
     double.say(
         alice,
-        &iq("w:mex", "get", NodeBuilder::new("query").build()),
+        &iq("w:nonsense", "get", NodeBuilder::new("query").build()),
     );
     let answer = double.take(alice);
     let error = answer[0].get_optional_child("error").unwrap();

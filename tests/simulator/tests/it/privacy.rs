@@ -3,6 +3,7 @@
 use switchboard_simulator::Handle;
 use switchboard_simulator::core::phone_user::{ProfileChange, Reading, Typing};
 use switchboard_simulator::core::signals::SignalKind;
+use wacore::iq::mex_operations::get_privacy_lists;
 use wacore::iq::privacy::{
     DisallowedListAction, DisallowedListUpdate, DisallowedListUserEntry, PrivacyCategory,
     PrivacyValue,
@@ -10,6 +11,7 @@ use wacore::iq::privacy::{
 use wacore::types::events::Event;
 use wacore::types::presence::{ChatPresence, ChatPresenceMedia, ReceiptType};
 use whatsapp_rust::Jid;
+use whatsapp_rust::MexRequest;
 
 use crate::client::{TestClient, pn, simulator, until};
 
@@ -35,6 +37,29 @@ async fn sees_picture(client: &TestClient, number: &str) -> bool {
     let contacts = client.client.contacts();
     let found = contacts.get_profile_picture(&jid(number), true).await;
     found.unwrap().is_some()
+}
+
+/// Hash and members of the client's own exclusion list.
+async fn excluded(client: &TestClient, category: &str) -> (String, Vec<String>) {
+    let variables = serde_json::json!({"input": {"query_input": [{
+        "jid": client.client.lid().unwrap().to_non_ad().to_string(),
+        "privacy_contact_list_type": {"category": category},
+    }]}});
+    let request = MexRequest::new(
+        get_privacy_lists::NAME,
+        get_privacy_lists::DOC_ID,
+        variables,
+    );
+    let answer = client.client.mex().query(request).await.unwrap();
+    let data: get_privacy_lists::Response = serde_json::from_value(answer.data.unwrap()).unwrap();
+    let list = data
+        .xwa2_fetch_wa_users
+        .unwrap()
+        .remove(0)
+        .privacy_contact_list
+        .unwrap();
+    let members = list.contacts.unwrap().into_iter().filter_map(|c| c.jid);
+    (list.dhash.unwrap(), members.collect())
 }
 
 fn contacts(simulator: &Handle, of: &str, add: &[&str]) {
@@ -166,6 +191,8 @@ async fn about_and_picture_are_shown_to_whom_the_settings_name() {
     assert_eq!(about(&carol, ALICE).await.as_deref(), Some(""), "hidden");
     assert_eq!(about(&bob, ALICE).await.as_deref(), Some("secret"));
     assert!(sees_picture(&carol, ALICE).await, "only the text is hidden");
+    let listed = excluded(&alice, "status").await;
+    assert_eq!(listed, (hash.clone(), vec![carol_lid.to_string()]));
     let remove = exclude(&hash, DisallowedListAction::Remove);
     set(remove).await.unwrap();
     assert_eq!(about(&carol, ALICE).await.as_deref(), Some("secret"));
