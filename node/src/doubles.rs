@@ -158,7 +158,7 @@ pub(crate) fn dispatched(outgoing: &Outgoing) -> Dispatched {
     Dispatched {
         id: outgoing.id.clone(),
         at: Timestamp::from_secs(1_700_000_000),
-        proto_json: None,
+        proto: None,
         media_keys: None,
     }
 }

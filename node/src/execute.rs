@@ -6,7 +6,9 @@
 mod media;
 mod messages;
 mod pairing;
+mod pending;
 mod sessions;
+mod stories;
 mod webhooks;
 
 use std::collections::HashMap;

@@ -232,7 +232,7 @@ pub trait Outbox: Send + Sync {
     async fn forget(&self, sink: &str) -> Result<(), OpError>;
 }
 
-/// Opens files of messages for payloads that carry bytes.
+/// What payloads carry besides the event: files of messages, and messages as they travelled.
 #[async_trait]
 pub trait Files: Send + Sync {
     /// As [`switchboard_vocab::media::Open`]: afterwards [`MediaPort::read`] has the bytes.
@@ -240,6 +240,15 @@ pub trait Files: Send + Sync {
     /// # Errors
     /// As [`MediaPort::open`].
     async fn open(&self, media: &MediaId) -> Result<StoredMedia, OpError>;
+
+    /// The protobuf of a message of the log as canonical JSON text; `None` when it is not at hand (any more).
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::Internal`] when the store fails.
+    async fn raw(&self, number: u64) -> Result<Option<String>, OpError> {
+        let _ = number;
+        Ok(None)
+    }
 }
 
 /// The webhooks of one session, by dialect.

@@ -272,6 +272,7 @@ fn scene(webhooks: Arc<WebhookBook>) -> Scene {
         reason: None,
         next_try_at: None,
         failures: 0,
+        client_version: None,
     };
     let (_status, status) = watch::channel(status);
     let files = Arc::new(NoMedia);

@@ -1,15 +1,16 @@
 //! One webhook of one session: reads the outbox in order, calls, retries, remembers how far it got.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use switchboard_dialect_kit::{Dialect, EventCx, Payload};
-use switchboard_vocab::content::Body;
+use switchboard_vocab::content::{Body, MediaBody};
 use switchboard_vocab::envelope::CHUNK_LEN_MAX;
 use switchboard_vocab::events::{Envelope, Event, messages};
 use switchboard_vocab::media::StoredMedia;
-use switchboard_vocab::{MediaId, OpError};
+use switchboard_vocab::{DialectName, MediaId, OpError};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
@@ -210,7 +211,35 @@ async fn payloads(
         links: &shared.links,
         media: media.as_ref().map(|(meta, bytes)| (meta, bytes)),
     };
-    (dialect.events)(event, subscription, &cx)
+    let event = with_raw(session, subscription.dialect, event).await;
+    (dialect.events)(&event, subscription, &cx)
+}
+
+/// The event, with the message as it travelled where the dialect shows it.
+async fn with_raw<'a>(
+    session: &SessionDelivery,
+    dialect: DialectName,
+    event: &'a Envelope,
+) -> Cow<'a, Envelope> {
+    let mut shown = Cow::Borrowed(event);
+    let number =
+        match &event.event {
+            Event::Messages(
+                messages::Event::Received(message) | messages::Event::Sent(message),
+            ) if dialect == DialectName::Wuzapi && message.proto_json.is_none() => message.number,
+            _ => return shown,
+        };
+    let raw = session.files.raw(number).await.unwrap_or_else(|error| {
+        let session = &session.scope.session;
+        tracing::warn!(%session, error = ?error.internal, "read a message's protobuf for a webhook; it is sent without");
+        None
+    });
+    if let Event::Messages(messages::Event::Received(message) | messages::Event::Sent(message)) =
+        &mut shown.to_mut().event
+    {
+        message.proto_json = raw;
+    }
+    shown
 }
 
 async fn load_media(
@@ -240,15 +269,15 @@ fn media_of(event: &Envelope) -> Option<&MediaId> {
     else {
         return None;
     };
-    match &message.body {
-        Body::Media(media) => Some(&media.id),
-        Body::Text(_)
-        | Body::Location(_)
-        | Body::Contacts { .. }
-        | Body::Reaction { .. }
-        | Body::Edited { .. }
-        | Body::Revoked { .. }
-        | Body::Other { .. } => None,
+    media_of_body(&message.body).map(|media| &media.id)
+}
+
+/// The file of a message.
+const fn media_of_body(body: &Body) -> Option<&MediaBody> {
+    if let Body::Media(media) = body {
+        Some(media)
+    } else {
+        None
     }
 }
 

@@ -1,38 +1,62 @@
 //! Operations on files.
 
-use switchboard_vocab::content::Body;
-use switchboard_vocab::media::{MediaTarget, Open, Store, StoredMedia};
-use switchboard_vocab::{ErrorCode, OpError};
+use sha2::{Digest, Sha256};
+use switchboard_vocab::media::{MediaKeys, MediaTarget, Open, Store, StoredMedia};
+use switchboard_vocab::{ErrorCode, MediaId, OpError};
 
 use super::Execute;
-use crate::ports::Wanted;
+use crate::ports::{KnownMedia, Wanted};
 use crate::session::context::SessionCx;
+use crate::session::media_of;
 
 impl Execute for Open {
     async fn execute(self, cx: SessionCx) -> Result<StoredMedia, OpError> {
+        let not_found = |text: String| OpError::new(ErrorCode::NotFound, text);
         let media = match self.target {
             MediaTarget::Media(media) => media,
             MediaTarget::Message(id) => {
-                let not_found = |text: String| OpError::new(ErrorCode::NotFound, text);
                 let found = cx.journal().message(&id).await?;
                 let found = found
                     .ok_or_else(|| not_found(format!("there is no message {id} in the log")))?;
-                match found.message.body {
-                    Body::Media(media) => media.id,
-                    Body::Text(_)
-                    | Body::Location(_)
-                    | Body::Contacts { .. }
-                    | Body::Reaction { .. }
-                    | Body::Edited { .. }
-                    | Body::Revoked { .. }
-                    | Body::Other { .. } => {
-                        return Err(not_found(format!("message {id} has no file")));
-                    }
-                }
+                let media = media_of(&found.message.body).map(|media| media.id.clone());
+                media.ok_or_else(|| not_found(format!("message {id} has no file")))?
             }
+            MediaTarget::Keys(keys) => return open_by_keys(*keys, &cx).await,
         };
         cx.session.open_media(&media).await
     }
+}
+
+/// Opens a file that no message of the log names. Its id follows from its key, so that a second call finds the first one's file.
+async fn open_by_keys(keys: MediaKeys, cx: &SessionCx) -> Result<StoredMedia, OpError> {
+    let account = cx.account().await?;
+    let opaque = account
+        .media_keys(&keys)
+        .map_err(|e| OpError::invalid(e.to_string()))?;
+    let digest = hex::encode(Sha256::digest(
+        keys.media_key.to_ascii_lowercase().as_bytes(),
+    ));
+    let id = MediaId::parse(digest.get(..32).unwrap_or(&digest));
+    let id = id.map_err(|e| OpError::internal(e.to_string()))?;
+    let known = KnownMedia {
+        meta: StoredMedia {
+            id: id.clone(),
+            kind: keys.kind,
+            mime_type: keys
+                .mime_type
+                .unwrap_or_else(|| "application/octet-stream".to_owned()),
+            size: keys.size.unwrap_or_default(),
+            sha256: keys.sha256.unwrap_or_default(),
+            file_name: None,
+        },
+        keys: Some(opaque),
+    };
+    let session = &cx.session;
+    session
+        .ports
+        .media
+        .open(&session.scope, &id, Some(known), &session.account)
+        .await
 }
 
 impl Execute for Store {

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use switchboard_vocab::messages::{
-    GetMessage, ListMessages, MarkRead, Marked, Message, MessageList, SendMessage, Sent,
+    Act, Forward, GetMessage, ListMessages, MarkRead, Marked, Message, MessageList, SendMessage,
+    Sent,
 };
-use switchboard_vocab::{ChatId, ErrorCode, MessageId, OpError, UserId};
+use switchboard_vocab::{ChatId, MessageId, OpError, UserId};
 
 use super::Execute;
 use crate::session::context::SessionCx;
 use crate::session::lanes::Lane;
-use crate::session::{outbound, remote};
+use crate::session::outbound::{self, no_message};
+use crate::session::remote;
 
 /// Most messages one call marks as read.
 const MARK_READ_MAX: usize = 500;
@@ -25,6 +27,26 @@ impl Execute for SendMessage {
 
     async fn execute(self, cx: SessionCx) -> Result<Sent, OpError> {
         outbound::send(self, &cx).await
+    }
+}
+
+impl Execute for Act {
+    fn lane(&self) -> Lane {
+        self.target.chat.clone().map_or(Lane::Free, Lane::Chat)
+    }
+
+    async fn execute(self, cx: SessionCx) -> Result<Sent, OpError> {
+        outbound::act(self, &cx).await
+    }
+}
+
+impl Execute for Forward {
+    fn lane(&self) -> Lane {
+        Lane::Chat(self.to.clone())
+    }
+
+    async fn execute(self, cx: SessionCx) -> Result<Sent, OpError> {
+        outbound::forward(self, &cx).await
     }
 }
 
@@ -49,10 +71,7 @@ impl Execute for ListMessages {
 
 impl Execute for GetMessage {
     async fn execute(self, cx: SessionCx) -> Result<Message, OpError> {
-        let found = cx.journal().message(&self.id).await?;
-        found
-            .map(|stored| stored.message)
-            .ok_or_else(|| no_message(&self.id))
+        Ok(outbound::known(&self.target, &cx).await?.message)
     }
 }
 
@@ -63,21 +82,19 @@ impl Execute for MarkRead {
                 "name 1 to {MARK_READ_MAX} messages"
             )));
         }
+        let played = self.played;
         let groups = self.by_conversation(&cx).await?;
         let (account, _) = cx.connected().await?;
         for ((chat, sender), ids) in groups {
-            let marked = account.mark_read(&chat, sender.as_ref(), &ids).await;
+            let marked = if played {
+                account.mark_played(&chat, sender.as_ref(), &ids).await
+            } else {
+                account.mark_read(&chat, sender.as_ref(), &ids).await
+            };
             marked.map_err(|e| remote(&e))?;
         }
         Ok(Marked {})
     }
-}
-
-fn no_message(id: &MessageId) -> OpError {
-    OpError::new(
-        ErrorCode::NotFound,
-        format!("there is no message {id} in the log"),
-    )
 }
 
 type Conversation = (ChatId, Option<UserId>);

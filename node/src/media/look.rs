@@ -116,7 +116,7 @@ fn refuse_misfits(kind: MediaKind, mime_type: &str) -> Result<(), OpError> {
             ),
             "a jpeg, png, webp or gif picture",
         ),
-        MediaKind::Video => (
+        MediaKind::Video | MediaKind::Gif | MediaKind::ShortVideo => (
             matches!(mime_type, "video/mp4" | "video/3gpp" | "video/quicktime"),
             "an mp4 or 3gp film",
         ),

@@ -12,7 +12,7 @@ use switchboard_bus::in_process;
 use switchboard_bus::{Key, Limits as BusLimits, Names};
 use switchboard_keystore::{EngineKind, MasterKey, Namespace};
 use switchboard_ownership::{Rule, Rules};
-use switchboard_vocab::content::{Body, Content, Text};
+use switchboard_vocab::content::{Body, Content, Context, Marks, Text};
 use switchboard_vocab::directory::{RECORD_VERSION, SessionRecord};
 use switchboard_vocab::envelope::{AnswerHead, CallHead, Frame, Verb};
 use switchboard_vocab::messages::{
@@ -224,6 +224,7 @@ fn text(id: &str, to: &str) -> SendMessage {
         to: format!("{to}@s.whatsapp.net").parse().unwrap(),
         content: Content::text("hello"),
         quoted: None,
+        typing: None,
     }
 }
 
@@ -232,6 +233,8 @@ fn everything() -> ListMessages {
         chat: None,
         after_number: None,
         from_me: None,
+        author: None,
+        kinds: None,
         from: None,
         until: None,
         order: ListOrder::OldestFirst,
@@ -254,15 +257,18 @@ fn received(id: &str) -> Incoming {
         at: Timestamp::from_secs(5),
         body: Body::Text(Text {
             body: "hi".to_owned(),
-            mentions: Vec::new(),
+            ..Text::default()
         }),
         quoted: None,
         status: DeliveryStatus::Delivered,
         forwarded: false,
+        context: Context::default(),
+        marks: Marks::default(),
         proto_json: None,
     };
     Incoming {
         message,
         media_keys: None,
+        proto: None,
     }
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use switchboard_keystore::{Epoch, KeyStore, Namespace};
 use switchboard_vocab::{ErrorCode, OpError};
 use switchboard_whatsapp::{
-    Account, Connector, Error, Fence, Intake, OpenRequest, Signal, strip_for_lossy_restore,
+    Account, Choices, Connector, Error, Fence, Intake, OpenRequest, Signal, strip_for_lossy_restore,
 };
 use tokio::sync::{Mutex, mpsc};
 
@@ -104,6 +104,7 @@ impl AccountSlot {
             intake: Arc::clone(&self.journal) as Arc<dyn Intake>,
             signals: sender,
             fence: Arc::clone(&self.fence),
+            choices: Choices::default(),
         };
         let account = self.connect.open(request).await?;
         let opened = Opened {

@@ -362,6 +362,7 @@ impl Live {
             reason: state.reason.clone(),
             next_try_at: state.next_try_at,
             failures: state.failures,
+            client_version: None,
         };
         self.status.send_if_modified(|shown| {
             let changed = *shown != status;

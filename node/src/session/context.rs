@@ -139,6 +139,11 @@ impl Files for Session {
     async fn open(&self, media: &MediaId) -> Result<StoredMedia, OpError> {
         self.open_media(media).await
     }
+
+    async fn raw(&self, number: u64) -> Result<Option<String>, OpError> {
+        let proto = self.journal.proto(number).await?;
+        Ok(proto.and_then(|proto| switchboard_whatsapp::proto_text(&proto)))
+    }
 }
 
 /// What an executing operation may use.

@@ -17,8 +17,8 @@ use async_trait::async_trait;
 use switchboard_keystore::{Epoch, KeyStore, Kind, Namespace};
 use switchboard_vocab::events::Event;
 use switchboard_vocab::messages::Message;
-use switchboard_vocab::{MediaId, MessageId, OpError, Timestamp};
-use switchboard_whatsapp::{Dispatched, Incoming, Intake, IntakeError, Receipt};
+use switchboard_vocab::{MediaId, MessageId, OpError, Timestamp, UserId};
+use switchboard_whatsapp::{Dispatched, Fact, History, Incoming, Intake, IntakeError, Receipt};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -132,6 +132,16 @@ pub(crate) enum Claim {
     New(Message),
     /// The id was sent before; this is what became of it.
     Known(Message, Fate),
+}
+
+/// An own message that is about to be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Claimed {
+    pub(crate) message: Message,
+    /// Its file.
+    pub(crate) media: Option<switchboard_vocab::media::StoredMedia>,
+    /// Who gets it, for stories.
+    pub(crate) audience: Option<Vec<UserId>>,
 }
 
 /// What a session's namespace holds when the session comes to life.
@@ -291,18 +301,8 @@ impl Journal {
     }
 
     /// Records an own message that is about to be sent.
-    pub(crate) async fn claim(
-        &self,
-        message: Message,
-        media: Option<switchboard_vocab::media::StoredMedia>,
-    ) -> Result<Claim, Error> {
-        match self
-            .call(Change::Claim {
-                message: Box::new(message),
-                media,
-            })
-            .await?
-        {
+    pub(crate) async fn claim(&self, claimed: Claimed) -> Result<Claim, Error> {
+        match self.call(Change::Claim(Box::new(claimed))).await? {
             Reply::Claim(claim) => Ok(*claim),
             Reply::Done | Reply::Message(_) => Err(Error::Closed),
         }
@@ -336,11 +336,6 @@ impl Journal {
     /// Records how far own messages came.
     pub(crate) async fn receipt(&self, receipt: Receipt) -> Result<(), Error> {
         self.call(Change::Receipt(receipt)).await.map(drop)
-    }
-
-    /// The message that carries this id; the newest, where several do.
-    pub(crate) async fn message(&self, id: &MessageId) -> Result<Option<StoredMessage>, Error> {
-        listing::by_id(&*self.store, &self.namespace, id).await
     }
 
     /// What is needed to download a file.
@@ -416,6 +411,14 @@ impl Intake for Journal {
                 .await
                 .map_err(|e| IntakeError(e.to_string()))?;
         }
+        Ok(())
+    }
+
+    async fn learn(&self, _: Vec<Fact>) -> Result<(), IntakeError> {
+        Ok(())
+    }
+
+    async fn take_history(&self, _: History) -> Result<(), IntakeError> {
         Ok(())
     }
 }

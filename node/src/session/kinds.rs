@@ -21,6 +21,10 @@ pub(crate) const BY_CHAT: Kind = Kind(0x8A);
 pub(crate) const ALIAS: Kind = Kind(0x8B);
 /// Media id → what is needed to download the file.
 pub(crate) const MEDIA: Kind = Kind(0x8C);
+/// Number → the protobuf of the message.
+pub(crate) const PROTO: Kind = Kind(0x8D);
+/// Number of an own story → who got it.
+pub(crate) const AUDIENCE: Kind = Kind(0x8E);
 /// Sequence → event.
 pub(crate) const OUTBOX: Kind = Kind(0x90);
 /// Name of a sink → the last sequence it has passed.
@@ -28,8 +32,8 @@ pub(crate) const SINK: Kind = Kind(0x91);
 
 /// Every key space of the journal.
 #[cfg(test)]
-pub(crate) const ALL: [Kind; 10] = [
-    HEAD, SAVED, WEBHOOKS, MESSAGE, BY_ID, BY_CHAT, ALIAS, MEDIA, OUTBOX, SINK,
+pub(crate) const ALL: [Kind; 12] = [
+    HEAD, SAVED, WEBHOOKS, MESSAGE, BY_ID, BY_CHAT, ALIAS, MEDIA, PROTO, AUDIENCE, OUTBOX, SINK,
 ];
 
 #[cfg(test)]

@@ -1,54 +1,154 @@
 //! The one place that every send of every dialect passes.
 //!
-//! Owns the order of a send: check, bring the file to hand, record durably, hand to WhatsApp, record what became of it.
-//! The same message id is the same message: it leaves at most once.
+//! Owns the order of a send: check, bring the files to hand, show typing, record durably, hand to WhatsApp, record what
+//! became of it. The same message id is the same message: it leaves at most once.
+
+mod act;
+mod check;
+mod files;
+mod record;
+mod story;
 
 use std::time::Duration;
 
-use switchboard_vocab::content::{Body, Content, MediaBody, OutgoingMedia, Text};
-use switchboard_vocab::messages::{
-    CAPTION_LEN_MAX, DeliveryStatus, Message, Quote, SendMessage, Sent, TEXT_LEN_MAX,
-};
+use switchboard_vocab::content::{Content, MediaKind};
+use switchboard_vocab::events::presence::ChatState;
+use switchboard_vocab::media::StoredMedia;
+use switchboard_vocab::messages::{Forward, Message, MessageRef, Quote, SendMessage, Sent};
 use switchboard_vocab::sessions::Identity;
-use switchboard_vocab::{ErrorCode, OpError};
-use switchboard_whatsapp::{Outgoing, OutgoingContent, OutgoingFile};
-use tokio::time::timeout;
+use switchboard_vocab::{ChatId, ErrorCode, MessageId, OpError, UserId};
+use switchboard_whatsapp::{
+    Account, Dispatched, Error, Outgoing, OutgoingContent, OutgoingStory, Target,
+};
+use tokio::time::{Instant, timeout};
 
 use super::account::remote;
 use super::context::SessionCx;
-use super::journal::{Claim, Fate};
-use crate::ports::{Resolved, Wanted};
+use super::journal::{Claim, Claimed, Fate, StoredMessage};
+
+pub(crate) use act::act;
+pub(crate) use story::{copy, post, stories};
 
 /// Longest hand-over of one message to WhatsApp, upload of its file included.
 const SEND_MAX: Duration = Duration::from_secs(100);
+/// What typing leaves of a call's time for the send itself.
+const AFTER_TYPING: Duration = Duration::from_secs(5);
 
 /// Sends one message.
 pub(crate) async fn send(op: SendMessage, cx: &SessionCx) -> Result<Sent, OpError> {
-    check(&op)?;
-    if let Some(known) = cx.journal().message(&op.id).await?
-        && known.message.from_me
-        && !matches!(known.fate, Some(Fate::Refused { .. }))
-    {
-        return repeated(&op, known.message, known.fate.unwrap_or(Fate::Dispatched));
+    check::message(&op)?;
+    if let Some(answer) = earlier(&op.id, &op.to, cx).await? {
+        return answer;
     }
     cx.check_disk()?;
     let (account, identity) = cx.connected().await?;
-    let file = match &op.content {
-        Content::Text(_) => None,
-        Content::Media(media) => Some(bring(media, cx).await?),
-    };
     let quoted = quoted(op.quoted.as_ref(), cx).await?;
-    let message = record(&op, &identity, file.as_ref(), quoted.as_ref());
-    let meta = file.as_ref().map(|file| file.meta.clone());
+    let SendMessage {
+        id,
+        to,
+        content,
+        typing,
+        ..
+    } = op;
+    let voice = matches!(&content, Content::Media(media) if media.as_kind == MediaKind::Voice);
+    let brought = files::bring(content, cx).await?;
+    let mut message = record::message(&id, &to, &identity, brought.body);
+    message.context.mentions = brought.mentions;
+    message.context.mention_all = brought.mention_all;
+    message.context.view_once = brought.view_once;
+    message.context.preview = brought.preview;
+    message.context.quoted_body = quoted
+        .as_ref()
+        .and_then(|(_, found)| found.as_ref())
+        .map(|found| Box::new(found.body.clone()));
+    message.quoted = quoted.as_ref().map(|(quote, _)| quote.clone());
+    if let Some(period) = typing {
+        let state = if voice {
+            ChatState::Recording
+        } else {
+            ChatState::Composing
+        };
+        show_typing(&*account, &to, state, period, cx).await;
+    }
+    let outgoing = Outgoing {
+        id,
+        to,
+        content: brought.content,
+        quoted,
+    };
+    let letter = Letter::of(message, brought.media, Parcel::Message(outgoing));
+    dispatch(letter, &*account, cx).await
+}
+
+/// Sends a message of the log on.
+pub(crate) async fn forward(op: Forward, cx: &SessionCx) -> Result<Sent, OpError> {
+    if let Some(answer) = earlier(&op.id, &op.to, cx).await? {
+        return answer;
+    }
+    cx.check_disk()?;
+    let found = known(&op.target, cx).await?;
+    let proto = proto_of(&found, cx).await?;
+    let score = found.message.context.forwarding_score.unwrap_or(0);
+    let (account, identity) = cx.connected().await?;
+    let mut message = record::message(
+        &op.id,
+        &op.to,
+        &identity,
+        record::fresh(found.message.body)?,
+    );
+    message.forwarded = true;
+    message.context.forwarding_score = Some(score.saturating_add(1));
+    let media = super::media_of(&message.body).map(super::stored_media);
+    let outgoing = Outgoing {
+        id: op.id,
+        to: op.to,
+        content: OutgoingContent::Forward { proto, score },
+        quoted: None,
+    };
+    let letter = Letter::of(message, media, Parcel::Message(outgoing));
+    dispatch(letter, &*account, cx).await
+}
+
+/// What is handed to WhatsApp.
+enum Parcel {
+    Message(Outgoing),
+    Story(OutgoingStory),
+}
+
+/// A message on its way, with its row for the log.
+struct Letter {
+    claimed: Claimed,
+    parcel: Parcel,
+}
+
+impl Letter {
+    fn of(message: Message, media: Option<StoredMedia>, parcel: Parcel) -> Self {
+        let audience = match &parcel {
+            Parcel::Story(story) => Some(story.audience.clone()),
+            Parcel::Message(_) => None,
+        };
+        Self {
+            claimed: Claimed {
+                message,
+                media,
+                audience,
+            },
+            parcel,
+        }
+    }
+}
+
+/// Records the message, hands it over and records what became of it.
+async fn dispatch(letter: Letter, account: &dyn Account, cx: &SessionCx) -> Result<Sent, OpError> {
+    let Letter { claimed, parcel } = letter;
+    let (id, to) = (claimed.message.id.clone(), claimed.message.chat.clone());
     // A durable retry outbox belongs here: the message is recorded, nothing has left. It would take the call over from
     // this line on, pace it, and try again what certainly did not leave.
-    match cx.journal().claim(message, meta).await? {
+    match cx.journal().claim(claimed).await? {
         Claim::New(_) => {}
-        Claim::Known(message, fate) => return repeated(&op, message, fate),
+        Claim::Known(message, fate) => return repeated(&to, message, fate),
     }
-    let id = op.id.clone();
-    let outgoing = outgoing(op, file, quoted);
-    let handed = timeout(SEND_MAX, account.send(outgoing)).await;
+    let handed = timeout(SEND_MAX, hand_over(parcel, account)).await;
     let error = match handed {
         Ok(Ok(dispatched)) => {
             let recorded = cx.journal().dispatched(dispatched).await;
@@ -66,10 +166,33 @@ pub(crate) async fn send(op: SendMessage, cx: &SessionCx) -> Result<Sent, OpErro
     Err(error)
 }
 
+async fn hand_over(parcel: Parcel, account: &dyn Account) -> Result<Dispatched, Error> {
+    match parcel {
+        Parcel::Message(outgoing) => account.send(outgoing).await,
+        Parcel::Story(story) => account.post_story(story).await,
+    }
+}
+
+/// The answer for an id that was sent before, where there is one.
+async fn earlier(
+    id: &MessageId,
+    to: &ChatId,
+    cx: &SessionCx,
+) -> Result<Option<Result<Sent, OpError>>, OpError> {
+    let Some(known) = cx.journal().own(id).await? else {
+        return Ok(None);
+    };
+    if matches!(known.fate, Some(Fate::Refused { .. })) {
+        return Ok(None);
+    }
+    let fate = known.fate.unwrap_or(Fate::Dispatched);
+    Ok(Some(repeated(to, known.message, fate)))
+}
+
 /// The answer for an id that was sent before.
-fn repeated(op: &SendMessage, message: Message, fate: Fate) -> Result<Sent, OpError> {
+fn repeated(to: &ChatId, message: Message, fate: Fate) -> Result<Sent, OpError> {
     let alt = message.chat_alt.as_ref().map(|user| user.clone().into());
-    if message.chat != op.to && alt.as_ref() != Some(&op.to) {
+    if message.chat != *to && alt.as_ref() != Some(to) {
         let text = "the message id was used in another conversation: choose a fresh one";
         return Err(OpError::invalid(text));
     }
@@ -83,137 +206,80 @@ fn repeated(op: &SendMessage, message: Message, fate: Fate) -> Result<Sent, OpEr
     }
 }
 
-fn check(op: &SendMessage) -> Result<(), OpError> {
-    match &op.content {
-        Content::Text(Text { body, .. }) if body.is_empty() => {
-            Err(OpError::invalid("the text is empty"))
-        }
-        Content::Text(Text { body, .. }) => within("the text", body, TEXT_LEN_MAX),
-        Content::Media(media) => {
-            let caption = media.caption.as_deref().unwrap_or_default();
-            within("the caption", caption, CAPTION_LEN_MAX)
-        }
-    }
-}
-
-fn within(what: &str, text: &str, max: usize) -> Result<(), OpError> {
-    // Bytes first: a text with few enough of them needs no counting.
-    if text.len() > max && text.chars().count() > max {
-        let text = format!("{what} is longer than {max} characters");
-        return Err(OpError::new(ErrorCode::TooLarge, text));
-    }
-    Ok(())
-}
-
-/// Brings the file to hand and keeps it, so that the sent message can be opened later.
-async fn bring(media: &OutgoingMedia, cx: &SessionCx) -> Result<Resolved, OpError> {
-    let wanted = Wanted {
-        source: &media.source,
-        kind: Some(media.as_kind),
-        mime_type: media.mime_type.as_deref(),
-        file_name: media.file_name.as_deref(),
-    };
-    let file = cx.ports().media.resolve(cx.scope(), wanted).await?;
-    cx.ports()
-        .media
-        .put(cx.scope(), &file.meta, file.bytes.clone())
-        .await?;
-    Ok(file)
-}
-
 /// The message that is answered, with its writer where the log knows them.
 async fn quoted(
     quote: Option<&Quote>,
     cx: &SessionCx,
 ) -> Result<Option<(Quote, Option<Message>)>, OpError> {
     let Some(quote) = quote else { return Ok(None) };
-    let found = cx
-        .journal()
-        .message(&quote.id)
+    let found = cx.journal().message(&quote.id).await?;
+    let found = found.map(|stored| stored.message);
+    let author = quote.author.clone();
+    let author = author.or_else(|| found.as_ref().map(|m| m.sender.clone()));
+    let quote = Quote {
+        id: quote.id.clone(),
+        author,
+    };
+    Ok(Some((quote, found)))
+}
+
+/// Shows that somebody writes, then that nobody does. Nobody is served by an error here.
+async fn show_typing(
+    account: &dyn Account,
+    to: &ChatId,
+    state: ChatState,
+    period: Duration,
+    cx: &SessionCx,
+) {
+    let until = Instant::now() + period;
+    let latest = cx.patience().checked_sub(AFTER_TYPING);
+    let until = latest.map_or(until, |latest| until.min(latest));
+    if let Err(error) = account.send_chat_state(to, state).await {
+        tracing::debug!(session = %cx.scope().session, %error, "typing was not shown");
+        return;
+    }
+    tokio::time::sleep_until(until).await;
+    if let Err(error) = account.send_chat_state(to, ChatState::Paused).await {
+        tracing::debug!(session = %cx.scope().session, %error, "typing did not end");
+    }
+}
+
+/// The message of the log that a reference names.
+pub(crate) async fn known(target: &MessageRef, cx: &SessionCx) -> Result<StoredMessage, OpError> {
+    cx.journal()
+        .find(target)
         .await?
-        .map(|stored| stored.message);
-    let author = quote
-        .author
-        .clone()
-        .or_else(|| found.as_ref().map(|m| m.sender.clone()));
-    Ok(Some((
-        Quote {
-            id: quote.id.clone(),
-            author,
-        },
-        found,
-    )))
+        .ok_or_else(|| no_message(&target.id))
 }
 
-fn record(
-    op: &SendMessage,
-    identity: &Identity,
-    file: Option<&Resolved>,
-    quoted: Option<&(Quote, Option<Message>)>,
-) -> Message {
-    let body = match (&op.content, file) {
-        (Content::Media(media), Some(file)) => Body::Media(MediaBody {
-            kind: media.as_kind,
-            id: file.meta.id.clone(),
-            mime_type: file.meta.mime_type.clone(),
-            size: file.meta.size,
-            sha256: file.meta.sha256.clone(),
-            caption: media.caption.clone(),
-            file_name: file.meta.file_name.clone(),
-            width: file.size.map(|size| size.0),
-            height: file.size.map(|size| size.1),
-            seconds: None,
-        }),
-        (Content::Text(text), _) => Body::Text(text.clone()),
-        // A file was brought for every media content; without one only its words are left to say.
-        (Content::Media(media), None) => Body::Text(Text {
-            body: media.caption.clone().unwrap_or_default(),
-            mentions: Vec::new(),
-        }),
-    };
-    Message {
-        id: op.id.clone(),
-        number: 0,
-        chat: op.to.clone(),
-        chat_alt: None,
-        sender: identity.phone.clone(),
-        sender_alt: identity.lid.clone(),
-        from_me: true,
-        push_name: identity.push_name.clone(),
-        at: crate::clock::now(),
-        body,
-        quoted: quoted.map(|(quote, _)| quote.clone()),
-        status: DeliveryStatus::Pending,
-        forwarded: false,
-        proto_json: None,
+/// No such message.
+pub(crate) fn no_message(id: &MessageId) -> OpError {
+    let text = format!("there is no message {id} in the log");
+    OpError::new(ErrorCode::NotFound, text)
+}
+
+/// The protobuf of a message of the log.
+async fn proto_of(found: &StoredMessage, cx: &SessionCx) -> Result<bytes::Bytes, OpError> {
+    let proto = cx.journal().proto(found.message.number).await?;
+    proto.ok_or_else(|| {
+        let text = format!(
+            "what message {} says is not at hand any more",
+            found.message.id
+        );
+        OpError::new(ErrorCode::NotFound, text)
+    })
+}
+
+/// How an earlier message is named towards WhatsApp.
+pub(crate) fn target_of(message: &Message) -> Target {
+    Target {
+        id: message.id.clone(),
+        from_me: message.from_me,
+        sender: Some(message.sender.clone()),
     }
 }
 
-fn outgoing(
-    op: SendMessage,
-    file: Option<Resolved>,
-    quoted: Option<(Quote, Option<Message>)>,
-) -> Outgoing {
-    let content = match (op.content, file) {
-        (Content::Media(media), Some(file)) => OutgoingContent::Media(OutgoingFile {
-            kind: media.as_kind,
-            mime_type: file.meta.mime_type,
-            bytes: file.bytes,
-            caption: media.caption,
-            file_name: file.meta.file_name,
-            size: file.size,
-            thumbnail: file.thumbnail,
-        }),
-        (Content::Text(Text { body, mentions }), _) => OutgoingContent::Text { body, mentions },
-        (Content::Media(media), None) => OutgoingContent::Text {
-            body: media.caption.unwrap_or_default(),
-            mentions: Vec::new(),
-        },
-    };
-    Outgoing {
-        id: op.id,
-        to: op.to,
-        content,
-        quoted,
-    }
+/// Whether a person is the account itself.
+pub(crate) fn is_me(user: &UserId, identity: &Identity) -> bool {
+    *user == identity.phone || identity.lid.as_ref() == Some(user)
 }

@@ -178,6 +178,7 @@ impl ShardState {
             reason: None,
             next_try_at: None,
             failures: 0,
+            client_version: None,
         };
         let shard = myself.clone();
         let revive: Revive = Arc::new(move |session| {

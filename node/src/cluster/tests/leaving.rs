@@ -159,6 +159,7 @@ async fn a_call_under_way_finishes_before_its_session_moves() {
         to: "4915100000001@s.whatsapp.net".parse().unwrap(),
         content: Content::text("hello"),
         quoted: None,
+        typing: None,
     };
     let steps = async {
         until("the send has begun", || async {

@@ -2,9 +2,12 @@
 
 use std::ops::Bound;
 
-use switchboard_keystore::{KeyStore, Kind, MULTI_GET_MAX, Namespace, ScanRange};
-use switchboard_vocab::messages::{LIST_LIMIT_MAX, ListMessages, ListOrder, Message, MessageList};
-use switchboard_vocab::{ChatId, MessageId};
+use switchboard_keystore::{Kind, MULTI_GET_MAX, ScanRange};
+use switchboard_vocab::contacts::Contact;
+use switchboard_vocab::messages::{
+    LIST_LIMIT_MAX, ListMessages, ListOrder, Message, MessageList, MessageRef,
+};
+use switchboard_vocab::{ChatId, MessageId, UserId};
 
 use super::rows::{self, Facts, StoredMessage};
 use super::{Error, Journal};
@@ -13,28 +16,89 @@ use crate::session::kinds;
 /// Entries read at a time.
 const PAGE: usize = 1_000;
 
-pub(super) async fn by_id(
-    store: &dyn KeyStore,
-    namespace: &Namespace,
-    id: &MessageId,
-) -> Result<Option<StoredMessage>, Error> {
-    let Some(row) = store
-        .get(namespace, kinds::BY_ID, &rows::id_key(id))
-        .await?
-    else {
-        return Ok(None);
-    };
-    let numbers: Vec<u64> = rows::decode("message id", &row)?;
-    let Some(number) = numbers.last() else {
-        return Ok(None);
-    };
-    let row = store
-        .get(namespace, kinds::MESSAGE, &rows::number_key(*number))
-        .await?;
-    row.map(|row| rows::decode_message(&row)).transpose()
-}
-
 impl Journal {
+    /// The message that carries this id; the newest, where several do.
+    pub(crate) async fn message(&self, id: &MessageId) -> Result<Option<StoredMessage>, Error> {
+        Ok(self.with_id(id).await?.pop())
+    }
+
+    /// The own message that carries this id.
+    pub(crate) async fn own(&self, id: &MessageId) -> Result<Option<StoredMessage>, Error> {
+        let mut found = self.with_id(id).await?;
+        found.retain(|stored| stored.message.from_me);
+        Ok(found.pop())
+    }
+
+    /// The message that a reference names.
+    pub(crate) async fn find(&self, target: &MessageRef) -> Result<Option<StoredMessage>, Error> {
+        let mut found = self.with_id(&target.id).await?;
+        if let Some(chat) = &target.chat {
+            let other = self.other_chat(chat).await?;
+            let is_there = |there: &ChatId| there == chat || Some(there) == other.as_ref();
+            found.retain(|stored| is_there(&stored.message.chat));
+        }
+        if let Some(from_me) = target.from_me {
+            found.retain(|stored| stored.message.from_me == from_me);
+        }
+        Ok(found.pop())
+    }
+
+    /// The protobuf of a message.
+    pub(crate) async fn proto(&self, number: u64) -> Result<Option<bytes::Bytes>, Error> {
+        let key = rows::number_key(number);
+        let row = self.store.get(&self.namespace, kinds::PROTO, &key).await?;
+        row.map(|row| rows::decode_bytes("protobuf", &row))
+            .transpose()
+    }
+
+    /// Who got an own story.
+    pub(crate) async fn audience(&self, number: u64) -> Result<Option<Vec<UserId>>, Error> {
+        let key = rows::number_key(number);
+        let row = self
+            .store
+            .get(&self.namespace, kinds::AUDIENCE, &key)
+            .await?;
+        row.map(|row| rows::decode("audience", &row)).transpose()
+    }
+
+    /// The other address of a conversation with one person.
+    pub(crate) async fn other_chat(&self, chat: &ChatId) -> Result<Option<ChatId>, Error> {
+        if chat.as_user().is_none() {
+            return Ok(None);
+        }
+        let key = chat.to_string().into_bytes();
+        let row = self.store.get(&self.namespace, kinds::ALIAS, &key).await?;
+        row.map(|row| rows::decode("alias", &row)).transpose()
+    }
+
+    /// The other address of a person.
+    pub(crate) async fn other_address(&self, user: &UserId) -> Result<Option<UserId>, Error> {
+        let other = self.other_chat(&ChatId::User(user.clone())).await?;
+        Ok(other.and_then(|chat| chat.as_user().cloned()))
+    }
+
+    /// The people in the account's address book.
+    #[expect(
+        clippy::unused_async,
+        reason = "contacts are stored in the next change"
+    )]
+    pub(crate) async fn saved_contacts(&self) -> Result<Vec<Contact>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Every message that carries this id, the newest last.
+    async fn with_id(&self, id: &MessageId) -> Result<Vec<StoredMessage>, Error> {
+        let key = rows::id_key(id);
+        let Some(row) = self.store.get(&self.namespace, kinds::BY_ID, &key).await? else {
+            return Ok(Vec::new());
+        };
+        let numbers: Vec<u64> = rows::decode("message id", &row)?;
+        let keys: Vec<_> = numbers.into_iter().map(rows::number_key).collect();
+        let found = self.store.multi_get(&self.namespace, kinds::MESSAGE, &keys);
+        let found = found.await?.into_iter().flatten();
+        found.map(|row| rows::decode_message(&row)).collect()
+    }
+
     /// Lists messages of the log.
     pub(crate) async fn list(&self, filter: &ListMessages) -> Result<MessageList, Error> {
         let head = self.head();
@@ -78,12 +142,7 @@ impl Journal {
         let mut matches = self
             .matching(kinds::BY_CHAT, &rows::chat_prefix(chat), window, filter)
             .await?;
-        let alias = self
-            .store
-            .get(&self.namespace, kinds::ALIAS, chat.to_string().as_bytes())
-            .await?;
-        if let Some(row) = alias {
-            let other: ChatId = rows::decode("alias", &row)?;
+        if let Some(other) = self.other_chat(chat).await? {
             let prefix = rows::chat_prefix(&other);
             let more = self
                 .matching(kinds::BY_CHAT, &prefix, window, filter)

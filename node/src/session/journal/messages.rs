@@ -1,6 +1,6 @@
 //! Changes of the message log: taking in, recording sends, and how far they came.
 
-use switchboard_vocab::content::{Body, MediaBody};
+use switchboard_vocab::content::Body;
 use switchboard_vocab::events::Event;
 use switchboard_vocab::events::messages::{Event as MessageEvent, StatusChange};
 use switchboard_vocab::media::StoredMedia;
@@ -10,7 +10,7 @@ use switchboard_whatsapp::{Dispatched, Incoming, Receipt, ReceiptKind};
 
 use super::rows::{self, Facts, Fate, MediaRow, StoredMessage};
 use super::writer::Write;
-use super::{Acked, Claim, Error};
+use super::{Acked, Claim, Claimed, Error};
 use crate::session::kinds;
 
 /// Most messages that can carry one id. Writers choose their ids, so a stranger may repeat one; beyond this the
@@ -32,6 +32,7 @@ impl Write<'_, '_> {
         for Incoming {
             message,
             media_keys,
+            proto,
         } in batch
         {
             if self.find_same(&message).await?.is_some() {
@@ -55,23 +56,31 @@ impl Write<'_, '_> {
                     media_keys,
                 )
                 .await?;
+            self.write_proto(message.number, proto.as_deref());
             self.emit(at, Event::Messages(event(message)))?;
         }
         Ok(())
     }
 
-    pub(super) async fn claim(
-        &mut self,
-        mut message: Message,
-        media: Option<StoredMedia>,
-    ) -> Result<Claim, Error> {
+    pub(super) async fn claim(&mut self, claimed: Claimed) -> Result<Claim, Error> {
+        let Claimed {
+            mut message,
+            media,
+            audience,
+        } = claimed;
         message.status = DeliveryStatus::Pending;
         let Some(known) = self.find_own(&message.id).await? else {
             let stored = StoredMessage {
                 message,
                 fate: Some(Fate::Attempted),
             };
-            return Ok(Claim::New(self.add(stored, media, None).await?));
+            let message = self.add(stored, media, None).await?;
+            if let Some(audience) = audience {
+                let row = rows::encode("audience", &audience)?;
+                let key = rows::number_key(message.number);
+                self.txn.put(kinds::AUDIENCE, key, row);
+            }
+            return Ok(Claim::New(message));
         };
         match known.fate {
             Some(Fate::Refused { .. }) if known.message.chat == message.chat => {
@@ -102,7 +111,7 @@ impl Write<'_, '_> {
         };
         let announced = stored.fate == Some(Fate::Dispatched);
         stored.message.at = dispatched.at;
-        stored.message.proto_json = dispatched.proto_json;
+        self.write_proto(stored.message.number, dispatched.proto.as_deref());
         stored.fate = Some(Fate::Dispatched);
         self.write_message(&stored)?;
         self.write_facts(&stored.message);
@@ -300,6 +309,14 @@ impl Write<'_, '_> {
         Ok(())
     }
 
+    /// Keeps the message as it travelled.
+    fn write_proto(&mut self, number: u64, proto: Option<&[u8]>) {
+        if let Some(proto) = proto {
+            let row = rows::encode_bytes(proto);
+            self.txn.put(kinds::PROTO, rows::number_key(number), row);
+        }
+    }
+
     /// What listings of a conversation filter by, under both its addresses.
     fn write_facts(&mut self, message: &Message) {
         let facts = Facts::of(message).encode();
@@ -365,7 +382,11 @@ impl Write<'_, '_> {
             return Ok(());
         };
         let message = rows::decode_message(&row)?.message;
-        self.txn.delete(kinds::MESSAGE, key);
+        self.txn.delete(kinds::MESSAGE, key.clone());
+        self.txn.delete(kinds::PROTO, key.clone());
+        if message.from_me {
+            self.txn.delete(kinds::AUDIENCE, key);
+        }
         let mut same = self.numbers_with_id(&message.id).await?;
         same.retain(|other| *other != number);
         self.write_numbers(&message.id, &same)?;
@@ -448,26 +469,7 @@ fn same_writer(a: &Message, b: &Message) -> bool {
 
 /// The file of a message.
 fn stored_media(body: &Body) -> Option<StoredMedia> {
-    let Body::Media(MediaBody {
-        kind,
-        id,
-        mime_type,
-        size,
-        sha256,
-        file_name,
-        ..
-    }) = body
-    else {
-        return None;
-    };
-    Some(StoredMedia {
-        id: id.clone(),
-        kind: *kind,
-        mime_type: mime_type.clone(),
-        size: *size,
-        sha256: sha256.clone(),
-        file_name: file_name.clone(),
-    })
+    crate::session::media_of(body).map(crate::session::stored_media)
 }
 
 fn rejected(code: u16) -> OpError {

@@ -160,6 +160,23 @@ pub(super) fn decode<T: DeserializeOwned>(what: &'static str, row: &[u8]) -> Res
     serde_json::from_slice(json).map_err(|e| Error::decode(what, &e))
 }
 
+/// Bytes that are kept as they are.
+pub(super) fn encode_bytes(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + 1);
+    out.push(SCHEMA);
+    out.extend_from_slice(bytes);
+    out
+}
+
+/// The bytes of [`encode_bytes`].
+pub(super) fn decode_bytes(what: &'static str, row: &[u8]) -> Result<bytes::Bytes, Error> {
+    let (schema, rest) = row.split_first().ok_or_else(|| Error::row(what))?;
+    if *schema != SCHEMA {
+        return Err(Error::schema(what, *schema));
+    }
+    Ok(bytes::Bytes::copy_from_slice(rest))
+}
+
 /// The key of a message by number, or of an event by sequence.
 pub(super) fn number_key(number: u64) -> Vec<u8> {
     number.to_be_bytes().to_vec()

@@ -3,7 +3,7 @@
 mod model;
 
 use switchboard_keystore::{EngineKind, MasterKey};
-use switchboard_vocab::content::{Body, MediaBody, MediaKind, Text};
+use switchboard_vocab::content::{Body, Context, Marks, MediaBody, MediaKind, Text};
 use switchboard_vocab::events::messages::Event as MessageEvent;
 use switchboard_vocab::events::{Envelope, Event};
 use switchboard_vocab::messages::{DeliveryStatus, ListMessages, ListOrder};
@@ -90,6 +90,8 @@ fn everything() -> ListMessages {
         chat: None,
         after_number: None,
         from_me: None,
+        author: None,
+        kinds: None,
         from: None,
         until: None,
         order: ListOrder::OldestFirst,
@@ -115,11 +117,13 @@ fn message(id: &str, writer: u64, secs: u64) -> Message {
         at: Timestamp::from_secs(secs),
         body: Body::Text(Text {
             body: format!("hello {id}"),
-            mentions: Vec::new(),
+            ..Text::default()
         }),
         quoted: None,
         status: DeliveryStatus::Delivered,
         forwarded: false,
+        context: Context::default(),
+        marks: Marks::default(),
         proto_json: None,
     }
 }
@@ -135,6 +139,15 @@ fn incoming(message: Message) -> Incoming {
     Incoming {
         message,
         media_keys: None,
+        proto: None,
+    }
+}
+
+fn claimed(message: Message) -> Claimed {
+    Claimed {
+        message,
+        media: None,
+        audience: None,
     }
 }
 
@@ -142,7 +155,7 @@ fn dispatched(id: &str) -> Dispatched {
     Dispatched {
         id: MessageId::parse(id).unwrap(),
         at: Timestamp::from_secs(6),
-        proto_json: Some("{}".to_owned()),
+        proto: Some(bytes::Bytes::from_static(b"sent")),
         media_keys: None,
     }
 }
@@ -213,7 +226,7 @@ async fn a_stranger_cannot_hide_a_message_by_using_its_id_first() {
         .await
         .unwrap();
     assert_eq!(fixture.all().await.len(), 2);
-    fixture.journal.claim(own("A", 3), None).await.unwrap();
+    fixture.journal.claim(claimed(own("A", 3))).await.unwrap();
     fixture.journal.dispatched(dispatched("A")).await.unwrap();
     fixture.journal.acked(acked("A", None)).await.unwrap();
     let all = fixture.all().await;
@@ -227,7 +240,7 @@ async fn an_own_message_moves_forward_only() {
     let fixture = Fixture::new(EngineKind::Memory, WIDE).await;
     let journal = &fixture.journal;
     assert!(matches!(
-        journal.claim(own("S", 1), None).await.unwrap(),
+        journal.claim(claimed(own("S", 1))).await.unwrap(),
         Claim::New(_)
     ));
     let sent = journal.dispatched(dispatched("S")).await.unwrap();
@@ -249,7 +262,7 @@ async fn an_own_message_moves_forward_only() {
 #[tokio::test]
 async fn a_refusal_by_whatsapp_fails_the_message() {
     let fixture = Fixture::new(EngineKind::Memory, WIDE).await;
-    fixture.journal.claim(own("S", 1), None).await.unwrap();
+    fixture.journal.claim(claimed(own("S", 1))).await.unwrap();
     fixture.journal.dispatched(dispatched("S")).await.unwrap();
     fixture.journal.acked(acked("S", Some(463))).await.unwrap();
     assert_eq!(fixture.all().await[0].status, DeliveryStatus::Failed);
@@ -260,38 +273,38 @@ async fn a_refusal_by_whatsapp_fails_the_message() {
 async fn the_same_id_is_one_message_whatever_became_of_it() {
     let mut fixture = Fixture::new(EngineKind::Sled, WIDE).await;
     let maybe = OpError::new(ErrorCode::NotConnected, "the connection broke").maybe_executed();
-    fixture.journal.claim(own("M", 1), None).await.unwrap();
+    fixture.journal.claim(claimed(own("M", 1))).await.unwrap();
     fixture
         .journal
         .not_sent(MessageId::parse("M").unwrap(), maybe.clone())
         .await
         .unwrap();
-    fixture.journal.claim(own("N", 1), None).await.unwrap();
+    fixture.journal.claim(claimed(own("N", 1))).await.unwrap();
     let not = OpError::new(ErrorCode::NotConnected, "not connected");
     fixture
         .journal
         .not_sent(MessageId::parse("N").unwrap(), not)
         .await
         .unwrap();
-    fixture.journal.claim(own("D", 1), None).await.unwrap();
+    fixture.journal.claim(claimed(own("D", 1))).await.unwrap();
     fixture.journal.dispatched(dispatched("D")).await.unwrap();
     fixture.reopen(EngineKind::Sled).await;
     let journal = &fixture.journal;
-    let known = journal.claim(own("M", 1), None).await.unwrap();
+    let known = journal.claim(claimed(own("M", 1))).await.unwrap();
     assert!(matches!(known, Claim::Known(_, Fate::Unknown { error }) if error == maybe));
     // What certainly did not leave may be tried again, as the same message.
-    let again = journal.claim(own("N", 1), None).await.unwrap();
+    let again = journal.claim(claimed(own("N", 1))).await.unwrap();
     assert!(matches!(again, Claim::New(message) if message.number == 2));
-    let elsewhere = journal.claim(own("M", 2), None).await.unwrap();
+    let elsewhere = journal.claim(claimed(own("M", 2))).await.unwrap();
     assert!(matches!(elsewhere, Claim::Known(..)));
-    let done = journal.claim(own("D", 1), None).await.unwrap();
+    let done = journal.claim(claimed(own("D", 1))).await.unwrap();
     assert!(matches!(done, Claim::Known(message, Fate::Dispatched) if message.number == 3));
 }
 
 #[tokio::test]
 async fn a_receipt_after_a_crash_proves_that_the_message_left() {
     let mut fixture = Fixture::new(EngineKind::Sled, WIDE).await;
-    fixture.journal.claim(own("S", 1), None).await.unwrap();
+    fixture.journal.claim(claimed(own("S", 1))).await.unwrap();
     fixture.reopen(EngineKind::Sled).await;
     assert!(
         fixture.events().await.is_empty(),
@@ -307,7 +320,7 @@ async fn a_receipt_after_a_crash_proves_that_the_message_left() {
         kinds_of(&events),
         ["message-sent", "message-status-changed"]
     );
-    let known = fixture.journal.claim(own("S", 1), None).await.unwrap();
+    let known = fixture.journal.claim(claimed(own("S", 1))).await.unwrap();
     assert!(matches!(known, Claim::Known(_, Fate::Dispatched)));
 }
 
@@ -332,6 +345,8 @@ async fn the_log_keeps_its_newest_messages_and_no_index_of_others() {
             width: None,
             height: None,
             seconds: None,
+            waveform: None,
+            thumbnail: None,
         });
         let keys = Some(vec![1, 2, 3]);
         fixture
@@ -339,6 +354,7 @@ async fn the_log_keeps_its_newest_messages_and_no_index_of_others() {
             .take(vec![Incoming {
                 message,
                 media_keys: keys,
+                proto: None,
             }])
             .await
             .unwrap();

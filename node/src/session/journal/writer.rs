@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use switchboard_keystore::{Epoch, KeyStore, Namespace};
 use switchboard_vocab::events::{Envelope, Event};
-use switchboard_vocab::media::StoredMedia;
 use switchboard_vocab::messages::Message;
 use switchboard_vocab::{EventId, MessageId, OpError, Timestamp};
 use switchboard_whatsapp::{Dispatched, Incoming, Receipt};
@@ -14,7 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::txn::{Memory, Txn};
-use super::{Acked, Claim, Error, Limits, rows};
+use super::{Acked, Claim, Claimed, Error, Limits, rows};
 use crate::ports::{SessionScope, WebhookBook};
 use crate::session::kinds;
 use crate::session::lifecycle::Saved;
@@ -31,10 +30,7 @@ pub(super) enum Change {
     Open,
     Flush,
     Take(Vec<Incoming>),
-    Claim {
-        message: Box<Message>,
-        media: Option<StoredMedia>,
-    },
+    Claim(Box<Claimed>),
     Dispatched(Box<Dispatched>),
     NotSent {
         id: MessageId,
@@ -182,8 +178,8 @@ async fn apply(
     match change {
         Change::Open | Change::Flush => {}
         Change::Take(batch) => write.take(batch).await?,
-        Change::Claim { message, media } => {
-            let claim = write.claim(*message, media).await?;
+        Change::Claim(claimed) => {
+            let claim = write.claim(*claimed).await?;
             return Ok(Reply::Claim(Box::new(claim)));
         }
         Change::Dispatched(dispatched) => {

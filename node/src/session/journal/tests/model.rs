@@ -28,6 +28,8 @@ fn any_filter() -> impl Strategy<Value = ListMessages> {
                     chat,
                     after_number,
                     from_me,
+                    author: None,
+                    kinds: None,
                     from,
                     until,
                     order,
@@ -105,7 +107,11 @@ async fn play(fixture: &mut Fixture, model: &mut Model, act: Act) {
         }
         Act::Send(id, to, ok) => {
             let text = format!("O{id}");
-            let claim = fixture.journal.claim(own(&text, to), None).await.unwrap();
+            let claim = fixture
+                .journal
+                .claim(claimed(own(&text, to)))
+                .await
+                .unwrap();
             let fresh = !model.fates.contains_key(&id);
             let known = model.log.values().find(|m| m.id.as_str() == text).cloned();
             let retried = model.fates.get(&id) == Some(&false)
