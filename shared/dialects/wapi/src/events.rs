@@ -1,5 +1,6 @@
 //! Events as webhook payloads, in the manner of the official API.
 
+mod chats;
 mod messages;
 mod sessions;
 
@@ -33,8 +34,13 @@ pub(crate) fn payloads(
             messages::status_changed(change, &filter)
         }
         Event::Sessions(event) => sessions::system(event, envelope.at, &filter, cx),
-        // The official API tells nobody of their own messages, nor of presence.
-        Event::Messages(MessageEvent::Sent(_)) | Event::Presence(_) => None,
+        // The official API tells nobody of their own messages, of what becomes of earlier ones, of presence or of people.
+        Event::Messages(
+            MessageEvent::Sent(_) | MessageEvent::Changed(_) | MessageEvent::Deleted(_),
+        )
+        | Event::Presence(_)
+        | Event::Contacts(_) => None,
+        Event::Chats(event) => chats::changed(event, envelope.at, &filter, cx),
     };
     payload.into_iter().collect()
 }

@@ -1,4 +1,4 @@
-//! Groups: life, settings, members, invites.
+//! Groups: life, settings, members, invites. What is done to a group's conversation is in `chats`.
 
 use http::Method;
 use switchboard_dialect_kit::{Refusal, Routes};
@@ -15,7 +15,6 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .refused(Method::DELETE, "/v1/groups/{groupId}/admins", later)
         .refused(Method::PUT, "/v1/groups/{groupId}/admins", later)
         .refused(Method::PUT, "/v1/groups/{groupId}/announce", later)
-        .refused(Method::DELETE, "/v1/groups/{groupId}/clear", later)
         .refused(Method::GET, "/v1/groups/{groupId}/invite", later)
         .refused(Method::PUT, "/v1/groups/{groupId}/lock", later)
         .refused(Method::DELETE, "/v1/groups/{groupId}/members", later)
@@ -23,10 +22,8 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .refused(Method::PUT, "/v1/groups/{groupId}/members/approve", later)
         .refused(Method::PUT, "/v1/groups/{groupId}/members/reject", later)
         .refused(Method::GET, "/v1/groups/{groupId}/members/requests", later)
-        .refused(Method::PUT, "/v1/groups/{groupId}/pin", later)
         .refused(Method::PUT, "/v1/groups/{groupId}/unannounce", later)
-        .refused(Method::PUT, "/v1/groups/{groupId}/unlock", later)
-        .refused(Method::PUT, "/v1/groups/{groupId}/unpin", later);
+        .refused(Method::PUT, "/v1/groups/{groupId}/unlock", later);
     // Methods that the public documents leave open; clients use either.
     routes
         .aliases(true)
@@ -36,9 +33,6 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .refused(Method::PATCH, "/v1/groups/{groupId}/admins", later)
         .refused(Method::POST, "/v1/groups/{groupId}/announce", later)
         .refused(Method::PATCH, "/v1/groups/{groupId}/announce", later)
-        .refused(Method::POST, "/v1/groups/{groupId}/clear", later)
-        .refused(Method::PATCH, "/v1/groups/{groupId}/clear", later)
-        .refused(Method::PUT, "/v1/groups/{groupId}/clear", later)
         .refused(Method::POST, "/v1/groups/{groupId}/lock", later)
         .refused(Method::PATCH, "/v1/groups/{groupId}/lock", later)
         .refused(Method::POST, "/v1/groups/{groupId}/members", later)
@@ -47,13 +41,9 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .refused(Method::PATCH, "/v1/groups/{groupId}/members/approve", later)
         .refused(Method::POST, "/v1/groups/{groupId}/members/reject", later)
         .refused(Method::PATCH, "/v1/groups/{groupId}/members/reject", later)
-        .refused(Method::POST, "/v1/groups/{groupId}/pin", later)
-        .refused(Method::PATCH, "/v1/groups/{groupId}/pin", later)
         .refused(Method::POST, "/v1/groups/{groupId}/unannounce", later)
         .refused(Method::PATCH, "/v1/groups/{groupId}/unannounce", later)
         .refused(Method::POST, "/v1/groups/{groupId}/unlock", later)
         .refused(Method::PATCH, "/v1/groups/{groupId}/unlock", later)
-        .refused(Method::POST, "/v1/groups/{groupId}/unpin", later)
-        .refused(Method::PATCH, "/v1/groups/{groupId}/unpin", later)
         .aliases(false)
 }

@@ -52,6 +52,28 @@ pub(crate) fn recipient(text: &str, group: Option<bool>) -> Result<ChatId, Rejec
     Ok(chat)
 }
 
+/// Reads a chat: a person by number or full id, or a group by full id.
+pub(crate) fn chat_of(field: &str, text: &str) -> Result<ChatId, Reject> {
+    phone::chat(text).map_err(|e| invalid(field, e.public))
+}
+
+/// Reads a group: its full id, or the part before the `@`.
+pub(crate) fn group_of(field: &str, text: &str) -> Result<ChatId, Reject> {
+    let whole;
+    let text = if text.contains('@') {
+        text
+    } else {
+        whole = format!("{text}@g.us");
+        &whole
+    };
+    let chat = phone::chat(text).map_err(|e| invalid(field, e.public))?;
+    if chat.is_group() {
+        Ok(chat)
+    } else {
+        Err(invalid(field, "it is not a group"))
+    }
+}
+
 /// Reads a chat id that must have its server.
 pub(crate) fn full_chat(field: &str, text: &str) -> Result<ChatId, Reject> {
     if !text.contains('@') {

@@ -1,17 +1,21 @@
 //! Messages: one row sends every kind and sets marks; the body says which.
 
+mod interactive;
+mod mark;
 mod outgoing;
 
 use http::Method;
 use serde::{Deserialize, Serialize};
 use switchboard_dialect_kit::routes::{either, one};
-use switchboard_dialect_kit::{Cx, FromInput, Json, Refusal, Reject, Reply, Routes};
-use switchboard_vocab::messages::{MarkRead, Marked, Sent};
+use switchboard_dialect_kit::{Cx, FromInput, Json, NoBody, Reject, Reply, Routes};
+use switchboard_vocab::messages::{Act, Marked, MessageAction, MessageRef, Sent};
+use switchboard_vocab::profile::Shown;
 use switchboard_vocab::{MessageId, OpError};
 
 use crate::envelope::Envelope;
-use crate::ids::{self, invalid, refused};
-use outgoing::{Context, send};
+use crate::ids;
+use mark::{is_mark, is_state, mark, state};
+use outgoing::{is_reaction, react, send};
 
 /// The rows of this area.
 pub(crate) fn routes(routes: Routes) -> Routes {
@@ -21,72 +25,33 @@ pub(crate) fn routes(routes: Routes) -> Routes {
             "/v1/messages",
             either(
                 is_mark,
-                one(mark, |_: Marked, cx| {
-                    Envelope::reply((), "message marked", cx)
-                }),
-                one(send, sent),
+                either(
+                    is_state,
+                    one(state, |_: Shown, cx| Envelope::reply((), "state shown", cx)),
+                    one(mark, |_: Marked, cx| {
+                        Envelope::reply((), "message marked", cx)
+                    }),
+                ),
+                either(is_reaction, one(react, sent), one(send, sent)),
             ),
         )
-        .refused(
+        .op(
             Method::DELETE,
             "/v1/messages/{message_id}/{chat_id}",
-            Refusal::LaterRelease,
+            revoke,
+            |_: Sent, cx| Envelope::reply((), "message deleted", cx),
         )
 }
 
-/// The marks a caller can set.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Mark {
-    Read,
-    Played,
-    Typing,
-    Recording,
-}
-
-/// The body as a mark.
-#[derive(Deserialize)]
-struct MarkRequest {
-    status: Option<Mark>,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    to: Option<String>,
-    message_id: Option<String>,
-    context: Option<Context>,
-}
-
-fn is_mark(cx: &Cx) -> Result<bool, Reject> {
-    let Json(request) = Json::<MarkRequest>::from_input(cx.input())?;
-    Ok(request.status.is_some() || request.kind.as_deref() == Some("status"))
-}
-
-fn mark(Json(request): Json<MarkRequest>, _: &Cx) -> Result<MarkRead, Reject> {
-    match request.status {
-        Some(Mark::Read) => {}
-        Some(Mark::Played | Mark::Typing | Mark::Recording) => {
-            return Err(refused("status", Refusal::LaterRelease));
-        }
-        None => {
-            let wanted = "one of read, played, typing, recording is expected";
-            return Err(invalid("status", wanted));
-        }
-    }
-    let context = request.context.unwrap_or_default();
-    let id = request.message_id.or(context.message_id);
-    let id = id.ok_or_else(|| invalid("message_id", "the message to mark is expected"))?;
-    let id = ids::message_id("message_id", &id)?;
-    let to = request.to.filter(|to| !to.is_empty());
-    let chat = to.map(|to| ids::recipient(&to, None)).transpose()?;
-    let sender = context.participant;
-    let sender = sender
-        .map(|sender| ids::user("context.participant", &sender))
-        .transpose()?;
-    // A group without the writer does not name the message; the log knows both.
-    let chat = chat.filter(|chat| !chat.is_group() || sender.is_some());
-    Ok(MarkRead {
-        sender: sender.filter(|_| chat.is_some()),
-        chat,
-        ids: vec![id],
+fn revoke(_: NoBody, cx: &Cx) -> Result<Act, Reject> {
+    Ok(Act {
+        id: cx.next_message_id(),
+        target: MessageRef {
+            id: ids::message_id("message_id", cx.path("message_id"))?,
+            chat: Some(ids::chat_of("chat_id", cx.path("chat_id"))?),
+            from_me: None,
+        },
+        action: MessageAction::Revoke,
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod auth;
+mod chats;
 mod events;
 mod media;
 mod messages;
@@ -53,7 +54,7 @@ fn aliases_are_served_too() {
 #[test]
 fn refused_rows_give_a_reason() {
     check_refused(get("/v1/groups"), 501, "does not offer this operation yet");
-    let alias = request(http::Method::PATCH, "/v1/contacts");
+    let alias = request(http::Method::PATCH, "/v1/groups/1");
     check_refused(alias, 501, "does not offer this operation yet");
 }
 

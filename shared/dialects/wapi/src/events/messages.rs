@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use switchboard_dialect_kit::{EventCx, Payload};
-use switchboard_vocab::content::{Body, Card, Location, MediaBody, MediaKind};
+use switchboard_vocab::content::{
+    Body, Card, LiveLocation, Location, MediaBody, MediaKind, Reply, ReplyKind,
+};
 use switchboard_vocab::events::messages::StatusChange;
 use switchboard_vocab::messages::{self, DeliveryStatus};
 
@@ -56,6 +58,8 @@ enum Content<'a> {
     Location(Place<'a>),
     Contacts(Vec<ContactCard<'a>>),
     Reaction(Reaction<'a>),
+    Interactive(Interactive<'a>),
+    Button(TappedButton<'a>),
 }
 
 impl Content<'_> {
@@ -71,6 +75,8 @@ impl Content<'_> {
             Self::Location(_) => "location",
             Self::Contacts(_) => "contacts",
             Self::Reaction(_) => "reaction",
+            Self::Interactive(_) => "interactive",
+            Self::Button(_) => "button",
         }
     }
 }
@@ -119,6 +125,36 @@ struct Reaction<'a> {
     emoji: &'a str,
 }
 
+/// An answer to buttons or a list.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Interactive<'a> {
+    ButtonReply { button_reply: Tapped<'a> },
+    ListReply { list_reply: Tapped<'a> },
+    NfmReply { nfm_reply: FlowReply<'a> },
+}
+
+#[derive(Serialize)]
+struct Tapped<'a> {
+    id: &'a str,
+    title: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct FlowReply<'a> {
+    name: &'a str,
+    response_json: &'a str,
+}
+
+/// An answer to a template's button.
+#[derive(Serialize)]
+struct TappedButton<'a> {
+    text: &'a str,
+    payload: &'a str,
+}
+
 #[derive(Serialize, Default, PartialEq)]
 struct Context {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,10 +177,9 @@ pub(super) fn received(
 ) -> Option<Payload> {
     let content = content(&message.body);
     let kind = content.as_ref().map_or("unknown", Content::kind);
-    let mentions = if let Body::Text(text) = &message.body {
-        text.mentions.as_slice()
-    } else {
-        &[]
+    let mentions = match &message.body {
+        Body::Text(text) if !text.mentions.is_empty() => text.mentions.as_slice(),
+        _ => message.context.mentions.as_slice(),
     };
     let seen = Seen {
         chat: &message.chat,
@@ -184,15 +219,55 @@ fn content(body: &Body) -> Option<Content<'_>> {
             message_id: to.as_str(),
             emoji,
         }),
-        // The official API has no words for what happens to earlier messages.
-        Body::Edited { .. } | Body::Revoked { .. } | Body::Other { .. } => return None,
+        Body::LiveLocation(location) => Content::Location(live_place(location)),
+        Body::Reply(reply) => tapped(reply),
+        // The official API has no words for these.
+        Body::Poll(_)
+        | Body::Event(_)
+        | Body::Interactive(_)
+        | Body::Invite(_)
+        | Body::Edited { .. }
+        | Body::Revoked { .. }
+        | Body::Vote { .. }
+        | Body::EventReply { .. }
+        | Body::Pinned { .. }
+        | Body::Timer { .. }
+        | Body::Deleted { .. }
+        | Body::Unreadable { .. }
+        | Body::Other { .. } => return None,
     })
+}
+
+fn tapped(reply: &Reply) -> Content<'_> {
+    let tapped = || Tapped {
+        id: &reply.id,
+        title: &reply.title,
+        description: reply.description.as_deref(),
+    };
+    match reply.kind {
+        ReplyKind::Button => Content::Interactive(Interactive::ButtonReply {
+            button_reply: tapped(),
+        }),
+        ReplyKind::List => Content::Interactive(Interactive::ListReply {
+            list_reply: tapped(),
+        }),
+        ReplyKind::Flow => Content::Interactive(Interactive::NfmReply {
+            nfm_reply: FlowReply {
+                name: &reply.title,
+                response_json: &reply.id,
+            },
+        }),
+        ReplyKind::Template => Content::Button(TappedButton {
+            text: &reply.title,
+            payload: &reply.id,
+        }),
+    }
 }
 
 fn file(media: &MediaBody) -> Content<'_> {
     let wrap = match media.kind {
         MediaKind::Image => Content::Image,
-        MediaKind::Video => Content::Video,
+        MediaKind::Video | MediaKind::Gif | MediaKind::ShortVideo => Content::Video,
         MediaKind::Audio => Content::Audio,
         MediaKind::Voice => Content::Voice,
         MediaKind::Document => Content::Document,
@@ -213,6 +288,15 @@ fn place(location: &Location) -> Place<'_> {
         latitude: location.latitude.to_string(),
         name: location.name.as_deref(),
         address: location.address.as_deref(),
+    }
+}
+
+fn live_place(location: &LiveLocation) -> Place<'_> {
+    Place {
+        longitude: location.longitude.to_string(),
+        latitude: location.latitude.to_string(),
+        name: location.caption.as_deref(),
+        address: None,
     }
 }
 

@@ -35,7 +35,10 @@ pub(super) fn system(
 ) -> Option<Payload> {
     let change = match event {
         Event::StateChanged(change) if filter.wants_system() => change,
-        Event::StateChanged(_) | Event::ChallengeIssued(_) | Event::Paired(_) => return None,
+        Event::StateChanged(_)
+        | Event::ChallengeIssued(_)
+        | Event::Paired(_)
+        | Event::HistoryTaken(_) => return None,
     };
     let event = match change.to {
         SessionState::Connected => "client_connected",

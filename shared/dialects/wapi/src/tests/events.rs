@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use switchboard_dialect_kit::testing::{payloads, samples};
-use switchboard_vocab::content::{Body, Card, Location, MediaKind, Text};
+use switchboard_vocab::content::{Body, MediaKind, Text};
 use switchboard_vocab::events::messages::StatusChange;
 use switchboard_vocab::events::sessions::StateChange;
 use switchboard_vocab::events::{Event, messages, sessions};
@@ -47,6 +47,7 @@ fn group_text(body: &str) -> Message {
     message.body = Body::Text(Text {
         body: body.to_owned(),
         mentions: vec![samples::own()],
+        ..Text::default()
     });
     message
 }
@@ -73,36 +74,31 @@ fn messages_of_others() {
 
 #[test]
 fn every_other_body() {
-    use MediaKind::*;
     let hook = subscription("");
-    let files = [Image, Video, Audio, Voice, Document, Sticker]
-        .map(|kind| Body::Media(samples::media(kind)));
-    let target = samples::own_message("").id;
-    let others = [
-        Body::Location(Location {
-            latitude: 52.5,
-            longitude: 13.4,
-            name: Some("Office".to_owned()),
-            address: None,
-        }),
-        Body::Contacts {
-            cards: vec![Card {
-                name: "A".to_owned(),
-                vcard: "BEGIN:VCARD".to_owned(),
-            }],
-        },
-        Body::Reaction {
-            to: target.clone(),
-            emoji: "👍".to_owned(),
-        },
-        Body::Revoked { target },
-    ];
-    let texts: Vec<_> = files
+    let texts: Vec<_> = samples::file_bodies()
         .into_iter()
-        .chain(others)
+        .chain(samples::bodies())
         .map(|body| told(received(samples::incoming_with(body)), &hook))
         .collect();
     assert_snapshot!(texts.join("\n"));
+}
+
+#[test]
+fn chats_are_told_to_who_asks_for_them() {
+    use switchboard_vocab::events::chats;
+    let before = samples::chat();
+    let after = switchboard_vocab::chats::Chat {
+        archived: true,
+        ..samples::chat()
+    };
+    let changed = Event::Chats(chats::Event::Changed(chats::ChatChange { before, after }));
+    let asking = subscription(r#","settings_types":["chats"]"#);
+    assert_snapshot!("chat_changed", told(changed.clone(), &asking));
+    assert_eq!(told(changed, &subscription("")), NOTHING);
+    let removed = Event::Chats(chats::Event::Removed {
+        chat: samples::group(),
+    });
+    assert_snapshot!("chat_removed", told(removed, &asking));
 }
 
 #[test]

@@ -123,27 +123,114 @@ fn later_releases() {
         let json = format!(r#"{{"to":"4915112345678",{fields}}}"#);
         check_refused(post("/v1/messages", &json), 501, message);
     };
-    for kind in ["location", "poll", "reaction", "invite", "interactive"] {
-        check(&format!(r#""type":"{kind}","{kind}":{{}}"#), "type: ");
-    }
-    check(r#""text":{"body":"a"},"preview_url":true"#, "preview_url: ");
+    check(r#""type":"invite","invite":{}"#, "type: ");
     check(
         r#""text":{"body":"a"},"participants":["4915112345678"]"#,
         "participants: ",
     );
     check(r#""text":{"body":"a","font":"SERIF"}"#, "text.font: ");
-    check(
-        r#""type":"image","image":{"id":"a","thumbnail":{}}"#,
-        "thumbnail: ",
-    );
-    let mention = r#""type":"image","image":{"id":"a"},"context":{"mentions":["4915112345678"]}"#;
-    check(mention, "context.mentions: ");
-    for status in ["played", "typing", "recording"] {
-        check(
-            &format!(r#""status":"{status}","message_id":"A1""#),
-            "status: ",
-        );
+    for kind in ["product", "product_list", "catalog_message", "flow"] {
+        let body = format!(r#""type":"{kind}","body":{{"text":"a"}},"action":{{}}"#);
+        let fields = format!(r#""type":"interactive","interactive":{{{body}}}"#);
+        check(&fields, "interactive.type: ");
     }
+}
+
+#[test]
+fn other_kinds() {
+    let media = r#""type":"image","image":{"id":"a","thumbnail":{"data":"AAAA"}},
+        "context":{"mentions":["4915112345678"]}"#;
+    assert_snapshot!("image_full", sends(media));
+    assert_snapshot!(
+        "preview",
+        sends(r#""text":{"body":"https://a.test"},"preview_url":true"#)
+    );
+    assert_snapshot!(
+        "location",
+        sends(
+            r#""type":"location","location":{"latitude":"52.5","longitude":13.4,"name":"Office"}"#
+        )
+    );
+    assert_snapshot!(
+        "poll",
+        sends(
+            r#""type":"poll","poll":{"name":"Lunch?","options":["Soup","Salad"],"selectable_count":1}"#
+        )
+    );
+    assert_snapshot!(
+        "reaction",
+        sends(r#""type":"reaction","reaction":{"message_id":"3A5B","emoji":"👍"}"#)
+    );
+    let buttons = r#""type":"button","header":{"type":"text","text":"H"},"body":{"text":"Choose"},"footer":{"text":"F"},
+        "action":{"buttons":[{"type":"reply","reply":{"id":"yes","title":"Yes"}}]}"#;
+    let list = r#""type":"list","header":{"type":"image","image":{"link":"https://files.test/a.png"}},"body":{"text":"Pick"},
+        "action":{"button":"Menu","sections":[{"title":"Food","rows":[{"id":"soup","title":"Soup","description":"hot"}]}]}"#;
+    let link = r#""type":"cta_url","body":{"text":"Go"},
+        "action":{"name":"cta_url","parameters":{"display_text":"Open","url":"https://a.test"}}"#;
+    for (name, body) in [("buttons", buttons), ("list", list), ("link", link)] {
+        let fields = format!(r#""type":"interactive","interactive":{{{body}}}"#);
+        assert_snapshot!(name, sends(&fields));
+    }
+}
+
+#[test]
+fn bad_other_kinds() {
+    let check = |fields: &str, message: &str| {
+        let json = format!(r#"{{"to":"4915112345678",{fields}}}"#);
+        check_refused(post("/v1/messages", &json), 400, message);
+    };
+    for (fields, message) in [
+        (
+            r#""type":"location","location":{"latitude":91,"longitude":0}"#,
+            "location.latitude: ",
+        ),
+        (
+            r#""type":"location","location":{"latitude":"x","longitude":0}"#,
+            "location.latitude: ",
+        ),
+        (
+            r#""type":"poll","poll":{"name":"","options":["a","b"]}"#,
+            "poll.name: ",
+        ),
+        (
+            r#""type":"poll","poll":{"name":"q","options":["a"]}"#,
+            "poll.options: ",
+        ),
+        (
+            r#""type":"poll","poll":{"name":"q","options":["a","a"]}"#,
+            "poll.options: ",
+        ),
+        (
+            r#""type":"poll","poll":{"name":"q","options":["a","b"],"selectable_count":3}"#,
+            "poll.selectable_count: ",
+        ),
+        (r#""type":"reaction""#, "reaction: it is missing"),
+        (
+            r#""type":"image","image":{"id":"a","thumbnail":{}}"#,
+            "image.thumbnail: ",
+        ),
+    ] {
+        check(fields, message);
+    }
+    let interactive = |body: &str, message: &str| {
+        check(
+            &format!(r#""type":"interactive","interactive":{{{body}}}"#),
+            message,
+        );
+    };
+    let long = "x".repeat(21);
+    let button = format!(
+        r#""type":"button","body":{{"text":"a"}},"action":{{"buttons":[{{"reply":{{"id":"1","title":"{long}"}}}}]}}"#
+    );
+    interactive(&button, "interactive.action.buttons: words of 1 to 20");
+    let none = r#""type":"button","body":{"text":"a"},"action":{"buttons":[]}"#;
+    interactive(none, "interactive.action.buttons: 1 to 10");
+    let unlabelled = r#""type":"list","body":{"text":"a"},"action":{"sections":[{"rows":[{"id":"1","title":"a"}]}]}"#;
+    interactive(unlabelled, "interactive.action.button: ");
+    interactive(
+        r#""type":"button","action":{}"#,
+        "interactive.action.buttons: ",
+    );
 }
 
 #[test]
@@ -158,6 +245,17 @@ fn sends_answer_with_ids() {
     );
     let away = OpError::new(ErrorCode::NotConnected, "the session is not connected");
     assert_snapshot!("not_connected", answered::<SendMessage>(request, Err(away)));
+}
+
+#[test]
+fn states_in_chats() {
+    let typing = r#"{"status":"typing","to":"4915112345678"}"#;
+    assert_snapshot!("typing", decoded(post("/v1/messages", typing)));
+    let recording = r#"{"type":"status","status":"recording","to":"4915112345678"}"#;
+    assert!(decoded(post("/v1/messages", recording)).contains("\"recording\""));
+    check_refused(post("/v1/messages", r#"{"status":"typing"}"#), 400, "to: ");
+    let played = r#"{"status":"played","message_id":"A1"}"#;
+    assert!(decoded(post("/v1/messages", played)).contains("\"played\": true"));
 }
 
 #[test]

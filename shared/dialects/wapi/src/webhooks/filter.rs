@@ -138,6 +138,9 @@ impl Filter {
         if self.wants_system() {
             classes.insert(EventClass::Session);
         }
+        if self.wants_chats() {
+            classes.insert(EventClass::Chats);
+        }
         classes
     }
 
@@ -159,6 +162,11 @@ impl Filter {
         } else {
             self.settings_types.contains(&SettingsType::System)
         }
+    }
+
+    /// Whether changes of conversations pass: only where they were asked for by name.
+    pub(crate) fn wants_chats(&self) -> bool {
+        self.settings_types.contains(&SettingsType::Chats)
     }
 
     /// Whether a message passes.
