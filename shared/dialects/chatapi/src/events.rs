@@ -61,9 +61,13 @@ pub(crate) fn payloads(
             })
         }
         // This system tells of messages only.
-        Event::Messages(MessageEvent::StatusChanged(_))
+        Event::Messages(
+            MessageEvent::StatusChanged(_) | MessageEvent::Changed(_) | MessageEvent::Deleted(_),
+        )
         | Event::Sessions(_)
-        | Event::Presence(_) => None,
+        | Event::Presence(_)
+        | Event::Chats(_)
+        | Event::Contacts(_) => None,
     };
     notice.iter().map(Payload::json).collect()
 }

@@ -1,11 +1,12 @@
 //! Messages: send, list, and the queue of those that wait.
 
 mod outgoing;
+mod queue;
 pub(crate) mod shown;
 
 use http::Method;
 use serde::{Deserialize, Serialize};
-use switchboard_dialect_kit::{Cx, FromInput, Query, Refusal, Reject, Reply, Routes, lenient};
+use switchboard_dialect_kit::{Cx, FromInput, Query, Reject, Reply, Routes, lenient};
 use switchboard_vocab::OpError;
 use switchboard_vocab::messages::{ListMessages, ListOrder, MessageList, Sent};
 
@@ -16,9 +17,8 @@ use shown::Message;
 /// Messages of one listing. Source: the description of `last`.
 const PAGE_LEN: u32 = 100;
 
-/// The rows of this area. There is no outbound queue yet, so there is none to show or clear.
+/// The rows of this area.
 pub(crate) fn routes(routes: Routes) -> Routes {
-    let later = Refusal::LaterRelease;
     routes
         .op(
             Method::POST,
@@ -33,15 +33,17 @@ pub(crate) fn routes(routes: Routes) -> Routes {
             sent,
         )
         .op(Method::GET, "/instance{instanceId}/messages", list, listed)
-        .refused(
+        .op(
             Method::GET,
             "/instance{instanceId}/showMessagesQueue",
-            later,
+            queue::show,
+            queue::shown,
         )
-        .refused(
+        .op(
             Method::GET,
             "/instance{instanceId}/clearMessagesQueue",
-            later,
+            queue::clear,
+            queue::cleared,
         )
         .aliases(true)
         .op(
@@ -62,10 +64,11 @@ pub(crate) fn routes(routes: Routes) -> Routes {
             send_file,
             sent,
         )
-        .refused(
+        .op(
             Method::POST,
             "/instance{instanceId}/clearMessagesQueue",
-            later,
+            queue::clear,
+            queue::cleared,
         )
         .aliases(false)
 }
@@ -120,6 +123,8 @@ fn list(Query(query): Query<ListQuery>, _: &Cx) -> Result<ListMessages, Reject> 
         chat: None,
         after_number: query.last_number.filter(|_| !newest),
         from_me: None,
+        author: None,
+        kinds: None,
         from: None,
         until: None,
         order: if newest {

@@ -30,12 +30,8 @@ pub(super) fn send_text(
         return Err(invalid("body", "it is empty"));
     }
     at_most("body", &request.body, TEXT_LEN_MAX)?;
-    Ok(SendMessage {
-        id: cx.next_message_id(),
-        to,
-        content: Content::text(request.body),
-        quoted: None,
-    })
+    let content = Content::text(request.body);
+    Ok(SendMessage::new(cx.next_message_id(), to, content))
 }
 
 /// The fields of `/sendFile`.
@@ -89,18 +85,13 @@ pub(super) fn send_file(request: FileRequest, cx: &Cx) -> Result<SendMessage, Re
     let name = name.ok_or_else(|| invalid("filename", "a name such as 1.jpg is expected"))?;
     let as_kind = kind(&name);
     let caption = captioned(as_kind, fields.caption)?;
-    Ok(SendMessage {
-        id: cx.next_message_id(),
-        to,
-        content: Content::Media(OutgoingMedia {
-            as_kind,
-            source: given.source,
-            mime_type: given.mime_type,
-            caption,
-            file_name: Some(name),
-        }),
-        quoted: None,
-    })
+    let content = Content::Media(OutgoingMedia {
+        mime_type: given.mime_type,
+        caption,
+        file_name: Some(name),
+        ..OutgoingMedia::new(as_kind, given.source)
+    });
+    Ok(SendMessage::new(cx.next_message_id(), to, content))
 }
 
 /// What a file of this name is sent as: pictures, films and sound as such, everything else as a document.

@@ -27,7 +27,6 @@ pub(crate) struct Message {
     own: u8,
     is_forwarded: u8,
     caption: Option<String>,
-    /// Always null: the log keeps the quoted message's id only.
     quoted_msg_body: Option<String>,
     quoted_msg_id: Option<String>,
     /// Absent in groups, whose names are not kept.
@@ -69,7 +68,7 @@ impl Message {
             own: message.from_me.into(),
             is_forwarded: message.forwarded.into(),
             caption,
-            quoted_msg_body: None,
+            quoted_msg_body: quoted_words(message),
             quoted_msg_id: quoted(message, own, &chat_id),
             chat_id,
             chat_name,
@@ -95,7 +94,7 @@ fn shown(body: &Body, link: &dyn Fn(&MediaId) -> Option<String>) -> Option<Shown
             let kind = match media.kind {
                 // A sticker is a picture; there is no other word for it.
                 MediaKind::Image | MediaKind::Sticker => "image",
-                MediaKind::Video => "video",
+                MediaKind::Video | MediaKind::Gif | MediaKind::ShortVideo => "video",
                 MediaKind::Audio => "audio",
                 MediaKind::Voice => "ptt",
                 MediaKind::Document => "document",
@@ -103,23 +102,46 @@ fn shown(body: &Body, link: &dyn Fn(&MediaId) -> Option<String>) -> Option<Shown
             let link = link(&media.id).unwrap_or_default();
             (kind, link, media.caption.clone())
         }
-        Body::Location(place) => {
-            let coordinates = format!("{};{}", place.latitude, place.longitude);
-            ("location", coordinates, None)
+        Body::Location(place) => ("location", degrees(place.latitude, place.longitude), None),
+        Body::LiveLocation(place) => {
+            let words = place.caption.clone();
+            ("location", degrees(place.latitude, place.longitude), words)
         }
         Body::Contacts { cards } => {
             let cards: Vec<_> = cards.iter().map(|card| card.vcard.as_str()).collect();
             ("vcard", cards.join("\n"), None)
         }
-        Body::Reaction { .. } | Body::Edited { .. } | Body::Revoked { .. } | Body::Other { .. } => {
-            return None;
-        }
+        // That system is older than these; their words are what a bot can answer to.
+        Body::Poll(_)
+        | Body::Event(_)
+        | Body::Interactive(_)
+        | Body::Reply(_)
+        | Body::Invite(_) => ("chat", body.words().unwrap_or_default().to_owned(), None),
+        Body::Reaction { .. }
+        | Body::Edited { .. }
+        | Body::Revoked { .. }
+        | Body::Vote { .. }
+        | Body::EventReply { .. }
+        | Body::Pinned { .. }
+        | Body::Timer { .. }
+        | Body::Deleted { .. }
+        | Body::Unreadable { .. }
+        | Body::Other { .. } => return None,
     };
     Some(Shown {
         kind,
         body,
         caption,
     })
+}
+
+fn degrees(latitude: f64, longitude: f64) -> String {
+    format!("{latitude};{longitude}")
+}
+
+fn quoted_words(message: &messages::Message) -> Option<String> {
+    let body = message.context.quoted_body.as_ref()?;
+    body.words().map(str::to_owned)
 }
 
 /// The id of the quoted message, where it is known which side wrote that.

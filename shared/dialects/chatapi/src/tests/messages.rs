@@ -1,9 +1,11 @@
 //! Listings.
 
 use insta::assert_snapshot;
-use switchboard_dialect_kit::testing::{get, samples};
-use switchboard_vocab::content::{Body, Card, Location, MediaKind};
-use switchboard_vocab::messages::{ListMessages, Message, MessageList, Quote};
+use switchboard_dialect_kit::testing::{get, post, samples};
+use switchboard_vocab::content::Body;
+use switchboard_vocab::messages::{
+    ClearQueue, ListMessages, ListQueue, Message, MessageList, Queue, QueuedMessage, Quote,
+};
 
 use super::{answered, at, check_refused, decoded};
 
@@ -62,35 +64,32 @@ fn answers() {
 
 #[test]
 fn every_body() {
-    use MediaKind::*;
-    let files = [Image, Video, Audio, Voice, Document, Sticker]
-        .map(|kind| Body::Media(samples::media(kind)));
-    let target = samples::own_message("").id;
-    let others = [
-        Body::Location(Location {
-            latitude: 52.5,
-            longitude: 13.4,
-            name: None,
-            address: None,
-        }),
-        Body::Contacts {
-            cards: vec![Card {
-                name: "A".to_owned(),
-                vcard: "BEGIN:VCARD".to_owned(),
-            }],
-        },
-        Body::Reaction {
-            to: target.clone(),
-            emoji: "x".to_owned(),
-        },
-        Body::Edited {
-            target: target.clone(),
-            body: "x".to_owned(),
-        },
-        Body::Revoked { target },
-    ];
-    let bodies = files.into_iter().chain(others);
+    let bodies = samples::file_bodies().into_iter().chain(samples::bodies());
     assert_snapshot!(listed("", bodies.map(samples::incoming_with).collect()));
+}
+
+#[test]
+fn queues() {
+    assert_snapshot!("queue", decoded(get(&at("/showMessagesQueue"))));
+    let clear = decoded(get(&at("/clearMessagesQueue")));
+    assert_eq!(decoded(post(&at("/clearMessagesQueue"), "")), clear);
+    assert!(clear.starts_with("messages.clear_queue"), "{clear}");
+    let waiting = |words: &str| QueuedMessage {
+        id: samples::own_message("").id,
+        to: samples::partner().into(),
+        summary: words.to_owned(),
+        at: samples::now(),
+    };
+    let queue = |count: usize| Queue {
+        messages: (0..count).map(|_| waiting("hello")).collect(),
+    };
+    let shown = answered::<ListQueue>(get(&at("/showMessagesQueue")), Ok(queue(1)));
+    assert_snapshot!("queue_shown", shown);
+    let many = answered::<ListQueue>(get(&at("/showMessagesQueue")), Ok(queue(101)));
+    assert!(many.contains("\"totalMessages\": 101"), "{many}");
+    assert!(!many.contains("\"id\": 101"), "{many}");
+    let cleared = answered::<ClearQueue>(get(&at("/clearMessagesQueue")), Ok(queue(2)));
+    assert_snapshot!("queue_cleared", cleared);
 }
 
 #[test]
