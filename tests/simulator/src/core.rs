@@ -11,11 +11,13 @@ pub mod ids;
 mod iq;
 pub mod keys;
 mod login;
+mod media_path;
 mod messages;
 pub mod pair_code;
 pub mod pairing;
 pub mod phone_sending;
 mod phone_stanzas;
+mod phone_state;
 pub mod phone_user;
 pub mod phones;
 pub mod prekeys;
@@ -31,3 +33,4 @@ mod tests;
 pub mod xml;
 
 pub(crate) use iq::long as iq_long;
+pub(crate) use media_path::{PATH as MEDIA_PATH, media_path};

@@ -14,5 +14,5 @@ pub mod seeds;
 mod shell;
 mod simulator;
 
-pub use operations::{Error, Info, Outgoing, OutgoingFile, PhoneInfo, Sent};
+pub use operations::{ACTS_MAX, Error, Info, Outgoing, OutgoingFile, PhoneInfo, Sent};
 pub use simulator::{Config, Handle, MEDIA_BYTES_DEFAULT, Simulator, StartError};

@@ -1,5 +1,6 @@
 //! The admin operations, once for the HTTP API and for tests in the same process.
 
+mod app_state;
 pub(crate) mod phone_user;
 
 use std::time::Duration;
@@ -16,6 +17,9 @@ use crate::core::phone_sending::SendError;
 use crate::faults::Request;
 use crate::phone::{self, MediaDetails, MediaKind, Record, StoredAt};
 use crate::shell::hub::Hub;
+
+pub use app_state::ACTS_MAX;
+pub(crate) use app_state::{act, phone_state};
 
 /// How long a companion may take from the typed code to its answer.
 /// Source: protocol notes, section 5.

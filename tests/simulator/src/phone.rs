@@ -11,6 +11,8 @@
 //! Signal records are kept as the bytes they serialise to.
 
 mod adv;
+mod app_state;
+mod blob;
 mod cipher;
 mod code;
 mod error;
@@ -27,6 +29,11 @@ mod sync_key;
 mod tests;
 
 pub use adv::{KeyIndexList, LINKED_DEVICES_MAX, LinkedDevice, PairSuccess};
+pub use app_state::{
+    Act, AppStateFault, Chat, Contact, Drafted, Label, MessageRef, Named, Settings, State,
+    SyncNews, SyncPatch, Told,
+};
+pub use blob::{BlobKind, SealedBlob, seal_blob};
 pub use cipher::{Enc, EncKind, Opened, RETRY_COUNT_MAX, SENT_MAX};
 pub use code::{CODE_VALIDITY_SECS, CodeCompanion, CodePairing, PrimaryHello};
 pub use error::{Error, MediaError, PairError};
@@ -45,6 +52,7 @@ pub use sync_key::{AppStateKey, asks_for_app_state_keys};
 use std::collections::VecDeque;
 
 use self::adv::Linked;
+use self::app_state::AppState;
 use self::cipher::Sent;
 use self::group::OwnGroups;
 use self::keys::{AccountKeys, Root};
@@ -71,6 +79,7 @@ pub struct Phone {
     signatures: u32,
     sent: VecDeque<Sent>,
     inbox: Inbox,
+    app_state: Option<Box<AppState>>,
 }
 
 impl Phone {
@@ -97,6 +106,7 @@ impl Phone {
             signatures: 0,
             sent: VecDeque::new(),
             inbox: Inbox::default(),
+            app_state: None,
         }
     }
 
@@ -154,6 +164,7 @@ impl Phone {
             + self.inbox.heap_bytes()
             + self.sent.iter().map(Sent::heap_bytes).sum::<usize>()
             + self.linked.iter().map(Linked::heap_bytes).sum::<usize>()
+            + self.app_state.as_ref().map_or(0, |s| s.heap_bytes())
             + self.push_name.len()
     }
 }

@@ -16,7 +16,7 @@ use crate::core::server::{Options, Server};
 use crate::faults::Request;
 use crate::journal::Report;
 use crate::operations::{self, Error, Info, Outgoing, PhoneInfo, Sent};
-use crate::phone::Record;
+use crate::phone::{Act, Record, State};
 use crate::seeds::Seeds;
 use crate::shell::hub::Hub;
 use crate::shell::media::MediaStore;
@@ -229,6 +229,25 @@ impl Handle {
     /// When no account has the number.
     pub fn phone_inbox(&self, number: &str, since: u64) -> Result<Vec<Record>, Error> {
         operations::phone_inbox(&self.hub, number, since)
+    }
+
+    /// The user does something on the phone that companions learn by app state, see
+    /// `POST /admin/phones/{number}/act`. A phone without companions may be given a state this way before
+    /// one is linked.
+    ///
+    /// # Errors
+    /// When there is no such account, chat or contact, or nothing to remove.
+    pub fn act(&self, number: &str, acts: &[Act]) -> Result<(), Error> {
+        operations::act(&self.hub, number, acts)
+    }
+
+    /// What the phone shows besides messages, see `GET /admin/phones/{number}/state`. What companions have
+    /// written so far is in it.
+    ///
+    /// # Errors
+    /// When no account has the number.
+    pub fn phone_state(&self, number: &str) -> Result<State, Error> {
+        operations::phone_state(&self.hub, number)
     }
 
     /// What happened so far.

@@ -1,5 +1,6 @@
 //! Requests of logged-in clients, by namespace. What is not simulated is refused with 501.
 
+mod app_state;
 mod blocklist;
 mod business;
 mod encrypt;

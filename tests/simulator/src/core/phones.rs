@@ -1,6 +1,7 @@
 //! The phones' side of the service: what each has to look at, and the stanzas it answers with. The
 //! slow part, cryptography, runs in [`run`] outside of the server.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use wacore_binary::{Jid, JidExt as _, Node};
@@ -12,8 +13,10 @@ use super::prekeys::Bundle;
 use super::queue::{Class, Queue};
 use super::server::{Effect, Server};
 use super::xml;
-use crate::phone::{self, DeviceAddress, Phone};
+use crate::phone::{self, Act, AppStateFault, DeviceAddress, Phone, SyncNews};
 
+/// The collection that the profile name stands in.
+const PUSH_NAME_IN: &str = "critical_block";
 /// Most stanzas that wait for one phone; of more, the oldest go unread.
 pub const PHONE_QUEUE_MAX: usize = 4096;
 
@@ -26,7 +29,11 @@ pub enum Job {
         to: DeviceAddress,
         /// Its keys.
         bundle: Box<phone::Bundle>,
+        /// Whether the profile name has to be written to the app state first.
+        introduce: bool,
     },
+    /// Read what companions wrote to these collections.
+    AppState(Vec<(&'static str, SyncNews)>),
     /// Look at a stanza.
     Stanza(Box<Incoming>),
 }
@@ -48,20 +55,51 @@ pub struct Work {
     pub rng: rand_chacha::ChaCha20Rng,
 }
 
-/// Does a piece of work and returns the stanzas that the phone sends.
-pub fn run(phone: &mut Phone, work: &mut WorkParts<'_>) -> Vec<Node> {
+/// What came of a piece of work.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// Patches for the app state: collection, version they were made for, and content. They go first.
+    pub patches: Vec<(&'static str, u64, Vec<u8>)>,
+    /// Stanzas that the phone sends.
+    pub stanzas: Vec<Node>,
+    /// What it found wrong with the app state, by the number of the companion that wrote it.
+    pub faults: Vec<(u16, AppStateFault)>,
+}
+
+/// Does a piece of work.
+pub fn run(phone: &mut Phone, work: &mut WorkParts<'_>) -> Done {
+    let mut done = Done::default();
     match work.job {
-        Job::KeyShare { to, bundle } => {
-            match phone.key_share(*to, Some(bundle), work.now_s, work.rng) {
-                Ok(enc) => vec![phone_stanzas::key_share_stanza(*to, work.answer_id, &enc)],
-                Err(e) => {
-                    tracing::warn!(error = %e, "phone could not share the app-state key");
-                    Vec::new()
+        Job::KeyShare {
+            to,
+            bundle,
+            introduce,
+        } => {
+            if *introduce {
+                let name = phone.push_name().to_owned();
+                let now_ms = i64::try_from(work.now_s.saturating_mul(1000)).unwrap_or(i64::MAX);
+                let drafts = Act::SetPushName { name }.draft(&BTreeMap::new(), now_ms);
+                if let Some(collection) = drafts.first().map(|d| d.collection) {
+                    let (base, patch) = phone.write_app_state(collection, &drafts, work.rng);
+                    done.patches.push((collection, base, patch));
                 }
             }
+            match phone.key_share(*to, Some(bundle), work.now_s, work.rng) {
+                Ok(enc) => {
+                    let stanza = phone_stanzas::key_share_stanza(*to, work.answer_id, &enc);
+                    done.stanzas.push(stanza);
+                }
+                Err(e) => tracing::warn!(error = %e, "phone could not share the app-state key"),
+            }
         }
-        Job::Stanza(incoming) => phone_stanzas::read(phone, incoming, work),
+        Job::AppState(news) => {
+            for (name, news) in news {
+                done.faults.extend(phone.read_app_state(name, news));
+            }
+        }
+        Job::Stanza(incoming) => done.stanzas = phone_stanzas::read(phone, incoming, work),
     }
+    done
 }
 
 /// What [`run`] needs besides the phone.
@@ -125,6 +163,7 @@ impl Server {
     pub fn phone_work(&mut self, account: AccountId) -> Option<Work> {
         let job = self
             .next_key_share(account)
+            .or_else(|| self.next_app_state(account))
             .or_else(|| self.next_stanza(account));
         let stamp = self.stanza_number();
         let answer_id = format!("3EB0F{stamp:015X}");
@@ -149,8 +188,11 @@ impl Server {
     }
 
     fn next_key_share(&mut self, account: AccountId) -> Option<Job> {
+        let listens = self.options.phones_listen;
         let a = self.account_mut(account)?;
         let number = a.number;
+        let written = a.app_state.as_ref().map_or(0, |s| s.version(PUSH_NAME_IN));
+        let introduce = listens && written == 0 && !a.name.is_empty();
         let device = a
             .devices
             .iter_mut()
@@ -161,6 +203,7 @@ impl Server {
         Some(Job::KeyShare {
             to,
             bundle: Box::new(to_phone(&bundle)),
+            introduce,
         })
     }
 
@@ -222,6 +265,21 @@ impl Server {
         let other = other.as_ref().unwrap_or(from);
         let chat = self.resolve(other).and_then(|d| self.account(d.account));
         chat.map_or_else(|| other.to_string(), |a| a.jid(Addressing::Pn).to_string())
+    }
+
+    /// Takes what came of a phone's work.
+    pub fn phone_did(&mut self, account: AccountId, done: &Done) {
+        let from = DeviceId {
+            account,
+            device: PHONE,
+        };
+        for (collection, base, patch) in &done.patches {
+            if let Err(e) = self.upload_app_state(from, collection, *base, patch) {
+                tracing::warn!(error = %e, "app state of a phone was not taken");
+            }
+        }
+        self.app_state_faults(account, &done.faults);
+        self.phone_sends(account, &done.stanzas);
     }
 
     /// Routes what a phone sends.

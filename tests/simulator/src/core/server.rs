@@ -48,6 +48,13 @@ pub enum Effect {
     Wait(Duration, Timer),
     /// The phone of an account has work: see [`Server::phone_work`].
     Phone(AccountId),
+    /// Put a file on the media host.
+    Store {
+        /// The name: its hash, base64.
+        token: String,
+        /// The content.
+        bytes: Bytes,
+    },
 }
 
 /// What a timer is for.

@@ -107,7 +107,7 @@ impl Double {
                 }
                 Effect::Close(conn) | Effect::Abort(conn) => self.closed.push(conn),
                 Effect::Wait(_, timer) => self.timers.push(timer),
-                Effect::Phone(_) => {}
+                Effect::Phone(_) | Effect::Store { .. } => {}
             }
         }
     }

@@ -174,17 +174,17 @@ pub(super) fn file_in(message: &wa::Message) -> Option<(MediaKind, &dyn Download
         .or_else(|| sticker.map(|part| file(MediaKind::Sticker, part)))
 }
 
-struct MediaKeys {
+pub(super) struct MediaKeys {
     iv: [u8; 16],
     cipher: [u8; 32],
     mac: [u8; 32],
 }
 
 impl MediaKeys {
-    fn new(kind: MediaKind, media_key: &[u8; 32]) -> Self {
+    pub(super) fn new(key_info: &[u8], media_key: &[u8; 32]) -> Self {
         let mut expanded = [0_u8; EXPANDED_LENGTH];
         // Fails only for outputs of more than 255 hashes.
-        let done = Hkdf::<Sha256>::new(None, media_key).expand(kind.key_info(), &mut expanded);
+        let done = Hkdf::<Sha256>::new(None, media_key).expand(key_info, &mut expanded);
         debug_assert!(done.is_ok(), "112 bytes are four hashes");
         let (iv, rest) = expanded.split_at(16);
         let (cipher, rest) = rest.split_at(32);
@@ -193,6 +193,15 @@ impl MediaKeys {
             cipher: array(cipher),
             mac: array(rest),
         }
+    }
+
+    /// Encrypts and authenticates.
+    pub(super) fn seal(&self, plain: &[u8]) -> Vec<u8> {
+        let cipher = cbc::Encryptor::<Aes256>::new(&self.cipher.into(), &self.iv.into());
+        let mut bytes = cipher.encrypt_padded_vec::<Pkcs7>(plain);
+        let mac = self.authenticate(&bytes);
+        bytes.extend_from_slice(&mac);
+        bytes
     }
 
     fn authenticate(&self, ciphertext: &[u8]) -> [u8; MAC_LENGTH] {
@@ -213,11 +222,7 @@ pub fn seal_media<R: Rng + CryptoRng>(
         return Err(MediaError::TooLarge(plain.len()));
     }
     let media_key: [u8; 32] = rng.random();
-    let keys = MediaKeys::new(kind, &media_key);
-    let cipher = cbc::Encryptor::<Aes256>::new(&keys.cipher.into(), &keys.iv.into());
-    let mut bytes = cipher.encrypt_padded_vec::<Pkcs7>(plain);
-    let mac = keys.authenticate(&bytes);
-    bytes.extend_from_slice(&mac);
+    let bytes = MediaKeys::new(kind.key_info(), &media_key).seal(plain);
     Ok(SealedMedia {
         kind,
         media_key,
@@ -239,7 +244,7 @@ pub fn open_media(file: &MediaRef, stored: &[u8]) -> Result<Vec<u8>, MediaError>
     if <[u8; 32]>::from(Sha256::digest(stored)) != file.file_enc_sha256 {
         return Err(MediaError::EncryptedHash);
     }
-    let keys = MediaKeys::new(file.kind, &file.media_key);
+    let keys = MediaKeys::new(file.kind.key_info(), &file.media_key);
     let (ciphertext, mac) = stored
         .split_last_chunk::<MAC_LENGTH>()
         .ok_or(MediaError::Authentication)?;

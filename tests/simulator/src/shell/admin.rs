@@ -16,6 +16,7 @@ use serde_json::json;
 use super::hub::Hub;
 use crate::faults::Request;
 use crate::operations::{self, Error, Outgoing};
+use crate::phone::Act;
 
 pub(crate) fn router() -> Router<Arc<Hub>> {
     Router::new()
@@ -25,6 +26,8 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/phones", post(add_phone))
         .route("/phones/{number}/send", post(send))
         .route("/phones/{number}/inbox", get(inbox))
+        .route("/phones/{number}/act", post(act))
+        .route("/phones/{number}/state", get(state))
         .route("/phones/{number}/unlink", post(unlink))
         .merge(phones::router())
         .route("/journal", get(journal))
@@ -127,6 +130,35 @@ async fn inbox(
     Query(query): Query<Since>,
 ) -> Result<impl IntoResponse, Error> {
     operations::phone_inbox(&hub, &number, query.since).map(Json)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Acts {
+    One(Act),
+    Many(Vec<Act>),
+}
+
+/// `POST /admin/phones/{number}/act`: the user does one thing, or a list of things, that companions learn by app
+/// state; see [`Act`].
+async fn act(
+    State(hub): State<Arc<Hub>>,
+    Path(number): Path<String>,
+    Json(acts): Json<Acts>,
+) -> Result<impl IntoResponse, Error> {
+    let acts = match acts {
+        Acts::One(act) => vec![act],
+        Acts::Many(acts) => acts,
+    };
+    operations::act(&hub, &number, &acts).map(|()| StatusCode::NO_CONTENT)
+}
+
+/// `GET /admin/phones/{number}/state`: what the phone shows besides messages.
+async fn state(
+    State(hub): State<Arc<Hub>>,
+    Path(number): Path<String>,
+) -> Result<impl IntoResponse, Error> {
+    operations::phone_state(&hub, &number).map(Json)
 }
 
 #[derive(Debug, Deserialize)]

@@ -16,7 +16,7 @@ use super::tls::Identity;
 use crate::clock::SharedClock;
 use crate::core::ids::{AccountId, ConnId};
 use crate::core::keys::ServerKeys;
-use crate::core::phones::Work;
+use crate::core::phones::{Done, Work};
 use crate::core::server::{Effect, Server, Timer};
 
 /// Most stanzas that wait for one socket. A client that reads so slowly is cut off; what it has not
@@ -177,6 +177,11 @@ impl Hub {
                 inner.phones.push_back(account);
                 self.phones_wake.notify_one();
             }
+            Effect::Store { token, bytes } => {
+                if let Err(e) = self.media.put(&token, 0, bytes) {
+                    tracing::warn!(error = %e, "file of the server was not stored");
+                }
+            }
         }
     }
 
@@ -208,10 +213,10 @@ impl Hub {
         None
     }
 
-    /// A phone did its work and sends these stanzas; it gets its next turn behind the others.
-    pub(crate) fn phone_done(&self, account: AccountId, stanzas: &[wacore_binary::Node]) {
+    /// A phone did its work; it gets its next turn behind the others.
+    pub(crate) fn phone_done(&self, account: AccountId, done: &Done) {
         let mut inner = self.lock();
-        inner.server.phone_sends(account, stanzas);
+        inner.server.phone_did(account, done);
         inner.phones.push_back(account);
         self.carry_out(&mut inner);
         self.phones_wake.notify_one();

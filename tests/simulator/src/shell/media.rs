@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 pub(crate) const FILE_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Most uploads that are incomplete at a time.
 const PARTIAL_MAX: usize = 256;
-/// What download paths start with.
-pub(crate) const PATH: &str = "/v/t62.0-sim/";
+pub(crate) use crate::core::MEDIA_PATH as PATH;
+use crate::core::media_path;
 
 /// Why a file was not taken.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -81,7 +81,7 @@ impl MediaStore {
         let hash = hash_of(token)?;
         let mut files = self.lock();
         if files.whole.contains_key(&hash) {
-            return Ok(path_of(&hash));
+            return Ok(media_path(&hash));
         }
         let data = if offset == 0 {
             data
@@ -100,7 +100,7 @@ impl MediaStore {
         }
         self.make_room(&mut files, data.len())?;
         files.whole.insert(hash, data);
-        Ok(path_of(&hash))
+        Ok(media_path(&hash))
     }
 
     /// Keeps the first bytes of a file whose upload broke off.
@@ -135,7 +135,7 @@ impl MediaStore {
         } else {
             Presence::Partial(files.partial.get(&hash).map_or(0, BytesMut::len))
         };
-        Ok((presence, path_of(&hash)))
+        Ok((presence, media_path(&hash)))
     }
 
     /// The file at a download path.
@@ -144,10 +144,6 @@ impl MediaStore {
         let hash = hash_of(path.strip_prefix(PATH)?).ok()?;
         self.lock().whole.get(&hash).cloned()
     }
-}
-
-fn path_of(hash: &[u8; 32]) -> String {
-    format!("{PATH}{}", URL_SAFE_NO_PAD.encode(hash))
 }
 
 fn hash_of(token: &str) -> Result<[u8; 32], Error> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::hub::Hub;
-use crate::core::phones::{self, Work, WorkParts};
+use crate::core::phones::{self, Done, Work, WorkParts};
 
 /// Tasks that look after phones.
 const PHONE_WORKERS: usize = 2;
@@ -47,7 +47,7 @@ async fn phone_worker(hub: Arc<Hub>) {
 }
 
 fn do_work(hub: &Hub, mut work: Work) {
-    let stanzas = match work.phone.lock() {
+    let done = match work.phone.lock() {
         Ok(mut phone) => {
             let media = |path: &str| hub.media.by_path(path);
             let mut parts = WorkParts {
@@ -59,7 +59,7 @@ fn do_work(hub: &Hub, mut work: Work) {
             };
             phones::run(&mut phone, &mut parts)
         }
-        Err(_) => Vec::new(),
+        Err(_) => Done::default(),
     };
-    hub.phone_done(work.account, &stanzas);
+    hub.phone_done(work.account, &done);
 }

@@ -9,6 +9,8 @@
     reason = "tests fail by panicking"
 )]
 
+mod app_state;
+mod app_state_snapshots;
 mod client;
 mod faults;
 mod groups;
