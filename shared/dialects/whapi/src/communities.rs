@@ -38,7 +38,6 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .refused(Method::PATCH, "/communities/{CommunityID}/admins", later)
         .refused(Method::DELETE, "/communities/{CommunityID}/admins", later)
         .refused(Method::GET, "/communities/{CommunityID}/subgroups", later)
-        .refused(Method::POST, "/communities/event", later)
         .refused(
             Method::POST,
             "/communities/{CommunityID}/createGroup",

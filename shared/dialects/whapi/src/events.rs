@@ -1,19 +1,27 @@
 //! Events as webhook payloads.
 
+mod chats;
+mod contacts;
 mod messages;
 mod presence;
 mod sessions;
+mod update;
 
 use serde::Serialize;
 use switchboard_dialect_kit::{EventCx, Payload};
 use switchboard_vocab::events::{Envelope, Event};
 use switchboard_vocab::webhooks::Subscription;
 
+use crate::chats::Chat;
+use crate::contacts::Contact;
 use crate::ids;
+use crate::messages::Status;
 use crate::messages::shown::Message;
 use crate::pairing::Qr;
-use crate::sessions::{Contact, Health};
+use crate::presence::Presence;
+use crate::sessions::{Contact as Account, Health};
 use crate::settings::choice::{Change, Choice, Kind, Mode};
+use update::Update;
 
 /// One payload before it is known whether and how the webhook wants it.
 struct Notice {
@@ -22,21 +30,48 @@ struct Notice {
     facts: Facts,
 }
 
+impl Notice {
+    const fn new(kind: Kind, change: Change, facts: Facts) -> Self {
+        Self {
+            kind,
+            change,
+            facts,
+        }
+    }
+}
+
 /// `WebhookPayload`: the fields this release fills.
 #[derive(Serialize, Default)]
 struct Facts {
     #[serde(skip_serializing_if = "Option::is_none")]
     messages: Option<[Message; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    statuses: Option<[messages::Status; 1]>,
+    messages_updates: Option<[Update; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    presences: Option<[presence::Presence; 1]>,
+    messages_removed: Option<[String; 1]>,
+    /// The chat whose messages are gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages_removed_all: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statuses: Option<[Status; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chats: Option<[Chat; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chats_updates: Option<[Update; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chats_removed: Option<[String; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contacts: Option<[Contact; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contacts_updates: Option<[Update; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presences: Option<[Presence; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     qr: Option<Qr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     health: Option<Health>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<Contact>,
+    user: Option<Account>,
 }
 
 #[derive(Serialize)]
@@ -67,7 +102,8 @@ pub(crate) fn payloads(
         Event::Messages(event) => messages::notices(event, cx),
         Event::Sessions(event) => sessions::notices(event, envelope.at, cx),
         Event::Presence(event) => presence::notices(event),
-        Event::Chats(_) | Event::Contacts(_) => Vec::new(),
+        Event::Chats(event) => chats::notices(event, cx),
+        Event::Contacts(event) => contacts::notices(event),
     };
     notices
         .into_iter()

@@ -7,7 +7,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use switchboard_dialect_kit::{Refusal, Reject, phone};
-use switchboard_vocab::{ChatId, ErrorCode, MediaId, MessageId, OpError, SessionRef, UserId};
+use switchboard_vocab::{ChatId, MediaId, MessageId, OpError, SessionRef, UserId};
 
 /// The id's first part holds bytes that were upper-case hex digits.
 const PACKED: u8 = 0;
@@ -125,8 +125,7 @@ pub(crate) fn recipient(field: &str, text: &str) -> Result<ChatId, Reject> {
     }
     let chat = phone::chat(text).map_err(|e| invalid(field, e.public))?;
     if matches!(chat, ChatId::Broadcast(_)) {
-        let reason = format!("{field}: {}", Refusal::NotOnLinkedDevice.reason());
-        return Err(OpError::new(ErrorCode::Refused, reason).into());
+        return Err(invalid(field, Refusal::NotOnLinkedDevice.reason()));
     }
     Ok(chat)
 }
@@ -142,8 +141,11 @@ pub(crate) fn chat_id(field: &str, text: &str) -> Result<ChatId, Reject> {
     phone::chat(text).map_err(|e| invalid(field, e.public))
 }
 
-/// Reads a phone number: digits only.
+/// Reads a contact: digits of a phone number, or `<digits>@lid` as answers have it of one whose number is hidden.
 pub(crate) fn contact_id(field: &str, text: &str) -> Result<UserId, Reject> {
+    if let Some(digits) = text.strip_suffix("@lid") {
+        return UserId::lid(digits).map_err(|e| invalid(field, e));
+    }
     if !CONTACT_DIGITS.contains(&text.len()) || !text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(invalid(
             field,
@@ -166,6 +168,20 @@ pub(crate) fn contact(user: &UserId, alt: Option<&UserId>) -> String {
     user.as_phone()
         .or_else(|| alt.and_then(UserId::as_phone))
         .map_or_else(|| user.to_string(), str::to_owned)
+}
+
+/// The same where the document allows digits only: those of the LID of one whose number is hidden, if they fit.
+pub(crate) fn contact_digits(user: &UserId, alt: Option<&UserId>) -> String {
+    let known = user.as_phone().or_else(|| alt.and_then(UserId::as_phone));
+    let digits = known.unwrap_or_else(|| user.user());
+    let fits = CONTACT_DIGITS.contains(&digits.len());
+    // The pattern of `ContactID` allows an empty text, and nothing else for what does not fit.
+    fits.then(|| digits.to_owned()).unwrap_or_default()
+}
+
+/// The chat that a message went to, as `recipient_id`; stories go to an address that does not fit its pattern.
+pub(crate) fn recipient_of(to: &ChatId, alt: Option<&UserId>) -> Option<String> {
+    (!matches!(to, ChatId::Broadcast(_))).then(|| chat(to, alt))
 }
 
 /// The id of the channel.

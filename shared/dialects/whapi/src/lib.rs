@@ -5,7 +5,8 @@
 //! and status: that system's public OpenAPI document; of what the document leaves open, its public help pages.
 //!
 //! Differences on purpose: `platform` of the health call is read and has no effect (the name in the phone's device
-//! list is the installation's); message and media ids are this gateway's, in that system's form.
+//! list is the installation's); message and media ids are this gateway's, in that system's form; buttons, lists and carousels
+//! are shown as `buttons`, `list` and `carousel`; a parameter that this gateway cannot honour is a 400 that names it.
 
 mod auth;
 mod business;
@@ -21,6 +22,7 @@ mod labels;
 mod media;
 mod messages;
 mod newsletters;
+mod paging;
 mod pairing;
 mod presence;
 mod profile;

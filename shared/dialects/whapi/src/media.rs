@@ -1,18 +1,21 @@
-//! Files: upload and download.
+//! Files: upload, list, download, delete.
 
 use http::Method;
 use serde::{Deserialize, Serialize};
-use switchboard_dialect_kit::media::Given;
-use switchboard_dialect_kit::{Cx, FromInput, Input, NoBody, Refusal, Reject, Reply, Routes};
-use switchboard_vocab::media::{MediaSource, MediaTarget, Open, Store, StoredMedia};
-use switchboard_vocab::{ErrorCode, OpError};
+use switchboard_dialect_kit::{Cx, NoBody, Reject, Reply, Routes};
+use switchboard_vocab::media::{
+    Delete, List, MediaList, MediaSource, MediaTarget, Open, Removed, Store, StoredMedia,
+};
+use switchboard_vocab::{ErrorCode, MediaId, OpError};
 
 use crate::ids::{self, invalid};
-use crate::messages::outgoing::{fields_and_file, named_file};
+use crate::messages::Success;
+use crate::messages::files::{Files, named};
+use crate::messages::shown::{Links, MediaFile};
+use crate::paging::{Page, Paging};
 
 /// The rows of this area.
 pub(crate) fn routes(routes: Routes) -> Routes {
-    let later = Refusal::LaterRelease;
     routes
         .op(Method::POST, "/media", upload, uploaded)
         .op(
@@ -21,34 +24,27 @@ pub(crate) fn routes(routes: Routes) -> Routes {
             open,
             |out: StoredMedia, _| Ok(Reply::media(out)),
         )
-        .refused(Method::GET, "/media", later)
-        .refused(Method::DELETE, "/media/{MediaID}", later)
+        .op(Method::GET, "/media", list, listed)
+        .op(
+            Method::DELETE,
+            "/media/{MediaID}",
+            |_: NoBody, cx| Ok(Delete { id: target(cx)? }),
+            |_: Removed, _| Ok(Success::reply()),
+        )
 }
 
+/// The fields of `requestBodies/UploadMedia`; `no_encode` is not read: files are never encoded anew.
 #[derive(Deserialize)]
 struct UploadFields {
     media: Option<String>,
     mime_type: Option<String>,
 }
 
-/// `requestBodies/UploadMedia`: the file itself, or fields that carry or name it.
-struct UploadRequest {
-    fields: UploadFields,
-    given: Option<Given>,
-}
-
-impl FromInput for UploadRequest {
-    fn from_input(input: &Input) -> Result<Self, Reject> {
-        let (fields, given) = fields_and_file(input)?;
-        Ok(Self { fields, given })
-    }
-}
-
-fn upload(request: UploadRequest, _: &Cx) -> Result<Store, Reject> {
-    let UploadRequest { fields, given } = request;
+fn upload(request: Files<UploadFields>, _: &Cx) -> Result<Store, Reject> {
+    let Files { fields, given } = request;
     let given = match (given, &fields.media) {
         (Some(given), _) => given,
-        (None, Some(text)) => named_file(text)?,
+        (None, Some(text)) => named("media", text)?,
         (None, None) => return Err(invalid("media", "a file, link or data uri is expected")),
     };
     if matches!(given.source, MediaSource::Stored(_)) {
@@ -82,13 +78,48 @@ fn uploaded(out: StoredMedia, _: &Cx) -> Result<Reply, OpError> {
     }))
 }
 
-fn open(_: NoBody, cx: &Cx) -> Result<Open, Reject> {
+fn target(cx: &Cx) -> Result<MediaId, Reject> {
     let text = cx.path("MediaID");
-    let id = ids::media_id(text).ok_or_else(|| {
+    let missing = || {
         let reason = format!("MediaID: {text:?} is not a file of this channel");
-        OpError::new(ErrorCode::NotFound, reason)
-    })?;
+        OpError::new(ErrorCode::NotFound, reason).into()
+    };
+    ids::media_id(text).ok_or_else(missing)
+}
+
+fn open(_: NoBody, cx: &Cx) -> Result<Open, Reject> {
     Ok(Open {
-        target: MediaTarget::Media(id),
+        target: MediaTarget::Media(target(cx)?),
     })
+}
+
+fn list(_: NoBody, cx: &Cx) -> Result<List, Reject> {
+    let page = Page::of(cx)?;
+    Ok(List {
+        from: page.from,
+        until: page.until,
+        oldest_first: page.oldest_first,
+        offset: page.offset,
+        limit: page.count,
+    })
+}
+
+/// `MediaFilesList`.
+#[derive(Serialize)]
+struct MediaFilesList {
+    files: Vec<MediaFile>,
+    #[serde(flatten)]
+    page: Paging,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every encoder")]
+fn listed(out: MediaList, cx: &Cx) -> Result<Reply, OpError> {
+    let links = Links::Call(cx);
+    let files = out.files.iter();
+    Ok(Reply::ok(&MediaFilesList {
+        files: files
+            .map(|file| MediaFile::of(&file.media, file.stored_at, &links))
+            .collect(),
+        page: Paging::of(cx, out.total)?,
+    }))
 }

@@ -1,142 +1,189 @@
-//! Messages: sending, listing, reading marks.
+//! Messages: sending, listing, acting on them.
 
+mod acts;
+pub(crate) mod files;
 pub(crate) mod outgoing;
+pub(crate) mod rich;
 pub(crate) mod shown;
+mod tappable;
+
+use std::collections::BTreeSet;
 
 use http::Method;
 use serde::{Deserialize, Serialize};
-use switchboard_dialect_kit::{
-    Cx, Fields, FromInput, NoBody, Query, Refusal, Reject, Reply, Routes, lenient,
-};
-use switchboard_vocab::content::MediaKind;
+use switchboard_dialect_kit::routes::{either, one};
+use switchboard_dialect_kit::{Cx, FromInput, NoBody, Query, Reject, Reply, Routes, lenient};
+use switchboard_vocab::content::{BodyKind, MediaKind};
 use switchboard_vocab::messages::{
-    GetMessage, LIST_LIMIT_MAX, ListMessages, ListOrder, MarkRead, Marked, MessageList, Sent,
+    Act, GetMessage, ListMessages, ListOrder, Marked, MessageInfo, MessageList, SendMessage, Sent,
 };
 use switchboard_vocab::{ChatId, ErrorCode, OpError, Timestamp};
 
 use crate::ids::{self, invalid};
-use outgoing::{MediaRequest, send_any, send_media, send_text};
+use crate::paging::{Page, Paging};
+use files::{FileFields, Files};
 use shown::{Links, Message};
-
-/// Messages of a listing when the caller names no number. Source: the default of `count`.
-const COUNT_DEFAULT: u32 = 100;
 
 /// The rows of this area.
 pub(crate) fn routes(routes: Routes) -> Routes {
-    sending(refused(routes))
+    acting(without_words(with_words(routes)))
         .op(
             Method::GET,
             "/messages/list",
-            |query, _| list(None, query),
+            |_: NoBody, cx| list(None, cx),
             listed,
         )
         .op(
             Method::GET,
             "/messages/list/{ChatID}",
-            |query, cx| list(Some(ids::chat_id("ChatID", cx.path("ChatID"))?), query),
+            |_: NoBody, cx| list(Some(ids::chat_id("ChatID", cx.path("ChatID"))?), cx),
             listed,
         )
-        .op(Method::GET, "/messages/{MessageID}", get, |out, cx| {
-            Ok(Reply::ok(&Message::of(&out, &Links::Call(cx))))
-        })
+        .op(Method::GET, "/messages/{MessageID}", get, shown)
+        .op(Method::GET, "/statuses/{MessageID}", acts::info, statuses)
+}
+
+type Send<T> = fn(T, &Cx) -> Result<SendMessage, Reject>;
+type Edit<T> = fn(T, &Cx) -> Result<Act, Reject>;
+
+/// A row that sends, or with `edit` gives an earlier message new words.
+fn editable<T: FromInput + 'static>(
+    routes: Routes,
+    path: &'static str,
+    send: Send<T>,
+    edit: Edit<T>,
+) -> Routes {
+    let endpoint = either(outgoing::sends, one(send, sent), one(edit, sent));
+    routes.endpoint(Method::POST, path, endpoint)
+}
+
+/// The kinds that have words or a caption, which can be edited.
+fn with_words(routes: Routes) -> Routes {
+    type Request = Files<FileFields>;
+    let rows: [(&'static str, Send<Request>); 8] = [
+        ("/messages/image", |r, cx| {
+            files::send(r, MediaKind::Image, cx)
+        }),
+        ("/messages/video", |r, cx| {
+            files::send(r, MediaKind::Video, cx)
+        }),
+        ("/messages/short", |r, cx| {
+            files::send(r, MediaKind::ShortVideo, cx)
+        }),
+        ("/messages/gif", |r, cx| files::send(r, MediaKind::Gif, cx)),
+        ("/messages/audio", |r, cx| {
+            files::send(r, MediaKind::Audio, cx)
+        }),
+        ("/messages/voice", |r, cx| {
+            files::send(r, MediaKind::Voice, cx)
+        }),
+        ("/messages/document", |r, cx| {
+            files::send(r, MediaKind::Document, cx)
+        }),
+        ("/messages/sticker", |r, cx| {
+            files::send(r, MediaKind::Sticker, cx)
+        }),
+    ];
+    let routes = editable(
+        routes,
+        "/messages/text",
+        outgoing::send_text,
+        outgoing::edit_text,
+    );
+    let routes = rows.into_iter().fold(routes, |routes, (path, send)| {
+        editable(routes, path, send, files::edit_caption)
+    });
+    let path = "/messages/media/{MediaMessageType}";
+    let routes = editable(routes, path, files::send_any, files::edit_caption);
+    editable(
+        routes,
+        "/messages/link_preview",
+        outgoing::send_link,
+        outgoing::edit_link,
+    )
+}
+
+fn without_words(routes: Routes) -> Routes {
+    routes
+        .op(
+            Method::POST,
+            "/messages/location",
+            rich::send_location,
+            sent,
+        )
+        .op(
+            Method::POST,
+            "/messages/live_location",
+            rich::send_live_location,
+            sent,
+        )
+        .op(Method::POST, "/messages/contact", rich::send_contact, sent)
+        .op(
+            Method::POST,
+            "/messages/contact_list",
+            rich::send_contact_list,
+            sent,
+        )
+        .op(Method::POST, "/messages/poll", rich::send_poll, sent)
+        .op(
+            Method::POST,
+            "/messages/interactive",
+            tappable::send_interactive,
+            sent,
+        )
+        .op(
+            Method::POST,
+            "/messages/carousel",
+            tappable::send_carousel,
+            sent,
+        )
+        .op(
+            Method::POST,
+            "/communities/event",
+            rich::send_event,
+            |_: Sent, _| Ok(Success::reply()),
+        )
+}
+
+fn acting(routes: Routes) -> Routes {
+    let acted = |_: Sent, _: &Cx| Ok(Success::reply());
+    routes
+        .op(Method::POST, "/messages/{MessageID}", acts::forward, sent)
         .op(
             Method::PUT,
             "/messages/{MessageID}",
-            |_: NoBody, cx| {
-                let id = ids::message_id("MessageID", cx.path("MessageID"))?;
-                Ok(MarkRead {
-                    chat: None,
-                    sender: None,
-                    ids: vec![id],
-                    played: false,
-                })
-            },
+            acts::mark_read,
             |_: Marked, _| Ok(Success::reply()),
         )
-}
-
-fn sending(routes: Routes) -> Routes {
-    type Sending = Fields<outgoing::SenderText>;
-    use MediaKind::{Audio, Document, Image, Sticker, Video, Voice};
-    routes
+        .op(Method::DELETE, "/messages/{MessageID}", acts::revoke, acted)
         .op(
-            Method::POST,
-            "/messages/text",
-            |Fields(request): Sending, cx| send_text(request, cx),
-            sent,
+            Method::PUT,
+            "/messages/{MessageID}/reaction",
+            acts::react,
+            acted,
         )
         .op(
-            Method::POST,
-            "/messages/image",
-            |request: MediaRequest, cx| send_media(request, Image, cx),
-            sent,
+            Method::DELETE,
+            "/messages/{MessageID}/reaction",
+            acts::take_reaction_back,
+            acted,
         )
         .op(
-            Method::POST,
-            "/messages/video",
-            |request: MediaRequest, cx| send_media(request, Video, cx),
-            sent,
+            Method::PUT,
+            "/messages/{MessageID}/star",
+            acts::star,
+            |_, _| Ok(Success::reply()),
         )
+        .op(Method::POST, "/messages/{MessageID}/pin", acts::pin, acted)
         .op(
-            Method::POST,
-            "/messages/audio",
-            |request: MediaRequest, cx| send_media(request, Audio, cx),
-            sent,
-        )
-        .op(
-            Method::POST,
-            "/messages/voice",
-            |request: MediaRequest, cx| send_media(request, Voice, cx),
-            sent,
-        )
-        .op(
-            Method::POST,
-            "/messages/document",
-            |request: MediaRequest, cx| send_media(request, Document, cx),
-            sent,
-        )
-        .op(
-            Method::POST,
-            "/messages/sticker",
-            |request: MediaRequest, cx| send_media(request, Sticker, cx),
-            sent,
-        )
-        .op(
-            Method::POST,
-            "/messages/media/{MediaMessageType}",
-            send_any,
-            sent,
+            Method::DELETE,
+            "/messages/{MessageID}/pin",
+            acts::unpin,
+            acted,
         )
 }
 
-fn refused(routes: Routes) -> Routes {
-    let later = Refusal::LaterRelease;
-    routes
-        .refused(Method::POST, "/messages/short", later)
-        .refused(Method::POST, "/messages/gif", later)
-        .refused(Method::POST, "/messages/link_preview", later)
-        .refused(Method::POST, "/messages/location", later)
-        .refused(Method::POST, "/messages/live_location", later)
-        .refused(Method::POST, "/messages/contact", later)
-        .refused(Method::POST, "/messages/contact_list", later)
-        .refused(Method::POST, "/messages/poll", later)
-        .refused(Method::POST, "/messages/interactive", later)
-        .refused(Method::POST, "/messages/carousel", later)
-        .refused(Method::POST, "/messages/story", later)
-        .refused(Method::POST, "/messages/story/audio", later)
-        .refused(Method::POST, "/messages/story/media", later)
-        .refused(Method::POST, "/messages/story/text", later)
-        .refused(Method::POST, "/messages/{MessageID}", later)
-        .refused(Method::DELETE, "/messages/{MessageID}", later)
-        .refused(Method::PUT, "/messages/{MessageID}/reaction", later)
-        .refused(Method::DELETE, "/messages/{MessageID}/reaction", later)
-        .refused(Method::PUT, "/messages/{MessageID}/star", later)
-        .refused(Method::POST, "/messages/{MessageID}/pin", later)
-        .refused(Method::DELETE, "/messages/{MessageID}/pin", later)
-        .refused(Method::GET, "/statuses/{MessageID}", later)
-}
-
-/// `ResponseSuccess`, which defines `success` and requires `result`.
+/// `ResponseSuccess`. The document defines `success` and requires `result`.
 #[derive(Serialize)]
 pub(crate) struct Success {
     success: bool,
@@ -144,11 +191,14 @@ pub(crate) struct Success {
 }
 
 impl Success {
+    /// The body.
+    pub(crate) const DONE: Self = Self {
+        success: true,
+        result: true,
+    };
+
     pub(crate) fn reply() -> Reply {
-        Reply::ok(&Self {
-            success: true,
-            result: true,
-        })
+        Reply::ok(&Self::DONE)
     }
 }
 
@@ -160,76 +210,73 @@ struct SentMessage {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape of every encoder")]
-fn sent(out: Sent, cx: &Cx) -> Result<Reply, OpError> {
+pub(crate) fn sent(out: Sent, cx: &Cx) -> Result<Reply, OpError> {
     Ok(Reply::ok(&SentMessage {
         sent: true,
         message: Message::of(&out.message, &Links::Call(cx)).by_api(),
     }))
 }
 
-/// The query of both listings. `normal_types` is read and changes nothing: the log holds no system messages.
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every encoder")]
+pub(crate) fn shown(out: switchboard_vocab::messages::Message, cx: &Cx) -> Result<Reply, OpError> {
+    Ok(Reply::ok(&Message::of(&out, &Links::Call(cx))))
+}
+
+/// What the listings of messages and stories filter by, besides the page.
 #[derive(Deserialize)]
-struct ListQuery {
-    #[serde(default, deserialize_with = "lenient::optional_number")]
-    count: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
-    offset: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
-    time_from: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
-    time_to: Option<u64>,
+pub(crate) struct FilterQuery {
     author: Option<String>,
     #[serde(default, deserialize_with = "lenient::optional_boolean")]
-    from_me: Option<bool>,
-    sort: Option<Sort>,
+    pub(crate) from_me: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::optional_boolean")]
+    normal_types: Option<bool>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Sort {
-    Asc,
-    Desc,
-}
-
-impl ListQuery {
-    fn count(&self) -> Result<u32, Reject> {
-        let Some(count) = self.count else {
-            return Ok(COUNT_DEFAULT);
-        };
-        let count = u32::try_from(count).ok();
-        count
-            .filter(|count| (1..=LIST_LIMIT_MAX).contains(count))
-            .ok_or_else(|| invalid("count", format!("1 to {LIST_LIMIT_MAX} are possible")))
+impl FilterQuery {
+    pub(crate) fn of(cx: &Cx) -> Result<Self, Reject> {
+        Query::from_input(cx.input()).map(|Query(query)| query)
     }
 
-    fn offset(&self) -> Result<u32, Reject> {
-        u32::try_from(self.offset.unwrap_or(0)).map_err(|_| invalid("offset", "it is too large"))
+    pub(crate) fn author(&self) -> Result<Option<switchboard_vocab::UserId>, Reject> {
+        let named = self.author.as_deref().filter(|text| !text.is_empty());
+        named
+            .map(|text| ids::contact_id("author", text))
+            .transpose()
     }
 }
 
-fn list(chat: Option<ChatId>, Query(query): Query<ListQuery>) -> Result<ListMessages, Reject> {
-    if query
-        .author
-        .as_ref()
-        .is_some_and(|author| !author.is_empty())
-    {
-        let reason = format!("author: {}", Refusal::LaterRelease.reason());
-        return Err(OpError::new(ErrorCode::Refused, reason).into());
-    }
+/// The kinds that are a conversation, and not something done to it.
+const NORMAL: [BodyKind; 10] = [
+    BodyKind::Text,
+    BodyKind::Media,
+    BodyKind::Location,
+    BodyKind::LiveLocation,
+    BodyKind::Contacts,
+    BodyKind::Poll,
+    BodyKind::Event,
+    BodyKind::Interactive,
+    BodyKind::Reply,
+    BodyKind::Invite,
+];
+
+fn list(chat: Option<ChatId>, cx: &Cx) -> Result<ListMessages, Reject> {
+    let (page, filter) = (Page::of(cx)?, FilterQuery::of(cx)?);
+    let normal = filter.normal_types == Some(true);
     Ok(ListMessages {
         chat,
         after_number: None,
-        from_me: query.from_me,
-        author: None,
-        kinds: None,
-        from: query.time_from.map(Timestamp::from_secs),
-        until: query.time_to.map(Timestamp::from_secs),
-        order: match query.sort {
-            Some(Sort::Asc) => ListOrder::OldestFirst,
-            Some(Sort::Desc) | None => ListOrder::NewestFirst,
+        from_me: filter.from_me,
+        author: filter.author()?,
+        kinds: normal.then(|| BTreeSet::from(NORMAL)),
+        from: page.from,
+        until: page.until,
+        order: if page.oldest_first {
+            ListOrder::OldestFirst
+        } else {
+            ListOrder::NewestFirst
         },
-        offset: query.offset()?,
-        limit: query.count()?,
+        offset: page.offset,
+        limit: page.count,
     })
 }
 
@@ -237,9 +284,8 @@ fn list(chat: Option<ChatId>, Query(query): Query<ListQuery>) -> Result<ListMess
 #[derive(Serialize)]
 struct MessagesList {
     messages: Vec<Message>,
-    count: u32,
-    total: u64,
-    offset: u32,
+    #[serde(flatten)]
+    page: Paging,
     #[serde(skip_serializing_if = "Option::is_none")]
     first: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -247,18 +293,14 @@ struct MessagesList {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape of every encoder")]
-fn listed(out: MessageList, cx: &Cx) -> Result<Reply, OpError> {
-    let Query(query) = Query::<ListQuery>::from_input(cx.input()).map_err(|reject| reject.0)?;
+pub(crate) fn listed(out: MessageList, cx: &Cx) -> Result<Reply, OpError> {
     let links = Links::Call(cx);
+    let messages = out.messages.iter();
     Ok(Reply::ok(&MessagesList {
-        count: query.count().map_err(|reject| reject.0)?,
-        offset: query.offset().map_err(|reject| reject.0)?,
-        total: out.total,
+        page: Paging::of(cx, out.total)?,
         first: out.messages.first().map(|message| message.number),
         last: out.messages.last().map(|message| message.number),
-        messages: out
-            .messages
-            .iter()
+        messages: messages
             .map(|message| Message::of(message, &links))
             .collect(),
     }))
@@ -272,9 +314,79 @@ struct GetQuery {
 
 fn get(Query(query): Query<GetQuery>, cx: &Cx) -> Result<GetMessage, Reject> {
     if query.resync == Some(true) {
-        let reason = format!("resync: {}", Refusal::LaterRelease.reason());
-        return Err(OpError::new(ErrorCode::Refused, reason).into());
+        let reason = "this gateway does not ask the phone for messages again";
+        return Err(invalid("resync", reason));
     }
-    let id = ids::message_id("MessageID", cx.path("MessageID"))?;
-    Ok(GetMessage { target: id.into() })
+    Ok(GetMessage {
+        target: acts::target(cx)?.into(),
+    })
+}
+
+/// `StatusesList`.
+#[derive(Serialize)]
+struct StatusesList {
+    statuses: Vec<Status>,
+}
+
+/// `Status`.
+#[derive(Serialize)]
+pub(crate) struct Status {
+    pub(crate) id: String,
+    pub(crate) code: u8,
+    pub(crate) status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) recipient_id: Option<String>,
+    /// Whose eyes, in groups and of stories.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) viewer_id: Option<String>,
+    /// Unix seconds, as text.
+    pub(crate) timestamp: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) errors: Option<[StatusError; 1]>,
+}
+
+/// `Error`.
+#[derive(Serialize)]
+pub(crate) struct StatusError {
+    pub(crate) code: u16,
+    pub(crate) message: &'static str,
+}
+
+/// One entry per person with the furthest they came; the message's own status while WhatsApp told of nobody.
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every encoder")]
+fn statuses(out: MessageInfo, _: &Cx) -> Result<Reply, OpError> {
+    use switchboard_vocab::messages::{DeliveryStatus, Progress};
+    let message = &out.message;
+    if !message.from_me {
+        let reason = "only the own messages of the channel have statuses";
+        return Err(OpError::new(ErrorCode::Forbidden, reason));
+    }
+    let recipient_id = ids::recipient_of(&message.chat, message.chat_alt.as_ref());
+    let entry = |status: DeliveryStatus, viewer: Option<String>, at: Timestamp| {
+        let (code, status) = shown::status(status);
+        Status {
+            id: ids::message(&message.id),
+            code,
+            status,
+            recipient_id: recipient_id.clone(),
+            viewer_id: viewer,
+            timestamp: at.as_secs().to_string(),
+            errors: None,
+        }
+    };
+    let furthest = |person: &Progress| {
+        let played = person.played_at.map(|at| (DeliveryStatus::Played, at));
+        let read = person.read_at.map(|at| (DeliveryStatus::Read, at));
+        let delivered = person
+            .delivered_at
+            .map(|at| (DeliveryStatus::Delivered, at));
+        let (status, at) = played.or(read).or(delivered)?;
+        let viewer = ids::contact_digits(&person.user, person.user_alt.as_ref());
+        Some(entry(status, Some(viewer), at))
+    };
+    let mut statuses: Vec<_> = out.recipients.iter().filter_map(furthest).collect();
+    if statuses.is_empty() {
+        statuses.push(entry(message.status, None, message.at));
+    }
+    Ok(Reply::ok(&StatusesList { statuses }))
 }

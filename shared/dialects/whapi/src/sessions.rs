@@ -8,24 +8,22 @@ use switchboard_dialect_kit::routes::{either, one};
 use switchboard_dialect_kit::{
     Cx, FromInput, NoBody, Query, Refusal, Reject, Reply, Routes, lenient,
 };
+use switchboard_vocab::OpError;
 use switchboard_vocab::sessions::{GetStatus, Identity, SessionState, SessionStatus, Start};
-use switchboard_vocab::{ErrorCode, OpError};
 
-use crate::ids;
+use crate::ids::{self, invalid};
 
 /// The rows of this area.
 pub(crate) fn routes(routes: Routes) -> Routes {
-    routes
-        .endpoint(
-            Method::GET,
-            "/health",
-            either(
-                wakes,
-                one(|_: NoBody, _| Ok(WAKE_UP), health),
-                one(|_: NoBody, _| Ok(GetStatus {}), health),
-            ),
-        )
-        .refused(Method::GET, "/limits", Refusal::LaterRelease)
+    routes.endpoint(
+        Method::GET,
+        "/health",
+        either(
+            wakes,
+            one(|_: NoBody, _| Ok(WAKE_UP), health),
+            one(|_: NoBody, _| Ok(GetStatus {}), health),
+        ),
+    )
 }
 
 /// A health check starts a channel that is off, and never one that was banned or replaced.
@@ -53,8 +51,7 @@ fn wakes(cx: &Cx) -> Result<bool, Reject> {
     match query.channel_type {
         None | Some(ChannelType::Web) => Ok(query.wakeup.unwrap_or(true)),
         Some(ChannelType::Mobile) => {
-            let reason = Refusal::NotOnLinkedDevice.reason();
-            Err(OpError::new(ErrorCode::Refused, format!("channel_type: {reason}")).into())
+            Err(invalid("channel_type", Refusal::NotOnLinkedDevice.reason()))
         }
     }
 }

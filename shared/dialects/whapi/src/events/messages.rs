@@ -1,75 +1,74 @@
-//! Messages, and how far own ones came.
+//! Messages: new, changed, deleted, and how far own ones came.
 
-use serde::Serialize;
 use switchboard_dialect_kit::EventCx;
-use switchboard_vocab::events::messages::{Event, StatusChange};
+use switchboard_vocab::events::messages::{Event, MessageChange, StatusChange};
 
-use super::{Facts, Notice};
+use super::{Facts, Notice, Update};
 use crate::ids;
 use crate::messages::shown::{self, Links, Message};
+use crate::messages::{Status, StatusError};
 use crate::settings::choice::{Change, Kind};
 
-/// `Status`.
-#[derive(Serialize)]
-pub(super) struct Status {
-    id: String,
-    code: u8,
-    status: &'static str,
-    recipient_id: String,
-    /// Whose eyes, in groups.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    viewer_id: Option<String>,
-    /// Unix seconds, as text.
-    timestamp: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    errors: Option<[Error; 1]>,
-}
-
-/// `Error`.
-#[derive(Serialize)]
-struct Error {
-    code: u16,
-    message: &'static str,
-}
-
 pub(super) fn notices(event: &Event, cx: &EventCx<'_>) -> Vec<Notice> {
-    let (kind, facts) = match event {
+    let notice = match event {
         Event::Received(message) | Event::Sent(message) => {
             let message = Message::of(message, &Links::Event(cx));
             let facts = Facts {
                 messages: Some([message]),
                 ..Facts::default()
             };
-            (Kind::Messages, facts)
+            Notice::new(Kind::Messages, Change::Post, facts)
         }
-        Event::Changed(_) | Event::Deleted(_) => return Vec::new(),
+        Event::Changed(change) => {
+            let Some(update) = update(change, cx) else {
+                return Vec::new();
+            };
+            let facts = Facts {
+                messages_updates: Some([update]),
+                ..Facts::default()
+            };
+            Notice::new(Kind::Messages, Change::Patch, facts)
+        }
+        Event::Deleted(deletion) => {
+            let facts = Facts {
+                messages_removed: Some([ids::message(&deletion.id)]),
+                ..Facts::default()
+            };
+            Notice::new(Kind::Messages, Change::Delete, facts)
+        }
         Event::StatusChanged(change) => {
             let facts = Facts {
                 statuses: Some([status(change)]),
                 ..Facts::default()
             };
-            (Kind::Statuses, facts)
+            Notice::new(Kind::Statuses, Change::Post, facts)
         }
     };
-    vec![Notice {
-        kind,
-        change: Change::Post,
-        facts,
-    }]
+    vec![notice]
+}
+
+fn update(change: &MessageChange, cx: &EventCx<'_>) -> Option<Update> {
+    let links = Links::Event(cx);
+    let show = |message| Message::of(message, &links);
+    let trigger = change.trigger.as_deref().map(show);
+    let update = Update::of(&show(&change.before), &show(&change.after))?;
+    Some(update.of_message(ids::message(&change.after.id), trigger.as_ref()))
 }
 
 fn status(change: &StatusChange) -> Status {
     let (code, status) = shown::status(change.status);
-    let viewer = change.recipient.as_ref().filter(|_| change.chat.is_group());
+    let recipient_id = ids::recipient_of(&change.chat, change.chat_alt.as_ref());
+    let shared = change.chat.is_group() || recipient_id.is_none();
+    let viewer = change.recipient.as_ref().filter(|_| shared);
     Status {
         id: ids::message(&change.id),
         code,
         status,
-        recipient_id: ids::chat(&change.chat, change.chat_alt.as_ref()),
-        viewer_id: viewer.map(|user| ids::contact(user, None)),
+        recipient_id,
+        viewer_id: viewer.map(|user| ids::contact_digits(user, None)),
         timestamp: change.at.as_secs().to_string(),
         errors: change.error.map(|code| {
-            [Error {
+            [StatusError {
                 code,
                 message: "whatsapp refused the message",
             }]

@@ -26,23 +26,15 @@ pub(super) fn notices(event: &Event, at: Timestamp, cx: &EventCx<'_>) -> Vec<Not
                 qr: Some(qr),
                 ..Facts::default()
             };
-            vec![notice(Kind::Channel, Change::Patch, facts)]
+            vec![Notice::new(Kind::Channel, Change::Patch, facts)]
         }
         Event::Paired(identity) => {
             let facts = Facts {
                 user: Some(user(identity)),
                 ..Facts::default()
             };
-            vec![notice(Kind::Users, Change::Post, facts)]
+            vec![Notice::new(Kind::Users, Change::Post, facts)]
         }
-    }
-}
-
-const fn notice(kind: Kind, change: Change, facts: Facts) -> Notice {
-    Notice {
-        kind,
-        change,
-        facts,
     }
 }
 
@@ -61,7 +53,7 @@ fn state_changed(change: &StateChange, at: Timestamp, cx: &EventCx<'_>) -> Vec<N
         health: Some(health),
         ..Facts::default()
     };
-    let mut notices = vec![notice(Kind::Channel, Change::Post, facts)];
+    let mut notices = vec![Notice::new(Kind::Channel, Change::Post, facts)];
     if change.to == SessionState::LoggedOut
         && let Some(identity) = cx.identity
     {
@@ -69,7 +61,7 @@ fn state_changed(change: &StateChange, at: Timestamp, cx: &EventCx<'_>) -> Vec<N
             user: Some(user(identity)),
             ..Facts::default()
         };
-        notices.push(notice(Kind::Users, Change::Delete, facts));
+        notices.push(Notice::new(Kind::Users, Change::Delete, facts));
     }
     notices
 }

@@ -1,14 +1,19 @@
 //! Messages of the log as this system shows them, in answers and in payloads.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+mod action;
+mod content;
+mod file;
+mod tappable;
+
 use serde::Serialize;
 use switchboard_dialect_kit::{Cx, EventCx};
-use switchboard_vocab::content::{Body, Card, Location, MediaBody, MediaKind};
+use switchboard_vocab::content::{Body, Reaction};
 use switchboard_vocab::messages::{self, DeliveryStatus};
-use switchboard_vocab::{MediaId, MessageId, Timestamp};
+use switchboard_vocab::{MediaId, Timestamp};
 
 use crate::ids;
+use content::Content;
+pub(crate) use file::MediaFile;
 
 /// Who makes the links to files.
 pub(crate) enum Links<'a> {
@@ -34,13 +39,13 @@ enum Source {
     Api,
 }
 
-/// `Message`.
+/// `Message`. `starred`, `pinned_until` and `edited_at` are ours: the document has no words for what it lets callers do.
 #[derive(Serialize)]
 pub(crate) struct Message {
     id: String,
     #[serde(rename = "type")]
     kind: &'static str,
-    /// What WhatsApp calls a message that this release has no words for.
+    /// What WhatsApp calls a message that the document has no type for.
     #[serde(skip_serializing_if = "Option::is_none")]
     subtype: Option<String>,
     chat_id: String,
@@ -57,125 +62,14 @@ pub(crate) struct Message {
     content: Option<Content>,
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<Context>,
-}
-
-/// The one field named like the type.
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Content {
-    Text(Text),
-    Image(File),
-    Video(File),
-    Audio(File),
-    Voice(File),
-    Document(File),
-    Sticker(File),
-    Location(Place),
-    Contact(VCard),
-    ContactList(ContactList),
-    Action(Action),
-}
-
-impl Content {
-    const fn kind(&self) -> &'static str {
-        match self {
-            Self::Text(_) => "text",
-            Self::Image(_) => "image",
-            Self::Video(_) => "video",
-            Self::Audio(_) => "audio",
-            Self::Voice(_) => "voice",
-            Self::Document(_) => "document",
-            Self::Sticker(_) => "sticker",
-            Self::Location(_) => "location",
-            Self::Contact(_) => "contact",
-            Self::ContactList(_) => "contact_list",
-            Self::Action(_) => "action",
-        }
-    }
-}
-
-/// `MessageContentText`.
-#[derive(Serialize)]
-struct Text {
-    body: String,
-}
-
-/// `MediaFile` with what the kinds add. The document requires `time` and defines `timestamp`, and has two spellings of
-/// the file's name: both are sent.
-#[derive(Serialize)]
-struct File {
-    id: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    reactions: Vec<MessageReaction>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    starred: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    link: Option<String>,
-    mime_type: String,
-    file_size: u64,
+    pinned_until: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    file_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    filename: Option<String>,
-    /// Base64, as in that system's own samples.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sha256: Option<String>,
-    timestamp: u64,
-    time: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    caption: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    width: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    height: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seconds: Option<u32>,
-}
-
-/// `MessageContentLocation`.
-#[derive(Serialize)]
-struct Place {
-    latitude: f64,
-    longitude: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<String>,
-}
-
-/// `VCard`.
-#[derive(Serialize)]
-struct VCard {
-    name: String,
-    vcard: String,
-}
-
-/// `MessageContentContacts`.
-#[derive(Serialize)]
-struct ContactList {
-    list: Vec<VCard>,
-}
-
-/// `MessageAction`: something done to an earlier message.
-#[derive(Serialize)]
-struct Action {
-    target: String,
-    #[serde(rename = "type")]
-    kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    emoji: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    edited_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    edited_content: Option<Text>,
-}
-
-impl Action {
-    fn new(kind: &'static str, target: &MessageId) -> Self {
-        Self {
-            target: ids::message(target),
-            kind,
-            emoji: None,
-            edited_type: None,
-            edited_content: None,
-        }
-    }
+    edited_at: Option<u64>,
 }
 
 /// `MessageContext`.
@@ -183,36 +77,71 @@ impl Action {
 struct Context {
     #[serde(skip_serializing_if = "Option::is_none")]
     forwarded: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forwarding_score: Option<u32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     mentions: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     quoted_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    quoted_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quoted_content: Option<serde_json::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     quoted_author: Option<String>,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ephemeral: Option<u64>,
+}
+
+/// `MessageReaction`, one per person.
+#[derive(Serialize)]
+struct MessageReaction {
+    /// Whose.
+    id: String,
+    emoji: String,
+    group_key: String,
+    /// Unix seconds.
+    t: u64,
+    count: u8,
+}
+
+impl MessageReaction {
+    fn of(reaction: &Reaction) -> Self {
+        Self {
+            id: ids::contact(&reaction.user, None),
+            emoji: reaction.emoji.clone(),
+            group_key: reaction.emoji.clone(),
+            t: reaction.at.as_secs(),
+            count: 1,
+        }
+    }
 }
 
 impl Message {
     /// The message as this system shows it.
     pub(crate) fn of(message: &messages::Message, links: &Links<'_>) -> Self {
-        let content = content(message, links);
-        let subtype = if let Body::Other { field } = &message.body {
-            Some(field.clone())
-        } else {
-            None
-        };
+        let (body, marks) = (&message.body, &message.marks);
+        let content = Content::of(message, links);
+        let deleted = matches!(body, Body::Deleted { .. });
+        let status = message.from_me.then(|| status(message.status).1);
         Self {
             id: ids::message(&message.id),
             kind: content.as_ref().map_or("unknown", Content::kind),
-            subtype,
+            subtype: subtype(body),
             chat_id: ids::chat(&message.chat, message.chat_alt.as_ref()),
             from: ids::contact(&message.sender, message.sender_alt.as_ref()),
             from_me: message.from_me,
             from_name: message.push_name.clone(),
-            source: None,
+            source: message.context.sent_here.then_some(Source::Api),
             timestamp: message.at.as_secs(),
-            status: message.from_me.then(|| status(message.status).1),
+            status: if deleted { Some("deleted") } else { status },
             content,
-            context: context(message),
+            context: context(message, links),
+            reactions: marks.reactions.iter().map(MessageReaction::of).collect(),
+            starred: marks.starred,
+            pinned_until: marks.pinned_until.map(Timestamp::as_secs),
+            edited_at: marks.edited_at.map(Timestamp::as_secs),
         }
     }
 
@@ -235,106 +164,62 @@ pub(crate) const fn status(status: DeliveryStatus) -> (u8, &'static str) {
     }
 }
 
-fn content(message: &messages::Message, links: &Links<'_>) -> Option<Content> {
-    Some(match &message.body {
-        Body::Text(text) => Content::Text(Text {
-            body: text.body.clone(),
-        }),
-        Body::Media(media) => file(media, message.at, links),
-        Body::Location(location) => Content::Location(place(location)),
-        Body::Contacts { cards } => match cards.as_slice() {
-            [card] => Content::Contact(vcard(card)),
-            cards => Content::ContactList(ContactList {
-                list: cards.iter().map(vcard).collect(),
-            }),
-        },
-        Body::Reaction { to, emoji } => Content::Action(Action {
-            emoji: Some(emoji.clone()),
-            ..Action::new("reaction", to)
-        }),
-        Body::Edited { target, body } => Content::Action(Action {
-            edited_type: Some("text"),
-            edited_content: Some(Text { body: body.clone() }),
-            ..Action::new("edit", target)
-        }),
-        Body::Revoked { target } => Content::Action(Action::new("delete", target)),
-        Body::LiveLocation(_)
+fn subtype(body: &Body) -> Option<String> {
+    match body {
+        Body::Other { field } => Some(field.clone()),
+        Body::Unreadable { .. } => Some("unreadable".to_owned()),
+        Body::Deleted { .. } => Some("deleted".to_owned()),
+        Body::Text(_)
+        | Body::Media(_)
+        | Body::Location(_)
+        | Body::LiveLocation(_)
+        | Body::Contacts { .. }
         | Body::Poll(_)
         | Body::Event(_)
         | Body::Interactive(_)
         | Body::Reply(_)
         | Body::Invite(_)
+        | Body::Reaction { .. }
+        | Body::Edited { .. }
+        | Body::Revoked { .. }
         | Body::Vote { .. }
         | Body::EventReply { .. }
         | Body::Pinned { .. }
-        | Body::Timer { .. }
-        | Body::Deleted { .. }
-        | Body::Unreadable { .. }
-        | Body::Other { .. } => return None,
-    })
-}
-
-fn file(media: &MediaBody, at: Timestamp, links: &Links<'_>) -> Content {
-    let wrap = match media.kind {
-        MediaKind::Image => Content::Image,
-        MediaKind::Video | MediaKind::Gif | MediaKind::ShortVideo => Content::Video,
-        MediaKind::Audio => Content::Audio,
-        MediaKind::Voice => Content::Voice,
-        MediaKind::Document => Content::Document,
-        MediaKind::Sticker => Content::Sticker,
-    };
-    wrap(File {
-        id: ids::media(&media.id),
-        link: links.to(&media.id),
-        mime_type: media.mime_type.clone(),
-        file_size: media.size,
-        file_name: media.file_name.clone(),
-        filename: media.file_name.clone(),
-        sha256: hex::decode(&media.sha256)
-            .ok()
-            .map(|sum| STANDARD.encode(sum)),
-        timestamp: at.as_secs(),
-        time: at.as_secs(),
-        caption: media.caption.clone(),
-        width: media.width,
-        height: media.height,
-        seconds: media.seconds,
-    })
-}
-
-fn place(location: &Location) -> Place {
-    Place {
-        latitude: location.latitude,
-        longitude: location.longitude,
-        name: location.name.clone(),
-        address: location.address.clone(),
+        | Body::Timer { .. } => None,
     }
 }
 
-fn vcard(card: &Card) -> VCard {
-    VCard {
-        name: card.name.clone(),
-        vcard: card.vcard.clone(),
-    }
-}
-
-fn context(message: &messages::Message) -> Option<Context> {
-    let mentions = if let Body::Text(text) = &message.body {
+fn context(message: &messages::Message, links: &Links<'_>) -> Option<Context> {
+    let around = &message.context;
+    let in_text = if let Body::Text(text) = &message.body {
         text.mentions.as_slice()
     } else {
         &[]
     };
+    let mentions = if around.mentions.is_empty() {
+        in_text
+    } else {
+        &around.mentions
+    };
     let quoted = message.quoted.as_ref();
+    let said = quoted.and_then(|_| {
+        let body = around.quoted_body.as_deref()?;
+        Content::of_body(body, message.at, false, None, links)
+    });
     let context = Context {
         forwarded: message.forwarded.then_some(true),
+        forwarding_score: around.forwarding_score,
         mentions: mentions
             .iter()
             .map(|user| ids::contact(user, None))
             .collect(),
         quoted_id: quoted.map(|quote| ids::message(&quote.id)),
+        quoted_type: said.as_ref().map(Content::kind),
+        quoted_content: said.as_ref().and_then(Content::bare),
         quoted_author: quoted
             .and_then(|quote| quote.author.as_ref())
             .map(|user| ids::contact(user, None)),
+        ephemeral: around.ephemeral.map(|period| period.as_secs()),
     };
     (context != Context::default()).then_some(context)
 }

@@ -41,17 +41,21 @@ impl Kind {
     /// The classes of our events that become payloads of this kind.
     const fn classes(self) -> &'static [EventClass] {
         match self {
-            Self::Messages => &[EventClass::Received, EventClass::Sent],
+            Self::Messages => &[
+                EventClass::Received,
+                EventClass::Sent,
+                EventClass::Changes,
+                EventClass::Deletions,
+                // A chat that was cleared: its messages are gone.
+                EventClass::Chats,
+            ],
             Self::Statuses => &[EventClass::Statuses],
+            Self::Chats => &[EventClass::Chats],
+            Self::Contacts => &[EventClass::Contacts],
             Self::Presences => &[EventClass::Presence],
             Self::Channel | Self::Users => &[EventClass::Session],
             // Chosen and remembered; this release has no event of the kind.
-            Self::Chats
-            | Self::Contacts
-            | Self::Groups
-            | Self::Calls
-            | Self::Labels
-            | Self::Service => &[],
+            Self::Groups | Self::Calls | Self::Labels | Self::Service => &[],
         }
     }
 
@@ -114,9 +118,16 @@ pub(crate) struct Announcement {
 
 impl Announcement {
     /// Those this release sends.
-    pub(crate) const POSSIBLE: [Self; 7] = [
+    pub(crate) const POSSIBLE: [Self; 14] = [
         Self::new(Kind::Messages, Change::Post),
+        Self::new(Kind::Messages, Change::Patch),
+        Self::new(Kind::Messages, Change::Delete),
         Self::new(Kind::Statuses, Change::Post),
+        Self::new(Kind::Chats, Change::Post),
+        Self::new(Kind::Chats, Change::Patch),
+        Self::new(Kind::Chats, Change::Delete),
+        Self::new(Kind::Contacts, Change::Post),
+        Self::new(Kind::Contacts, Change::Patch),
         Self::new(Kind::Presences, Change::Post),
         Self::new(Kind::Channel, Change::Post),
         Self::new(Kind::Channel, Change::Patch),
@@ -221,23 +232,7 @@ impl Webhook {
     /// The subscription for the webhook at this place of the list.
     pub(crate) fn into_subscription(self, at: usize) -> Result<Subscription, Reject> {
         let field = |name: &str| format!("webhooks[{at}].{name}");
-        if self.url.len() > URL_LEN_MAX {
-            let reason = format!("at most {URL_LEN_MAX} bytes are possible");
-            return Err(invalid(&field("url"), reason));
-        }
-        media::link(&self.url)
-            .map_err(|_| invalid(&field("url"), "an http or https address is expected"))?;
-        if self.headers.len() > HEADERS_MAX {
-            let reason = format!("at most {HEADERS_MAX} are possible");
-            return Err(invalid(&field("headers"), reason));
-        }
-        for (name, value) in &self.headers {
-            let valid = name.parse::<HeaderName>().is_ok() && HeaderValue::from_str(value).is_ok();
-            if !valid {
-                let reason = format!("{name:?} or its value cannot stand in a header");
-                return Err(invalid(&field("headers"), reason));
-            }
-        }
+        check_address(&self.url, &self.headers, field)?;
         let choice = Choice {
             mode: self.mode,
             events: self.events,
@@ -251,4 +246,29 @@ impl Webhook {
             options: BTreeMap::from([(OPTION.to_owned(), text)]),
         })
     }
+}
+
+/// Refuses an address or headers that cannot be called; `field` names a field in the caller's own words.
+pub(crate) fn check_address(
+    url: &str,
+    headers: &BTreeMap<String, String>,
+    field: impl Fn(&str) -> String,
+) -> Result<(), Reject> {
+    if url.len() > URL_LEN_MAX {
+        let reason = format!("at most {URL_LEN_MAX} bytes are possible");
+        return Err(invalid(&field("url"), reason));
+    }
+    media::link(url).map_err(|_| invalid(&field("url"), "an http or https address is expected"))?;
+    if headers.len() > HEADERS_MAX {
+        let reason = format!("at most {HEADERS_MAX} are possible");
+        return Err(invalid(&field("headers"), reason));
+    }
+    for (name, value) in headers {
+        let valid = name.parse::<HeaderName>().is_ok() && HeaderValue::from_str(value).is_ok();
+        if !valid {
+            let reason = format!("{name:?} or its value cannot stand in a header");
+            return Err(invalid(&field("headers"), reason));
+        }
+    }
+    Ok(())
 }
