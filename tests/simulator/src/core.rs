@@ -13,6 +13,7 @@ pub mod keys;
 mod login;
 mod media_path;
 mod messages;
+pub mod newsletters;
 pub mod pair_code;
 pub mod pairing;
 pub mod phone_sending;

@@ -79,6 +79,37 @@ pub struct Text {
     pub at_s: u64,
 }
 
+/// What a group is in a community.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Place {
+    /// It is in none.
+    #[default]
+    Alone,
+    /// It is the community itself: the group of everyone in it, in which nobody writes.
+    Parent {
+        /// Whether members who are no admins may add groups.
+        open: bool,
+    },
+    /// It is one of the community's groups.
+    Part {
+        /// The community.
+        parent: GroupId,
+        /// Which one.
+        kind: Part,
+    },
+}
+
+/// Which of a community's groups a group is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The one for announcements, which everyone is in.
+    Announcements,
+    /// The one made with the community for everyone to talk in.
+    General,
+    /// Another one.
+    Linked,
+}
+
 /// A group.
 #[derive(Debug, Clone)]
 pub struct Group {
@@ -108,6 +139,8 @@ pub struct Group {
     pub approval: bool,
     /// Code of its invite link.
     pub invite: Box<str>,
+    /// What it is in a community.
+    pub place: Place,
 }
 
 impl Group {
@@ -132,7 +165,9 @@ impl Group {
     /// Whether `account` may write to it.
     #[must_use]
     pub fn may_write(&self, account: AccountId) -> bool {
-        if self.announcement {
+        if matches!(self.place, Place::Parent { .. }) {
+            false
+        } else if self.announcement {
             self.is_admin(account)
         } else {
             self.has(account)
@@ -202,6 +237,18 @@ impl Groups {
     /// Removes a group that has no members left.
     pub fn remove(&mut self, id: GroupId) {
         self.groups.remove(&id);
+    }
+
+    /// The groups of a community, oldest first.
+    #[must_use]
+    pub fn parts_of(&self, community: GroupId) -> Vec<(GroupId, Part)> {
+        let parts = self.groups.values().filter_map(|g| match g.place {
+            Place::Part { parent, kind } if parent == community => Some((g.id, kind)),
+            Place::Alone | Place::Parent { .. } | Place::Part { .. } => None,
+        });
+        let mut parts: Vec<(GroupId, Part)> = parts.collect();
+        parts.sort_unstable_by_key(|(id, _)| *id);
+        parts
     }
 
     /// The group with an invite code.

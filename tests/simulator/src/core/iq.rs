@@ -3,11 +3,15 @@
 mod app_state;
 mod blocklist;
 mod business;
+mod communities;
+mod documents;
 mod encrypt;
+mod founding;
 mod group_nodes;
 mod groups;
 mod md;
 mod mex;
+mod newsletters;
 mod privacy;
 mod profile;
 mod settings;
@@ -91,6 +95,8 @@ impl Server {
             "usync" => self.iq_usync(from, iq),
             "md" => self.iq_md(from, iq),
             "w:g2" => self.iq_groups(from, iq, setting),
+            "newsletter" => self.iq_newsletter(from, iq, setting),
+            "w:mex" => self.iq_mex(from, iq),
             "w:sync:app:state" => self.iq_app_state(from, iq),
             "w:m" => self.iq_media(),
             "abt" => iq_props(iq),
@@ -100,7 +106,6 @@ impl Server {
             "status" => self.iq_status(from, iq, setting),
             "w:profile:picture" => self.iq_picture(from, iq, setting),
             "w:biz" => self.iq_business(from, iq, setting),
-            "w:mex" => self.iq_mex(from, iq),
             _ => Answer::UNKNOWN,
         }
     }

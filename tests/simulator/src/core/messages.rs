@@ -11,6 +11,7 @@ use wacore_binary::{Jid, JidExt as _, Node, NodeContent};
 
 use super::groups::GroupId;
 use super::ids::{AccountId, Addressing, ConnId, DeviceId, PHONE};
+use super::newsletters::NewsletterId;
 use super::privacy::Category;
 use super::server::Server;
 use super::xml;
@@ -32,18 +33,35 @@ const NO_CHAT: u64 = 0;
 const GROUP_CHAT: u64 = 1 << 63;
 
 /// Answers of the server to a message that it does not deliver, in the `error` attribute of the ack.
-mod nack {
+pub(crate) mod nack {
     /// The chat does not exist.
-    pub(super) const NOT_FOUND: u16 = 404;
+    pub(crate) const NOT_FOUND: u16 = 404;
     /// The sender may not write there.
-    pub(super) const FORBIDDEN: u16 = 403;
+    pub(crate) const FORBIDDEN: u16 = 403;
     /// The receiver takes messages of contacts only, and the sender is none.
     /// Source: whatsapp-rust 0.7.0, for missing tokens of trusted contacts.
-    pub(super) const STRANGER: u16 = 463;
+    pub(crate) const STRANGER: u16 = 463;
     /// The stanza is not one the server understands.
-    pub(super) const BAD: u16 = 400;
+    pub(crate) const BAD: u16 = 400;
     /// This kind of chat is not simulated.
-    pub(super) const UNSUPPORTED: u16 = 501;
+    pub(crate) const UNSUPPORTED: u16 = 501;
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Routed {
+    /// Everyone has it.
+    Delivered,
+    /// Everyone whom the sender knew has it; the participant hash says who should.
+    Stale(String),
+    /// It has this number in its newsletter.
+    Published(u64),
+}
+
+impl Routed {
+    fn checked(stale: Option<String>) -> Self {
+        stale.map_or(Self::Delivered, Self::Stale)
+    }
 }
 
 impl Server {
@@ -52,6 +70,9 @@ impl Server {
         let jid = jid?;
         if jid.is_group() {
             return GroupId::parse(jid).map(group_chat);
+        }
+        if let Some(newsletter) = NewsletterId::parse(jid) {
+            return Some(newsletter.chat());
         }
         self.resolve(jid).map(|d| account_chat(d.account))
     }
@@ -68,25 +89,27 @@ impl Server {
             }
         }
         match outcome {
-            Ok(Some(phash)) => ack = ack.attr("phash", phash),
-            Ok(None) => {}
+            Ok(Routed::Stale(phash)) => ack = ack.attr("phash", phash),
+            Ok(Routed::Published(number)) => ack = ack.attr("server_id", number),
+            Ok(Routed::Delivered) => {}
             Err(code) => ack = ack.attr("error", code),
         }
         self.emit(conn, &ack.build());
     }
 
-    /// Delivers a message; returns a participant hash if the sender's idea of the devices is stale.
-    pub(crate) fn route_message(
-        &mut self,
-        from: DeviceId,
-        node: &Node,
-    ) -> Result<Option<String>, u16> {
+    /// Delivers a message.
+    pub(crate) fn route_message(&mut self, from: DeviceId, node: &Node) -> Result<Routed, u16> {
         let to = xml::attr_jid(node, "to").ok_or(nack::BAD)?;
         if xml::attr(node, "id").is_none_or(|id| id.is_empty()) {
             return Err(nack::BAD);
         }
         if to.is_group() {
             return self.group_message(from, &to, node);
+        }
+        if let Some(newsletter) = NewsletterId::parse(&to) {
+            return self
+                .newsletter_message(from, newsletter, node)
+                .map(Routed::Published);
         }
         if Addressing::of(&to).is_none() {
             return Err(nack::UNSUPPORTED);
@@ -111,7 +134,7 @@ impl Server {
             );
             self.deliver(chat, account_chat(from.account), &stanza);
         }
-        Ok(None)
+        Ok(Routed::Delivered)
     }
 
     fn direct_message(
@@ -120,7 +143,7 @@ impl Server {
         to: &Jid,
         chat: DeviceId,
         node: &Node,
-    ) -> Result<Option<String>, u16> {
+    ) -> Result<Routed, u16> {
         let blocked = !self.reaches(from.account, chat.account);
         let mut addressed = BTreeSet::new();
         for participant in participants_of(node) {
@@ -145,7 +168,9 @@ impl Server {
         }
         let mode = Addressing::of(to).unwrap_or(Addressing::Pn);
         let accounts = BTreeSet::from([from.account, chat.account]);
-        Ok(self.stale_hash(from, &addressed, accounts, mode, node))
+        Ok(Routed::checked(
+            self.stale_hash(from, &addressed, accounts, mode, node),
+        ))
     }
 
     /// The message as `target` gets it. `address` is how the sender addressed it.
@@ -215,12 +240,7 @@ impl Server {
 
     // ---- groups --------------------------------------------------------------------------
 
-    fn group_message(
-        &mut self,
-        from: DeviceId,
-        to: &Jid,
-        node: &Node,
-    ) -> Result<Option<String>, u16> {
+    fn group_message(&mut self, from: DeviceId, to: &Jid, node: &Node) -> Result<Routed, u16> {
         let id = GroupId::parse(to).ok_or(nack::NOT_FOUND)?;
         let group = self.groups.get(id).ok_or(nack::NOT_FOUND)?;
         if !group.may_write(from.account) {
@@ -259,9 +279,11 @@ impl Server {
             self.deliver(target, group_chat(id), &stanza);
         }
         if only.is_some() {
-            return Ok(None);
+            return Ok(Routed::Delivered);
         }
-        Ok(self.stale_group_hash(from, &members, mode, node))
+        Ok(Routed::checked(
+            self.stale_group_hash(from, &members, mode, node),
+        ))
     }
 
     fn group_head(&self, from: DeviceId, to: &Jid, mode: Addressing, node: &Node) -> Node {

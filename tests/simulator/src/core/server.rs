@@ -14,6 +14,7 @@ use super::account::{Account, Device};
 use super::conn::{Conn, Phase};
 use super::groups::Groups;
 use super::ids::{AccountId, Addressing, ConnId, DeviceId, server_jid};
+use super::newsletters::Newsletters;
 use super::pairing::CodeFlows;
 use super::queue::Queue;
 use super::xml;
@@ -109,6 +110,7 @@ pub struct Server {
     pub(crate) refs: HashMap<String, ConnId>,
     pub(crate) codes: CodeFlows,
     pub(crate) groups: Groups,
+    pub(crate) newsletters: Newsletters,
     pub(crate) journal: Journal,
     pub(crate) faults: Plan,
     pub(crate) rng: ChaCha20Rng,
@@ -137,6 +139,7 @@ impl Server {
             refs: HashMap::new(),
             codes: CodeFlows::default(),
             groups: Groups::default(),
+            newsletters: Newsletters::default(),
             journal: Journal::default(),
             faults: Plan::default(),
             rng: seeds.rng("server", 0),

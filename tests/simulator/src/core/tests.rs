@@ -242,6 +242,20 @@ fn a_client_that_asks_again_gets_batches_in_order() {
 }
 
 #[test]
+fn a_client_that_never_asks_gets_the_rest_too() {
+    let mut double = backlog(12);
+    let bob = double.login(BOB, 1);
+    double.say(bob, &active());
+    assert_eq!(ids(&double.take(bob)).len(), 5);
+    let timer = double.timers.pop().unwrap();
+    double.server.fire(timer);
+    double.settle();
+    let rest = double.take(bob);
+    assert_eq!(ids(&rest).len(), 7);
+    assert_eq!(tags(&rest).last().unwrap(), "ib:offline");
+}
+
+#[test]
 fn a_client_that_asks_once_gets_the_rest_unasked() {
     let mut double = backlog(250);
     let bob = double.login(BOB, 1);
@@ -364,9 +378,9 @@ fn what_is_not_simulated_is_refused() {
     let answer = double.take(alice);
     let error = answer[0].get_optional_child("error").unwrap();
     assert_eq!(xml::attr(error, "code").unwrap(), "501");
-    let mut to_channel = message("m", BOB, &[1]);
-    to_channel.attrs.insert("to", "123@newsletter");
-    double.say(alice, &to_channel);
+    let mut to_bot = message("m", BOB, &[1]);
+    to_bot.attrs.insert("to", "123@bot");
+    double.say(alice, &to_bot);
     assert_eq!(xml::attr(&double.take(alice)[0], "error").unwrap(), "501");
     double.say(alice, &message("m", BOB, &[1]));
     assert_eq!(xml::attr(&double.take(alice)[0], "error").unwrap(), "404");

@@ -6,7 +6,7 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 
 use super::Answer;
-use crate::core::groups::{GroupId, Member};
+use crate::core::groups::{GroupId, Member, Part, Place};
 use crate::core::ids::{AccountId, Addressing, DeviceId};
 use crate::core::messages::group_chat;
 use crate::core::server::Server;
@@ -60,6 +60,7 @@ impl Server {
                 .filter(|f| f.1)
                 .map(|f| NodeBuilder::new(f.0).build()),
         );
+        children.extend(place_nodes(group.place));
         if group.ephemeral_s > 0 {
             let node = NodeBuilder::new("ephemeral").attr("expiration", group.ephemeral_s);
             children.push(node.build());
@@ -121,6 +122,31 @@ impl Server {
             for target in self.companions_of(account) {
                 self.deliver(target, group_chat(id), &node);
             }
+        }
+    }
+}
+
+/// What `<group>` says about communities.
+fn place_nodes(place: Place) -> Vec<Node> {
+    let flag = |tag: &'static str| NodeBuilder::new(tag).build();
+    match place {
+        Place::Alone => Vec::new(),
+        Place::Parent { open } => {
+            let mut nodes = vec![flag("parent")];
+            if open {
+                nodes.push(flag("allow_non_admin_sub_group_creation"));
+            }
+            nodes
+        }
+        Place::Part { parent, kind } => {
+            let linked = NodeBuilder::new("linked_parent").attr("jid", parent.jid());
+            let mut nodes = vec![linked.build()];
+            match kind {
+                Part::Announcements => nodes.push(flag("default_sub_group")),
+                Part::General => nodes.push(flag("general_chat")),
+                Part::Linked => {}
+            }
+            nodes
         }
     }
 }

@@ -2,18 +2,17 @@
 //!
 //! Source: protocol notes, sections 7 and 12.
 
-use rand::RngExt;
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
 use super::Answer;
-use crate::core::groups::{Group, GroupId, MEMBERS_MAX, Member, Role, Text};
+use crate::core::groups::{GroupId, MEMBERS_MAX, Member, Role, Text};
 use crate::core::ids::{AccountId, DeviceId};
 use crate::core::server::Server;
 use crate::core::xml;
 
 /// Longest subject, in characters. Source: WhatsApp's limit.
-const SUBJECT_CHARS_MAX: usize = 100;
+pub(super) const SUBJECT_CHARS_MAX: usize = 100;
 /// Longest description, in characters. Source: WhatsApp's limit.
 const DESCRIPTION_CHARS_MAX: usize = 2048;
 
@@ -40,6 +39,12 @@ impl Server {
                 self.change_members(from, id, request)
             }
             ("subject" | "description", true) => self.change_text(from, id, request),
+            ("links", true) => self.link_groups(from, id, request),
+            ("unlink", true) => self.unlink_groups(from, id, request),
+            ("delete_parent", true) => self.end_community(from, id),
+            ("join_linked_group", true) => self.join_part(from, id, request),
+            ("query_linked", false) => self.part_answer(id, request),
+            ("linked_groups_participants", false) => self.participants_of_parts(id),
             (_, true) => self.change_setting(from, id, request),
             _ => Answer::UNKNOWN,
         }
@@ -61,98 +66,6 @@ impl Server {
             ("invite", true) => self.join_by_invite(from, request),
             _ => Answer::UNKNOWN,
         }
-    }
-
-    fn create_group(&mut self, from: DeviceId, request: &Node) -> Answer {
-        let subject = xml::attr(request, "subject")
-            .unwrap_or_default()
-            .into_owned();
-        if subject.chars().count() > SUBJECT_CHARS_MAX {
-            return Answer::BAD;
-        }
-        let members = self.initial_members(from.account, request);
-        if members.len() > MEMBERS_MAX {
-            return Answer::Error(406, "not-acceptable");
-        }
-        let Some(id) = self.groups.new_id() else {
-            return Answer::Error(503, "service-unavailable");
-        };
-        let now_s = self.now_s();
-        let text = |body: &str, id: &str| Text {
-            body: body.into(),
-            id: id.into(),
-            by: from.account,
-            at_s: now_s,
-        };
-        let description = request.get_optional_child("description").and_then(|d| {
-            let body = std::str::from_utf8(xml::child_bytes(d, "body")?).ok()?;
-            Some(text(body, &xml::attr(d, "id").unwrap_or_default()))
-        });
-        let group = Group {
-            id,
-            subject: text(&subject, ""),
-            description,
-            created_s: now_s,
-            creator: from.account,
-            addressing: self.options.group_addressing,
-            members,
-            version: 1,
-            locked: request.get_optional_child("locked").is_some(),
-            announcement: request.get_optional_child("announcement").is_some(),
-            ephemeral_s: request
-                .get_optional_child("ephemeral")
-                .and_then(|e| xml::attr_u64(e, "expiration"))
-                .unwrap_or(0),
-            approval: state_is_on(request.get_optional_child("membership_approval_mode")),
-            invite: self.invite_code(),
-        };
-        for member in &group.members {
-            if let Some(account) = self.account_mut(member.account) {
-                account.groups.push(id);
-            }
-        }
-        self.groups.insert(group);
-        let Some(node) = self.group_node(id, true) else {
-            return Answer::NOT_FOUND;
-        };
-        self.announce_new(from, id, request, node.clone());
-        Answer::one(node)
-    }
-
-    /// The creator and whoever of the named ones exists.
-    fn initial_members(&self, creator: AccountId, request: &Node) -> Vec<Member> {
-        let mut members = vec![Member {
-            account: creator,
-            role: Role::Owner,
-        }];
-        for participant in request.get_children_by_tag("participant") {
-            let account = xml::attr_jid(participant, "jid").and_then(|j| self.resolve(&j));
-            let Some(account) = account.map(|d| d.account) else {
-                continue;
-            };
-            if !members.iter().any(|m| m.account == account) {
-                members.push(Member {
-                    account,
-                    role: Role::Member,
-                });
-            }
-        }
-        members
-    }
-
-    fn announce_new(&mut self, from: DeviceId, id: GroupId, request: &Node, group: Node) {
-        let mut create = NodeBuilder::new("create")
-            .attr("type", "new")
-            .children([group]);
-        if let Some(key) = xml::attr(request, "key") {
-            create = create.attr("key", &*key);
-        }
-        self.announce(from, id, create.build());
-    }
-
-    fn invite_code(&mut self) -> Box<str> {
-        let bytes: [u8; 11] = self.rng.random();
-        hex::encode(bytes).into()
     }
 
     fn participating(&self, from: DeviceId) -> Answer {
@@ -185,7 +98,7 @@ impl Server {
     }
 
     /// Takes a member out and tells everyone, the member included.
-    fn remove_member(&mut self, by: DeviceId, id: GroupId, account: AccountId) -> bool {
+    pub(super) fn remove_member(&mut self, by: DeviceId, id: GroupId, account: AccountId) -> bool {
         let Some(group) = self.groups.get(id).filter(|g| g.has(account)) else {
             return false;
         };
@@ -213,7 +126,7 @@ impl Server {
         true
     }
 
-    fn add_member(&mut self, id: GroupId, account: AccountId) -> Result<(), u16> {
+    pub(super) fn add_member(&mut self, id: GroupId, account: AccountId) -> Result<(), u16> {
         let group = self.groups.get_mut(id).ok_or(404_u16)?;
         if group.has(account) {
             return Err(409);
@@ -269,7 +182,7 @@ impl Server {
         Answer::one(NodeBuilder::new(action).children(results).build())
     }
 
-    fn announce_members(
+    pub(super) fn announce_members(
         &mut self,
         from: DeviceId,
         id: GroupId,
@@ -299,7 +212,9 @@ impl Server {
         action: &str,
     ) -> Result<(), u16> {
         if action == "add" {
-            return self.add_member(id, account);
+            self.add_member(id, account)?;
+            self.joined_community(by, id, account);
+            return Ok(());
         }
         let group = self.groups.get_mut(id).ok_or(404_u16)?;
         let member = group
@@ -437,7 +352,7 @@ fn action_tag(tag: &str) -> Option<&'static str> {
         .find(|t| *t == tag)
 }
 
-fn state_is_on(mode: Option<&Node>) -> bool {
+pub(super) fn state_is_on(mode: Option<&Node>) -> bool {
     let join = mode.and_then(|m| m.get_optional_child("group_join"));
     join.and_then(|j| xml::attr(j, "state")).as_deref() == Some("on")
 }

@@ -18,7 +18,7 @@ const PRIVACY_LISTS: &str = "26806428515612550";
 /// Most queries in one request.
 const QUERIES_MAX: usize = 16;
 /// The code in the answer to an unknown document. Source: our choice.
-const UNKNOWN_DOCUMENT: i32 = 4000;
+const UNKNOWN_DOCUMENT: u16 = 4000;
 
 impl Server {
     pub(super) fn iq_mex(&mut self, from: DeviceId, iq: &Node) -> Answer {
@@ -33,13 +33,11 @@ impl Server {
         let variables = payload.get("variables").unwrap_or(&Value::Null);
         let answer = match &*document {
             PRIVACY_LISTS => json!({ "data": self.privacy_lists(from, variables) }),
-            _ => json!({
-                "data": null,
-                "errors": [{
-                    "message": "persisted query not simulated",
-                    "extensions": {"error_code": UNKNOWN_DOCUMENT, "is_summary": true},
-                }],
-            }),
+            other => match self.document(from, other, variables) {
+                Some(Ok(data)) => json!({ "data": data }),
+                Some(Err(refusal)) => refused(refusal.code()),
+                None => refused((UNKNOWN_DOCUMENT, "persisted query not simulated")),
+            },
         };
         Answer::one(
             NodeBuilder::new("result")
@@ -88,4 +86,14 @@ impl Server {
             },
         })
     }
+}
+
+fn refused((code, message): (u16, &str)) -> Value {
+    json!({
+        "data": null,
+        "errors": [{
+            "message": message,
+            "extensions": {"error_code": code, "is_summary": true},
+        }],
+    })
 }
