@@ -11,6 +11,7 @@ mod data;
 mod driver;
 mod follow;
 mod gate;
+mod lives;
 mod memory;
 mod numbers;
 mod orders;
@@ -54,6 +55,7 @@ pub(crate) use replicated::{ReplicatedData, log_key};
 pub(crate) use standing::Standing;
 
 use driver::{Driver, Parts};
+use lives::Lives;
 use memory::Memory;
 use watchdog::Watchdog;
 use witness::Witness;
@@ -98,6 +100,7 @@ pub(crate) struct Entrance {
     first: Vec<Input>,
     clock: LeaseClock,
     memory: Memory,
+    lives: Arc<Lives>,
     watchdog: Watchdog,
     witness: Option<Arc<Witness>>,
 }
@@ -124,7 +127,8 @@ impl Entrance {
         )
         .await?;
         let replaced = memory.meet(&record);
-        let held = held(&**store).await.map_err(Error::Held)?;
+        let lives = Lives::open(Arc::clone(store)).await.map_err(Error::Held)?;
+        let held = held(&**store, &lives).await.map_err(Error::Held)?;
         let clock = LeaseClock::new(&cluster.rules);
         let now = clock.now();
         let incarnation = Incarnation(Uuid::new_v4().to_string());
@@ -158,6 +162,7 @@ impl Entrance {
             first,
             clock,
             memory,
+            lives: Arc::new(lives),
             watchdog: Watchdog::start().map_err(Error::Watchdog)?,
             witness,
         })
@@ -182,7 +187,10 @@ fn machine_config(config: &NodeConfig, store: &dyn KeyStore) -> Config {
 }
 
 /// What the store holds: rows, and marks of what was released.
-async fn held(store: &dyn KeyStore) -> Result<Vec<Held>, switchboard_keystore::Error> {
+async fn held(
+    store: &dyn KeyStore,
+    lives: &Lives,
+) -> Result<Vec<Held>, switchboard_keystore::Error> {
     use futures::StreamExt;
     let looked = futures::stream::iter(store.namespaces().await?)
         .map(|ns| async move { (store.epoch(&ns).await, ns) })
@@ -201,6 +209,7 @@ async fn held(store: &dyn KeyStore) -> Result<Vec<Held>, switchboard_keystore::E
             Err(error) => return Err(error),
         };
         held.extend(session(&ns).map(|session| Held {
+            uuid: lives.of(&session),
             session,
             epoch: Epoch(epoch),
             data: true,
@@ -214,6 +223,7 @@ async fn held(store: &dyn KeyStore) -> Result<Vec<Held>, switchboard_keystore::E
             Some(held) => held.epoch = held.epoch.max(Epoch(epoch.0)),
             None => held.push(Held {
                 session,
+                uuid: None,
                 epoch: Epoch(epoch.0),
                 data: false,
             }),
@@ -272,12 +282,14 @@ impl Cluster {
             let (witness, index) = (Arc::clone(witness), Arc::clone(&equipment.index));
             helpers.spawn(witness.run(index, stop.clone()));
         }
+        let (rolled_back, roll_backs) = watch::channel(0);
         for bucket in [Bucket::Nodes, Bucket::Owners] {
             let follower = follow::Follower {
                 bus: bus.clone(),
                 names: config.names.clone(),
                 key_check: config.cluster.key_check.as_str().into(),
                 rules: config.cluster.rules.clone(),
+                roll_backs: roll_backs.clone(),
                 events: entrance.events.clone(),
             };
             helpers.spawn(follower.run(bucket));
@@ -288,8 +300,13 @@ impl Cluster {
             clock: entrance.clock,
             rules: config.cluster.rules.clone(),
             standing: Arc::clone(&entrance.standing),
-            records: entrance.records,
-            hands: chores::Hands::new(equipment, transfer, config.cluster.lease),
+            records: Arc::clone(&entrance.records),
+            hands: chores::Hands::new(
+                equipment,
+                transfer,
+                (entrance.lives, entrance.records),
+                config.cluster.lease,
+            ),
             writer: driver::Writer::new(
                 bus.clone(),
                 config.names.clone(),
@@ -301,6 +318,7 @@ impl Cluster {
             watchdog: entrance.watchdog,
             witness: entrance.witness,
             outcome: outcome_sender,
+            rolled_back,
         };
         let running = Driver::new(parts).run(entrance.first, entrance.heard, stop.clone());
         Ok(Self {
@@ -410,6 +428,11 @@ impl Cluster {
     }
 }
 
+fn has_lease(standing: &Arc<Standing>) -> crate::transfer::MayTake {
+    let standing = Arc::clone(standing);
+    Box::new(move || standing.gate().is_some_and(|gate| gate.holds()))
+}
+
 /// Sessions on their way between nodes: the sending end, and the serving of the other.
 async fn transfer(
     entrance: &Entrance,
@@ -426,6 +449,7 @@ async fn transfer(
         Arc::clone(&equipment.store),
         Arc::clone(&equipment.ports.media),
         config.cluster.transfer_key,
+        has_lease(&entrance.standing),
     ));
     let subject = config.names.node_peer(config.id.as_str());
     let requests = bus.rpc.serve(&subject.map_err(Error::Name)?).await;

@@ -27,6 +27,9 @@ use crate::ports::MediaPort;
 /// Files that this node copies to others at once, besides those of sessions that have stopped for their move.
 const COPIES_MAX: usize = 4;
 
+/// Whether this node may take sessions now: one without a lease could not run them, and its copy would wait for nobody.
+pub(crate) type MayTake = Box<dyn Fn() -> bool + Send + Sync>;
+
 /// Sends sessions to other nodes and takes them from there.
 pub(crate) struct Transfer {
     bus: Bus,
@@ -36,6 +39,7 @@ pub(crate) struct Transfer {
     media: Arc<dyn MediaPort>,
     keys: wire::Keys,
     copies: Semaphore,
+    may_take: MayTake,
 }
 
 impl fmt::Debug for Transfer {
@@ -55,6 +59,7 @@ impl Transfer {
         store: Arc<dyn KeyStore>,
         media: Arc<dyn MediaPort>,
         key: [u8; 32],
+        may_take: MayTake,
     ) -> Self {
         Self {
             bus,
@@ -64,6 +69,7 @@ impl Transfer {
             media,
             keys: wire::Keys::new(key),
             copies: Semaphore::new(COPIES_MAX),
+            may_take,
         }
     }
 

@@ -115,6 +115,8 @@ pub enum Written {
 pub struct Held {
     /// Which session.
     pub session: SessionRef,
+    /// The session of that name whose data it is, where that was written down.
+    pub uuid: Option<String>,
     /// The highest epoch known.
     pub epoch: Epoch,
     /// Whether its data is here; otherwise only the mark that it was released.
@@ -222,9 +224,9 @@ pub enum DataFrom {
     Fresh,
     /// This node's store.
     Here,
-    /// The staged copy that another node sent. When it was made live before (by an earlier life of this process, which was
-    /// fenced since), what is live here is meant.
-    Staged,
+    /// The staged copy that another node sent for this epoch. When it was made live before (by an earlier life of this process,
+    /// which was fenced since), what is live here is meant, if it is of this epoch or a later one.
+    Staged(Epoch),
     /// The replicated log; what is here already is used where it agrees.
     Log,
     /// As `Log`, but known to be older than what ran: a lossy restore.

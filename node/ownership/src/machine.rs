@@ -106,6 +106,7 @@ impl Machine {
         let mut sessions: BTreeMap<SessionRef, Session> = BTreeMap::new();
         for Held {
             session,
+            uuid,
             epoch,
             data,
         } in held
@@ -116,6 +117,7 @@ impl Machine {
             if data {
                 known.data = Some(epoch.0);
                 known.on_disk = epoch.0;
+                known.rows_of = uuid;
             }
         }
         Self {

@@ -17,8 +17,10 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::Equipment;
-use super::data::{DataSource, Missing, namespace};
+use super::data::{self, DataSource, Missing, namespace};
 use super::gate::Gate;
+use super::lives::{Lives, Whose};
+use crate::directory::Records;
 use crate::execute::Registry;
 use crate::index::Index;
 use crate::ports::MediaPort;
@@ -98,6 +100,8 @@ pub(super) struct Hands {
     pub(super) media: Arc<dyn MediaPort>,
     pub(super) data: Arc<dyn DataSource>,
     pub(super) transfer: Arc<Transfer>,
+    pub(super) lives: Arc<Lives>,
+    pub(super) records: Arc<Records>,
     pub(super) loading: Arc<Semaphore>,
     pub(super) removing: Arc<Semaphore>,
     /// Longest copy of a session's files before its record says that it moves: the machine waits for that record.
@@ -105,8 +109,15 @@ pub(super) struct Hands {
 }
 
 impl Hands {
-    pub(super) fn new(equipment: Equipment, transfer: Arc<Transfer>, lease: Duration) -> Self {
+    pub(super) fn new(
+        equipment: Equipment,
+        transfer: Arc<Transfer>,
+        (lives, records): (Arc<Lives>, Arc<Records>),
+        lease: Duration,
+    ) -> Self {
         Self {
+            lives,
+            records,
             supervisor: equipment.supervisor,
             index: equipment.index,
             registry: equipment.registry,
@@ -294,7 +305,7 @@ async fn provide(
             () = gate.shut().cancelled() => return Done::Quietly,
         };
         // Not interrupted: what is half live would be neither here nor there.
-        let provided = hands.data.provide(session, epoch, from).await;
+        let provided = prepared(hands, session, epoch, from).await;
         drop(turn);
         match provided {
             Ok(()) => return Done::Provided(epoch, gate),
@@ -310,6 +321,60 @@ async fn provide(
         }
         wait = (wait * 2).min(AGAIN_MAX);
     }
+}
+
+/// Makes a session's data live, after what is left of an earlier session of its name went away.
+async fn prepared(
+    hands: &Hands,
+    session: &SessionRef,
+    epoch: Epoch,
+    from: DataFrom,
+) -> Result<(), Missing> {
+    let record = hands.records.get(session);
+    if from == DataFrom::Nothing {
+        hands.data.provide(session, epoch, from).await?;
+    } else if let Some(record) = &record {
+        sort_out(hands, record, from).await?;
+    }
+    // Written down before its first row comes, and after the last one of another session went: a process that ends in between
+    // takes neither for the other's.
+    if let Some(record) = &record {
+        let written = hands.lives.write(record).await;
+        written.map_err(|e| data::missing(&e))?;
+    }
+    if from == DataFrom::Nothing {
+        return Ok(());
+    }
+    hands.data.provide(session, epoch, from).await
+}
+
+/// Removes the rows of an earlier session of the same name.
+async fn sort_out(hands: &Hands, record: &SessionRecord, from: DataFrom) -> Result<(), Missing> {
+    let session = &record.session;
+    match hands.lives.whose(record) {
+        Whose::Own => return Ok(()),
+        // A staged copy takes the place of whatever is here.
+        Whose::Earlier | Whose::Later if matches!(from, DataFrom::Staged(_)) => return Ok(()),
+        Whose::Earlier => {}
+        Whose::Later => {
+            return Err(Missing::Lost(format!(
+                "the directory shows an earlier session of this name than the one whose keys this node has: restore the directory, or give the keys up with `switchboard admin session restore {session}`"
+            )));
+        }
+    }
+    let ns = namespace(session)?;
+    let failed = |error| data::missing(&error);
+    // A damaged tree has no epoch and is removed all the same.
+    let epoch = hands.store.epoch(&ns).await.unwrap_or_default();
+    let remains = Remains::Tombstone(epoch.unwrap_or(StoreEpoch(0)));
+    tracing::warn!(%session, "the rows of an earlier session of this name are removed: it was deleted while this node was away");
+    hands
+        .store
+        .drop_namespace(&ns, remains)
+        .await
+        .map_err(failed)?;
+    let erased = hands.media.erase(session).await;
+    erased.map_err(|e| Missing::NotNow(e.internal.unwrap_or(e.public)))
 }
 
 /// Removes a staged copy, unless a later one has taken its place.
@@ -338,6 +403,9 @@ async fn erase(hands: &Hands, record: &SessionRecord) {
         tracing::warn!(%session, cause, "a removed session was not logged out");
     }
     hands.supervisor.halt(&hands.index, session, true).await;
+    if let Err(error) = hands.lives.erase(record).await {
+        tracing::warn!(%session, %error, "whose the rows of a removed session were is still written down");
+    }
     match remove(hands, session).await {
         Ok(true) => tracing::info!(%session, "a session was removed with its data"),
         Ok(false) => {}

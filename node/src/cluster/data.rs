@@ -99,12 +99,15 @@ pub(crate) fn namespace(session: &SessionRef) -> Result<Namespace, Missing> {
 }
 
 impl LocalData {
-    async fn promote(&self, ns: &Namespace) -> Result<(), Missing> {
+    async fn promote(&self, ns: &Namespace, of: Epoch) -> Result<(), Missing> {
         match self.store.promote(ns).await {
             Ok(_) => Ok(()),
             Err(Error::NotStaged(_)) => {
-                // It was made live before, by a life of this node that ended before it could run it for long.
-                if self.store.verify(ns).await.is_ok() {
+                // It was made live before, by a life of this node that ended before it could run it for long. What is older
+                // was here before the copy came, and the copy is gone.
+                let live = self.store.epoch(ns).await.map_err(|e| missing(&e))?;
+                let is_copy = live.is_some_and(|live| live.0 >= of.0);
+                if is_copy && self.store.verify(ns).await.is_ok() {
                     return Ok(());
                 }
                 Err(Missing::Lost(
@@ -134,7 +137,7 @@ impl DataSource for LocalData {
             DataFrom::Fresh | DataFrom::Here => {
                 self.store.epoch(&ns).await.map(drop).map_err(|e| missing(&e))
             }
-            DataFrom::Staged => self.promote(&ns).await,
+            DataFrom::Staged(of) => self.promote(&ns, of).await,
             DataFrom::Nothing => self.give_up(session, &ns).await,
             DataFrom::Log | DataFrom::LossyLog => Err(Missing::Lost(
                 "its keys would be in the replicated log, which this node does not keep: set store.durability to replicated".to_owned(),
@@ -143,5 +146,67 @@ impl DataSource for LocalData {
                 "this node does not restore from folders".to_owned(),
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_keystore::{EngineKind, Epoch as StoreEpoch, Kind, MasterKey, Op, TransferKey};
+
+    use super::*;
+    use crate::doubles::NoMedia;
+
+    async fn store(of: u8) -> Arc<dyn KeyStore> {
+        let mut key = [of; 32];
+        key[0] = 1;
+        let config = switchboard_keystore::Config::new("", EngineKind::Memory, MasterKey::new(key));
+        switchboard_keystore::open(config).await.unwrap().store
+    }
+
+    async fn put(store: &dyn KeyStore, ns: &Namespace, epoch: u64, value: &[u8]) {
+        let put = Op::Put {
+            kind: Kind(1),
+            key: b"k".to_vec(),
+            value: value.to_vec(),
+        };
+        store
+            .commit(ns, StoreEpoch(epoch), vec![put])
+            .await
+            .unwrap();
+    }
+
+    /// Stages what `from` has at `to`, for that epoch.
+    async fn stage(from: &dyn KeyStore, to: &dyn KeyStore, ns: &Namespace, epoch: u64) {
+        let key = TransferKey::new([9; 32]);
+        let mut export = from.export(ns, &key).await.unwrap();
+        let mut import = to.import(ns, StoreEpoch(epoch), &key).await.unwrap();
+        while let Some(frame) = export.next().await.unwrap() {
+            import.write(&frame).await.unwrap();
+        }
+        import.finish().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_the_copy_itself_passes_for_a_copy_that_is_not_staged_any_more() {
+        let session: SessionRef = "default/s".parse().unwrap();
+        let ns = namespace(&session).unwrap();
+        let (there, here) = (store(2).await, store(3).await);
+        put(&*here, &ns, 2, b"old").await;
+        put(&*there, &ns, 3, b"new").await;
+        let data = LocalData {
+            store: Arc::clone(&here),
+            media: Arc::new(NoMedia::default()),
+        };
+        let staged = DataFrom::Staged(Epoch(4));
+        stage(&*there, &*here, &ns, 4).await;
+        here.discard_staging(&ns).await.unwrap();
+        let lost = data.provide(&session, Epoch(4), staged).await;
+        assert!(matches!(lost, Err(Missing::Lost(_))), "{lost:?}");
+        stage(&*there, &*here, &ns, 4).await;
+        data.provide(&session, Epoch(4), staged).await.unwrap();
+        // Once more, after the life that made it live was fenced.
+        data.provide(&session, Epoch(5), staged).await.unwrap();
+        let row = here.get(&ns, Kind(1), b"k").await.unwrap();
+        assert_eq!(row.as_deref(), Some(b"new".as_slice()));
     }
 }

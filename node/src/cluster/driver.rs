@@ -96,6 +96,8 @@ pub(super) struct Parts {
     pub(super) watchdog: Watchdog,
     pub(super) witness: Option<Arc<Witness>>,
     pub(super) outcome: watch::Sender<Outcome>,
+    /// Tells the watches that the records went back.
+    pub(super) rolled_back: watch::Sender<u64>,
 }
 
 /// The driver while it runs.
@@ -103,6 +105,8 @@ pub(super) struct Driver {
     parts: Parts,
     slots: HashMap<SessionRef, Slot>,
     busy: HashSet<SessionRef>,
+    /// Sessions whose data was made live by this process: what was not must not be sent on, it may be nothing.
+    loaded: HashSet<SessionRef>,
     numbers: Numbers,
     work: JoinSet<Finished>,
     /// What has happened and the machine does not know yet.
@@ -115,6 +119,7 @@ impl Driver {
             parts,
             slots: HashMap::new(),
             busy: HashSet::new(),
+            loaded: HashSet::new(),
             numbers: Numbers::default(),
             work: JoinSet::new(),
             inputs: VecDeque::new(),
@@ -163,10 +168,15 @@ impl Driver {
 
     /// Tells the machine everything that has happened, and does what it wants.
     fn settle(&mut self) {
+        let before = self.parts.standing.look(Machine::is_after_roll_back);
         while let Some(input) = self.inputs.pop_front() {
             if let Err(Refused(why)) = self.step(input) {
                 tracing::error!(why, "the ownership machine refused what happened");
             }
+        }
+        // Whoever noticed: a watch from before may show nothing for as long as the records' numbers are lower.
+        if !before && self.parts.standing.look(Machine::is_after_roll_back) {
+            self.parts.rolled_back.send_modify(|count| *count += 1);
         }
     }
 
@@ -289,12 +299,14 @@ impl Driver {
                 self.resume(session);
             }
             Done::Erased => {
+                self.loaded.remove(session);
                 if let Some(slot) = self.slots.get_mut(session) {
                     slot.life = None;
                 }
                 self.inputs.push_back(Input::SessionGone(session.clone()));
             }
             Done::Provided(epoch, gate) => {
+                self.loaded.insert(session.clone());
                 self.inputs
                     .push_back(Input::Running(session.clone(), epoch));
                 if !pointless

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use switchboard_bus::{Bus, KeyPrefix, KvError, Names, WatchEvent};
 use switchboard_ownership::{Bucket, Input, Rules};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep};
 
 use super::{Event, memory, records};
@@ -24,6 +24,8 @@ pub(super) struct Follower {
     pub(super) names: Names,
     pub(super) key_check: Arc<str>,
     pub(super) rules: Rules,
+    /// Counts what the driver learned of records that went back: a watch from before shows the old ones' numbers.
+    pub(super) roll_backs: watch::Receiver<u64>,
     pub(super) events: mpsc::Sender<Event>,
 }
 
@@ -34,6 +36,8 @@ enum Ended {
     Kv(#[from] KvError),
     #[error("the watch ended by itself")]
     Silently,
+    #[error("the records went back")]
+    RolledBack,
     #[error("the node is stopping")]
     Stopping,
 }
@@ -46,7 +50,7 @@ impl<T> From<mpsc::error::SendError<T>> for Ended {
 
 impl Follower {
     /// Follows a bucket for as long as anybody listens.
-    pub(super) async fn run(self, bucket: Bucket) {
+    pub(super) async fn run(mut self, bucket: Bucket) {
         loop {
             let ended = match self.follow(bucket).await {
                 Ok(never) => match never {},
@@ -92,14 +96,21 @@ impl Follower {
         Ok(self.events.send(event).await?)
     }
 
-    async fn follow(&self, bucket: Bucket) -> Result<Infallible, Ended> {
+    async fn follow(&mut self, bucket: Bucket) -> Result<Infallible, Ended> {
+        // What was learned until now, this watch knows.
+        self.roll_backs.mark_unchanged();
         let name = match bucket {
             Bucket::Nodes => self.names.nodes(),
             Bucket::Owners => self.names.owners(),
         };
         let mut changes = self.bus.kv.watch(&name, &KeyPrefix::all()).await?;
         loop {
-            let change = changes.next().await.ok_or(Ended::Silently)??;
+            let change = tokio::select! {
+                change = changes.next() => change.ok_or(Ended::Silently)??,
+                renewed = self.roll_backs.changed() => {
+                    return Err(renewed.map_or(Ended::Stopping, |()| Ended::RolledBack));
+                }
+            };
             if let Some((input, revision)) = input(bucket, change, &self.rules) {
                 self.events
                     .send(Event::Followed(bucket, revision, input))
@@ -135,4 +146,47 @@ fn input(bucket: Bucket, change: WatchEvent, rules: &Rules) -> Option<(Input, u6
             revision,
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_bus::{Limits, in_process};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    async fn wanted(events: &mut mpsc::Receiver<Event>, is_it: impl Fn(&Input) -> bool) {
+        let waiting = async {
+            loop {
+                match events.recv().await.unwrap() {
+                    Event::Input(input) | Event::Followed(_, _, input) if is_it(&input) => break,
+                    _ => {}
+                }
+            }
+        };
+        timeout(Duration::from_secs(20), waiting).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_watch_is_renewed_when_somebody_else_learns_of_a_roll_back() {
+        let bus = in_process::open_in_memory(Limits::default()).await.unwrap();
+        let (tell, roll_backs) = watch::channel(0);
+        let (events, mut heard) = mpsc::channel(64);
+        let follower = Follower {
+            bus,
+            names: Names::new("t").unwrap(),
+            key_check: "check".into(),
+            rules: Rules::all(),
+            roll_backs,
+            events,
+        };
+        let following = crate::task::start(follower.run(Bucket::Owners));
+        let current = |input: &Input| *input == Input::Current(Bucket::Owners);
+        wanted(&mut heard, current).await;
+        tell.send_modify(|count| *count += 1);
+        let lost = |input: &Input| *input == Input::WatchLost(Bucket::Owners);
+        wanted(&mut heard, lost).await;
+        wanted(&mut heard, current).await;
+        following.abort();
+    }
 }

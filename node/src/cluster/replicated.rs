@@ -187,7 +187,7 @@ impl DataSource for ReplicatedData {
                 let adopted = self.log.adopt(&ns, StoreEpoch(epoch.0)).await;
                 adopted.map(drop).map_err(|error| failed(&error))
             }
-            DataFrom::Staged => {
+            DataFrom::Staged(_) => {
                 self.local.provide(session, epoch, from).await?;
                 self.take_over(&ns, epoch).await.map(drop)
             }

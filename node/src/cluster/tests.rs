@@ -107,12 +107,21 @@ impl Net {
     }
 
     async fn create(&self, name: &str) {
+        self.create_life(name, 1).await;
+    }
+
+    /// Another session of a name that had one before.
+    async fn create_again(&self, name: &str) {
+        self.create_life(name, 2).await;
+    }
+
+    async fn create_life(&self, name: &str, life: u64) {
         let record = SessionRecord {
             version: RECORD_VERSION,
             session: session(name),
-            uuid: format!("uuid of {name}"),
+            uuid: format!("uuid {life} of {name}"),
             token_sha256: String::new(),
-            created_at: Timestamp::from_secs(1),
+            created_at: Timestamp::from_secs(life),
         };
         let key = Key::session("default", name).unwrap();
         let value = Bytes::from(serde_json::to_vec(&record).unwrap());
@@ -191,6 +200,10 @@ impl Net {
     /// Creates a session, starts it at its owner and waits until it is connected there.
     async fn connect(&self, name: &str) -> NodeId {
         self.create(name).await;
+        self.started(name).await
+    }
+
+    async fn started(&self, name: &str) -> NodeId {
         let until = Instant::now() + WAIT;
         loop {
             if let Some(owner) = self.owner(name).await {

@@ -127,8 +127,17 @@ impl Receiving {
         }
     }
 
-    /// A disk that takes no new sessions takes none from other nodes.
+    /// A node without a lease takes nothing: its next life would find a copy that nobody may name any more.
+    fn leased(&self) -> Result<(), Refusal> {
+        if (self.transfer.may_take)() {
+            return Ok(());
+        }
+        Err(Refusal("it has no lease".to_owned()))
+    }
+
+    /// Nor does a disk that takes no new sessions take one from another node.
     fn admit(&self) -> Result<(), Refusal> {
+        self.leased()?;
         match self.transfer.store.admission() {
             Admission::Ok => Ok(()),
             Admission::NoNewSessions | Admission::NoSends => Err(Refusal(

@@ -177,7 +177,9 @@ impl Machine {
             }
             (_, Kept::Log) => DataFrom::Log,
             (_, Kept::Node { .. }) => match known.staged {
-                Some(staged) if staged.named && staged.epoch > known.on_disk => DataFrom::Staged,
+                Some(staged) if staged.named && staged.epoch > known.on_disk => {
+                    DataFrom::Staged(Epoch(staged.epoch))
+                }
                 Some(_) | None => DataFrom::Here,
             },
         }
@@ -296,7 +298,9 @@ impl Machine {
         if is_here_by_move {
             known.moved_in = Some(now);
         }
-        let unused = known.staged.filter(|_| from != DataFrom::Staged);
+        let unused = known
+            .staged
+            .filter(|_| !matches!(from, DataFrom::Staged(_)));
         if unused.is_some() {
             known.staged = None;
         }
@@ -317,7 +321,7 @@ impl Machine {
     pub(super) fn arrival(&self, known: &Session, record: &OwnerRecord) -> Option<DataFrom> {
         let epoch = record.epoch.0;
         if known.staged.is_some_and(|staged| staged.epoch == epoch) {
-            return Some(DataFrom::Staged);
+            return Some(DataFrom::Staged(record.epoch));
         }
         match &record.kept {
             Kept::Log => Some(DataFrom::Log),

@@ -217,6 +217,11 @@ impl Machine {
             return;
         }
         known.deleted_at = None;
+        if known.rows_of.take().is_some_and(|of| of != uuid) {
+            // The driver removes the rows before the session runs.
+            known.data = None;
+            known.on_disk = 0;
+        }
         let mut old_copy = None;
         if known.uuid.is_some() {
             // What is here is an earlier session's of that name, which this node has not been told to remove.
@@ -265,7 +270,7 @@ impl Machine {
         if known.used != epoch.0 {
             return;
         }
-        if known.pending.take() == Some(DataFrom::Staged) {
+        if matches!(known.pending.take(), Some(DataFrom::Staged(_))) {
             known.staged = None;
         }
         self.look_for_moves();

@@ -103,6 +103,8 @@ pub(super) struct Session {
     pub(super) claimed: u64,
     /// The epoch of the data in this store, if there is any.
     pub(super) data: Option<u64>,
+    /// Of the session whose data it was when the process began, where that is known: the name may be another's by now.
+    pub(super) rows_of: Option<String>,
     /// The same as it was when the process began; a staged copy of a higher one is newer.
     pub(super) on_disk: u64,
     pub(super) running: Option<Run>,

@@ -327,7 +327,7 @@ impl World {
             DataFrom::Here | DataFrom::Fresh => {
                 rows.live.get(&session).map_or(0, |rows| rows.version)
             }
-            DataFrom::Staged => {
+            DataFrom::Staged(_) => {
                 if let Some(staged) = rows.staged.remove(&session) {
                     rows.live.insert(session, staged);
                 }

@@ -164,6 +164,7 @@ impl World {
         let held: Vec<Held> = held
             .into_iter()
             .map(|(session, (epoch, data))| Held {
+                uuid: None,
                 session: self.sessions[session].name.clone(),
                 epoch: Epoch(epoch),
                 data,

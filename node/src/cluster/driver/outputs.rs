@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use switchboard_ownership::{Input, Output, Position, Record, RecordKey, Verdict, Written};
+use switchboard_ownership::{
+    Input, Output, Position, Record, RecordKey, TransferFailure, Verdict, Written,
+};
 use switchboard_vocab::cluster::Incarnation;
 use switchboard_vocab::{Epoch, SessionRef};
 use uuid::Uuid;
@@ -93,6 +95,13 @@ impl Driver {
                 next,
                 target,
             } => {
+                if !self.loaded.contains(&session) {
+                    tracing::error!(%session, "a session was to be sent whose data was never loaded here");
+                    let why = "its data was never loaded here".to_owned();
+                    let refused = Err(TransferFailure::Refused(why));
+                    self.inputs.push_back(Input::Sent(session, epoch, refused));
+                    return;
+                }
                 let to = target.clone();
                 let send = Chore::Send {
                     epoch,
@@ -105,6 +114,7 @@ impl Driver {
                 }
             }
             Output::Forget { session, epoch } => {
+                self.loaded.remove(&session);
                 self.numbers.handed_over(&session);
                 let to = self.slots.get_mut(&session);
                 let to = to.and_then(|slot| slot.sent_to.take());

@@ -94,3 +94,33 @@ async fn a_cluster_s_record_that_is_another_one_is_noticed_at_the_start() {
     );
     assert!(node.shutdown(WAIT).await);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_of_a_deleted_session_are_not_those_of_the_next_one_of_its_name() {
+    let net = Net::new().await;
+    let a = net.host("a", SHORT_LEASE).await;
+    let node = a.start().await;
+    net.connect("s").await;
+    let ns = Namespace::session(&session("s").to_string()).unwrap();
+    let epoch = a.store.epoch(&ns).await.unwrap().unwrap();
+    assert!(node.shutdown(WAIT).await);
+    let (kind, key) = (switchboard_keystore::Kind(0x7f), b"of the first".to_vec());
+    let put = switchboard_keystore::Op::Put {
+        kind,
+        key: key.clone(),
+        value: vec![1],
+    };
+    a.store.commit(&ns, epoch, vec![put]).await.unwrap();
+    // While the node is away the session is deleted, its owner's record too, and the name is given again.
+    net.delete("s").await;
+    let owner = Key::owner("default", "s").unwrap();
+    let (kv, owners) = (&net.bus.kv, names().owners());
+    let record = kv.get(&owners, &owner).await.unwrap().unwrap();
+    kv.delete(&owners, &owner, record.revision).await.unwrap();
+    net.create_again("s").await;
+    let node = a.start().await;
+    net.started("s").await;
+    let left = a.store.get(&ns, kind, &key).await.unwrap();
+    assert_eq!(left, None, "a row of the deleted session");
+    assert!(node.shutdown(WAIT).await);
+}

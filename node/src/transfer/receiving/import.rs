@@ -175,6 +175,7 @@ impl Receiving {
         progress: &mut Progress,
         theirs: &Report,
     ) -> Result<Report, Refusal> {
+        self.leased()?;
         let import = progress.import.take();
         let import = import.ok_or_else(|| Refusal("no frame has come".to_owned()))?;
         let report = Report::from(import.finish().await?);

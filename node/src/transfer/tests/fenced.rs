@@ -1,6 +1,8 @@
 //! Transfers that must be refused, and calls that come too late.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+
 use switchboard_bus::Bus;
 use switchboard_keystore::{EngineKind, Epoch as StoreEpoch, Remains, Watermarks};
 use switchboard_ownership::TransferFailure;
@@ -57,6 +59,32 @@ async fn a_full_disk_takes_nothing() {
     assert!(why(one.send(&a, (3, 4), &two).await).contains("too full"));
     assert_eq!(two.staged_epoch(&a).await, None);
     assert!(two.files(&a).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_node_without_a_lease_takes_nothing() {
+    let (one, mut two) = sites(&bus().await, Plan::default()).await;
+    let a = session("a");
+    two.has_lease.store(false, Ordering::SeqCst);
+    assert!(why(one.transfer.prepare(&a, &two.id, soon()).await).contains("no lease"));
+    assert!(why(one.send(&a, (3, 4), &two).await).contains("no lease"));
+    assert_eq!(two.staged_epoch(&a).await, None);
+    two.has_lease.store(true, Ordering::SeqCst);
+    one.send(&a, (3, 4), &two).await.unwrap();
+    assert!(two.staged.try_recv().is_ok());
+}
+
+#[tokio::test]
+async fn a_lease_that_ends_on_the_way_ends_the_import() {
+    let (hand, _one, two) = by_hand().await;
+    let (transfer, begun) = hand.begin("one", 4).await;
+    assert_eq!(begun, Answer::Taken);
+    two.has_lease.store(false, Ordering::SeqCst);
+    let Answer::Refused { reason } = hand.frame(&transfer, 0, b"").await else {
+        panic!("taken");
+    };
+    assert!(reason.contains("no lease"), "{reason}");
+    assert_eq!(two.staged_epoch(&session("a")).await, None);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Two sites with stores and media folders, and a bus that loses what the test says.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -92,6 +92,7 @@ pub(super) struct Site {
     pub(super) store: Arc<dyn KeyStore>,
     pub(super) media: Arc<MediaStore>,
     pub(super) transfer: Arc<Transfer>,
+    pub(super) has_lease: Arc<AtomicBool>,
     pub(super) staged: mpsc::Receiver<(SessionRef, Epoch)>,
     pub(super) stop: CancellationToken,
     serving: Option<JoinHandle<()>>,
@@ -116,6 +117,7 @@ impl Site {
             guard: Guard::new(Vec::new()),
         };
         let media = Arc::new(MediaStore::open(&folder.path().join("media"), config).unwrap());
+        let has_lease = Arc::new(AtomicBool::new(true));
         let transfer = Arc::new(Transfer::new(
             bus.clone(),
             names(),
@@ -123,6 +125,10 @@ impl Site {
             Arc::clone(&store),
             Arc::clone(&media) as Arc<dyn MediaPort>,
             plan.key,
+            {
+                let has_lease = Arc::clone(&has_lease);
+                Box::new(move || has_lease.load(Ordering::SeqCst))
+            },
         ));
         let (told, staged) = mpsc::channel(64);
         let stop = CancellationToken::new();
@@ -132,6 +138,7 @@ impl Site {
             store,
             media,
             transfer,
+            has_lease,
             staged,
             stop,
             serving: Some(serving),

@@ -274,7 +274,8 @@ pub const ROWS: &[Row] = &[
         guards: &[
             Guard {
                 rule: Rule::RollBack,
-                shows: &[Kind::Owners],
+                // Old records name nodes that released their sessions; unless holders assert theirs, nobody runs them, or two do.
+                shows: &[Kind::Owners, Kind::Works],
             },
             Guard {
                 rule: Rule::EpochFloor,

@@ -11,6 +11,7 @@ use crate::{Command, DataFrom, Held, Input, Output, TransferFailure, Written};
 /// A node among peers that runs this session at epoch 5.
 fn running(peers: &[&str], name: &str) -> Bench {
     let held = vec![Held {
+        uuid: None,
         session: session(name),
         epoch: Epoch(4),
         data: true,
@@ -144,7 +145,7 @@ fn a_copy_that_was_staged_runs_when_the_record_names_this_node() {
     let starts = Output::Run {
         session: session("x"),
         epoch: Epoch(6),
-        from: DataFrom::Staged,
+        from: DataFrom::Staged(Epoch(6)),
     };
     assert!(outputs.contains(&starts), "{outputs:?}");
 }

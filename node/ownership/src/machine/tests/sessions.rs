@@ -17,6 +17,7 @@ fn replicated() -> Config {
 
 fn held(name: &str, epoch: u64, data: bool) -> Held {
     Held {
+        uuid: None,
         session: session(name),
         epoch: Epoch(epoch),
         data,
@@ -385,4 +386,20 @@ fn many_sessions_are_claimed_a_few_at_a_time() {
     }
     assert_eq!(bench.machine.owned(), 1_000);
     assert!(bench.machine.is_settled());
+}
+
+#[test]
+fn rows_of_an_earlier_session_of_the_name_are_not_run() {
+    for (rows_of, from) in [("u", DataFrom::Here), ("earlier", DataFrom::Fresh)] {
+        let held = Held {
+            uuid: Some(rows_of.to_owned()),
+            ..held("x", 4, true)
+        };
+        let (mut bench, _) = Bench::current(config(), vec![held], &[], Vec::new());
+        let outputs = bench.tell(1.0, Input::Session(session("x"), "u".to_owned()));
+        let (op, _) = owner_write(&outputs).unwrap();
+        let outputs = bench.apply(1.1, op);
+        // Epochs go on all the same.
+        assert!(outputs.contains(&run("x", 5, from)), "{outputs:?}");
+    }
 }
