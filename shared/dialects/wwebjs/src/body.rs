@@ -22,10 +22,20 @@ impl<T: DeserializeOwned> FromInput for Request<T> {
 
 /// A body with `success: true`.
 #[derive(Serialize)]
-struct Success<T> {
+pub(crate) struct Success<T> {
     success: bool,
     #[serde(flatten)]
     rest: T,
+}
+
+impl<T> Success<T> {
+    /// Around the fields of an answer.
+    pub(crate) const fn of(rest: T) -> Self {
+        Self {
+            success: true,
+            rest,
+        }
+    }
 }
 
 /// The answer to a call that worked.
@@ -34,10 +44,7 @@ struct Success<T> {
     reason = "encoders end with it, and an encoder can fail"
 )]
 pub(crate) fn success<T: Serialize>(rest: T) -> Result<Reply, OpError> {
-    Ok(Reply::ok(&Success {
-        success: true,
-        rest,
-    }))
+    Ok(Reply::ok(&Success::of(rest)))
 }
 
 /// The field of answers that have only words.

@@ -73,6 +73,9 @@ fn shown(code: ErrorCode, path: &str) -> (StatusCode, Option<&'static str>) {
         ErrorCode::NotFound if path.starts_with("/chat/") => {
             (StatusCode::NOT_FOUND, Some("Chat not Found"))
         }
+        ErrorCode::NotFound if path.starts_with("/contact/") => {
+            (StatusCode::NOT_FOUND, Some("Contact not Found"))
+        }
         ErrorCode::NotFound | ErrorCode::UnknownRoute => (StatusCode::NOT_FOUND, None),
         ErrorCode::Refused => (StatusCode::NOT_IMPLEMENTED, None),
         ErrorCode::RateLimited | ErrorCode::Busy => (StatusCode::TOO_MANY_REQUESTS, None),

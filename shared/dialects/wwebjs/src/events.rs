@@ -1,9 +1,15 @@
 //! Events as callbacks: `{dataType, data, sessionId}`, with the key of the caller who started the session.
+//!
+//! Two kinds of that system's callbacks are thinner here: `unread_count` comes when a chat is marked, not with every new
+//! message, and `contact_changed` has no message of its own.
 
+mod chats;
+mod contacts;
 mod messages;
 mod sessions;
 
 use serde::Serialize;
+use serde_json::Value;
 use switchboard_dialect_kit::{EventCx, Payload};
 use switchboard_vocab::content::Body;
 use switchboard_vocab::events::messages::Event as MessageEvent;
@@ -15,26 +21,35 @@ use crate::auth::API_KEY;
 /// One callback before it is addressed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Callback<'a> {
+struct Callback {
     data_type: &'static str,
     /// Absent where there is nothing to tell.
     #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<Data<'a>>,
+    data: Option<Value>,
 }
 
-/// `data`, by kind of callback.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Data<'a> {
-    Message(Box<messages::Data<'a>>),
-    Session(sessions::Data<'a>),
+impl Callback {
+    fn new(data_type: &'static str, data: &impl Serialize) -> Self {
+        Self {
+            data_type,
+            // Only a map with keys that are not text can fail, which no data has.
+            data: serde_json::to_value(data).ok(),
+        }
+    }
+
+    const fn bare(data_type: &'static str) -> Self {
+        Self {
+            data_type,
+            data: None,
+        }
+    }
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Addressed<'a> {
     #[serde(flatten)]
-    callback: Callback<'a>,
+    callback: Callback,
     session_id: &'a str,
 }
 
@@ -47,8 +62,10 @@ pub(crate) fn payloads(
     let callbacks = match &envelope.event {
         Event::Messages(event) => messages::callbacks(event, cx),
         Event::Sessions(event) => sessions::callbacks(event),
+        Event::Chats(event) => chats::callbacks(event, cx),
+        Event::Contacts(event) => contacts::callbacks(event),
         // That system has no callback for presence.
-        Event::Presence(_) | Event::Chats(_) | Event::Contacts(_) => Vec::new(),
+        Event::Presence(_) => Vec::new(),
     };
     let key = subscription.options.get(API_KEY);
     let addressed = |callback| {

@@ -4,10 +4,9 @@ use http::Method;
 use switchboard_dialect_kit::{Refusal, Routes};
 
 /// Calls by POST; none is offered yet.
-const PATHS: [&str; 18] = [
+const PATHS: [&str; 17] = [
     "/client/acceptInvite/{sessionId}",
     "/client/createGroup/{sessionId}",
-    "/client/getCommonGroups/{sessionId}",
     "/client/getInviteInfo/{sessionId}",
     "/groupChat/getClassInfo/{sessionId}",
     "/groupChat/addParticipants/{sessionId}",

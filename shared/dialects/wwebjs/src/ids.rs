@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 use switchboard_dialect_kit::{Refusal, Reject, phone};
-use switchboard_vocab::messages::Quote;
+use switchboard_vocab::messages::{MessageRef, Quote};
 use switchboard_vocab::{ChatId, ErrorCode, MessageId, OpError, SessionId, UserId};
 
 /// What that system says of a session's name that has other characters than letters, digits, `_` and `-`.
@@ -17,6 +17,15 @@ pub(crate) fn invalid(field: &str, reason: impl std::fmt::Display) -> Reject {
 /// A refusal that names the field.
 pub(crate) fn refused(field: &str, refusal: Refusal) -> Reject {
     OpError::new(ErrorCode::Refused, format!("{field}: {}", refusal.reason())).into()
+}
+
+/// Refuses a text that is too long.
+pub(crate) fn at_most(field: &str, text: &str, characters_max: usize) -> Result<(), Reject> {
+    if text.chars().count() <= characters_max {
+        return Ok(());
+    }
+    let reason = format!("{field}: at most {characters_max} characters are possible");
+    Err(OpError::new(ErrorCode::TooLarge, reason).into())
 }
 
 /// Reads the name of a session.
@@ -76,8 +85,24 @@ pub(crate) fn message_id(field: &str, text: &str) -> Result<Quote, Reject> {
     Ok(Quote { id, author })
 }
 
+/// Reads the message of a chat that is meant.
+pub(crate) fn message_ref(chat: &str, message: &str) -> Result<MessageRef, Reject> {
+    let chat = chat_id("chatId", chat)?;
+    let id = message_id("messageId", message)?.id;
+    let from_me = match message.split_once('_') {
+        Some(("true", _)) => Some(true),
+        Some(("false", _)) => Some(false),
+        Some(_) | None => None,
+    };
+    Ok(MessageRef {
+        id,
+        chat: Some(chat),
+        from_me,
+    })
+}
+
 /// A message's id in its parts.
-#[derive(Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct MessageKey {
     #[serde(rename = "fromMe")]
     from_me: bool,
@@ -110,7 +135,7 @@ impl MessageKey {
 }
 
 /// A person's or chat's id in its parts.
-#[derive(Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Wid {
     server: &'static str,
     user: String,
@@ -119,8 +144,10 @@ pub(crate) struct Wid {
 }
 
 impl Wid {
-    /// The id of a person.
-    pub(crate) fn of(person: &UserId) -> Self {
+    /// The id of a person: by phone number where it is known.
+    pub(crate) fn of(person: &UserId, alt: Option<&UserId>) -> Self {
+        let by_number = alt.filter(|alt| person.as_phone().is_none() && alt.as_phone().is_some());
+        let person = by_number.unwrap_or(person);
         Self {
             server: match person {
                 UserId::Phone(_) => "c.us",
@@ -128,6 +155,21 @@ impl Wid {
             },
             user: person.user().to_owned(),
             serialized: user(person, None),
+        }
+    }
+
+    /// The id of a chat: by phone number where it is known.
+    pub(crate) fn chat(chat: &ChatId, alt: Option<&UserId>) -> Self {
+        let server = match chat {
+            ChatId::User(person) => return Self::of(person, alt),
+            ChatId::Group(_) => "g.us",
+            ChatId::Newsletter(_) => "newsletter",
+            ChatId::Broadcast(_) => "broadcast",
+        };
+        Self {
+            server,
+            user: chat.user_part().to_owned(),
+            serialized: chat.to_string(),
         }
     }
 }

@@ -7,7 +7,9 @@
 //!
 //! Differences on purpose: input that makes that system's browser throw, which it answers with 500, is 422 here, the
 //! status it gives to the input it does check; a session that some other API left stopped is started by asking for its QR
-//! code, since that system knows no stopped sessions; fields of its objects that nobody here knows are absent.
+//! code, since that system knows no stopped sessions; fields of its objects that nobody here knows are absent. Deleting for
+//! everyone what cannot be deleted for everyone is an error, where that system deletes it for the account only. A contact
+//! card made from a contact id carries the number and no name. Listings of chats and contacts end after 5,000 and 10,000.
 
 mod auth;
 mod body;
@@ -19,6 +21,7 @@ mod groups;
 mod ids;
 mod labels;
 mod messages;
+mod numbers;
 mod pairing;
 mod presence;
 mod profile;

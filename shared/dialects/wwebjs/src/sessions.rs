@@ -7,10 +7,11 @@ use http::Method;
 use serde::Serialize;
 use switchboard_dialect_kit::{Access, Cx, NoBody, Refusal, Reject, Reply, Routes};
 use switchboard_vocab::sessions::{
-    Create, Created, GetStatus, Remove, Removed, Restart, SessionState, SessionStatus, StartWait,
+    Create, Created, GetStatus, Remove, RemoveAll, Removed, RemovedAll, Restart, SessionState,
+    SessionStatus, StartWait,
 };
 use switchboard_vocab::webhooks::{EventClass, Subscription};
-use switchboard_vocab::{DialectName, OpError};
+use switchboard_vocab::{DialectName, ErrorCode, OpError};
 
 use crate::auth::{API_KEY, SESSION};
 use crate::body::{Words, success};
@@ -18,16 +19,21 @@ use crate::error::SESSION_NOT_CONNECTED;
 use crate::ids;
 
 /// The classes of events that this system has callbacks for.
-const CLASSES: [EventClass; 4] = [
+const CLASSES: [EventClass; 9] = [
     EventClass::Received,
     EventClass::Sent,
     EventClass::Statuses,
     EventClass::Session,
+    EventClass::Changes,
+    EventClass::Deletions,
+    EventClass::Chats,
+    EventClass::Contacts,
+    EventClass::History,
 ];
 
 /// The rows of this area.
 pub(crate) fn routes(routes: Routes) -> Routes {
-    routes
+    let routes = routes
         .access(Access::Open)
         .local(Method::GET, "/ping", |_| {
             Ok(success(Words { message: "pong" })?)
@@ -43,14 +49,34 @@ pub(crate) fn routes(routes: Routes) -> Routes {
                 })
             },
         )
-        .refused(
+        .op(
             Method::GET,
             "/session/terminateInactive",
-            Refusal::LaterRelease,
+            |_: NoBody, _| {
+                Ok(RemoveAll {
+                    inactive_only: true,
+                })
+            },
+            flushed,
         )
-        .refused(Method::GET, "/session/terminateAll", Refusal::LaterRelease)
-        .refused(Method::POST, "/localCallbackExample", Refusal::LaterRelease)
-        .access(Access::Session)
+        .op(
+            Method::GET,
+            "/session/terminateAll",
+            |_: NoBody, _| {
+                Ok(RemoveAll {
+                    inactive_only: false,
+                })
+            },
+            flushed,
+        )
+        .refused(Method::POST, "/localCallbackExample", Refusal::NoLocalFile)
+        .access(Access::Session);
+    of_one(routes)
+}
+
+/// The rows of one session.
+fn of_one(routes: Routes) -> Routes {
+    routes
         .op(
             Method::GET,
             "/session/status/{sessionId}",
@@ -87,11 +113,46 @@ pub(crate) fn routes(routes: Routes) -> Routes {
                 })
             },
         )
-        .refused(
+        .op(
             Method::GET,
             "/client/getWWebVersion/{sessionId}",
-            Refusal::LaterRelease,
+            |_: NoBody, _| Ok(GetStatus {}),
+            version,
         )
+}
+
+/// The release of WhatsApp Web that the connected session says it is.
+fn version(out: SessionStatus, _: &Cx) -> Result<Reply, OpError> {
+    let connected = out.state == SessionState::Connected;
+    match out.client_version.filter(|_| connected) {
+        Some(result) => success(Version { result }),
+        None => Err(OpError::new(
+            ErrorCode::NotConnected,
+            "the session is not connected",
+        )),
+    }
+}
+
+#[derive(Serialize)]
+struct Version {
+    result: String,
+}
+
+/// Sessions that are still there would make a success a lie: the caller is told to ask again.
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every encoder")]
+fn flushed(out: RemovedAll, _: &Cx) -> Result<Reply, OpError> {
+    if !out.kept.is_empty() {
+        let names: Vec<_> = out.kept.iter().map(|kept| kept.session.as_str()).collect();
+        let text = format!(
+            "{} sessions were terminated, these could not be now: {}",
+            out.removed.len(),
+            names.join(", ")
+        );
+        return Err(OpError::new(ErrorCode::Unavailable, text));
+    }
+    success(Words {
+        message: "Flush completed successfully",
+    })
 }
 
 /// Creates the session and starts it without waiting: what follows arrives by callback. The installation's address for

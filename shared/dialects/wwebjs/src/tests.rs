@@ -1,8 +1,12 @@
 //! One file per area; `check` functions keep the cases to a line each.
 
+mod acts;
 mod auth;
+mod chats;
+mod contacts;
 mod events;
 mod messages;
+mod profile;
 mod sending;
 mod sessions;
 
@@ -18,6 +22,24 @@ fn decoded(request: Request) -> String {
 /// What the caller sees when the operation answers this.
 fn answered<O: Operation>(request: Request, output: Result<O::Output, OpError>) -> String {
     testing::answered::<O>(&crate::dialect(), request, vec![output])
+}
+
+/// What the caller sees when the two operations answer this.
+fn answered_both<A: Operation, B: Operation>(
+    request: Request,
+    first: Result<A::Output, OpError>,
+    second: Result<B::Output, OpError>,
+) -> String {
+    testing::answered_both::<A, B>(&crate::dialect(), request, first, second)
+}
+
+/// What becomes of several requests with the same body, one after the other.
+fn decoded_all(paths: &[&str], json: &str) -> String {
+    let all = paths.iter().map(|path| {
+        let path = format!("{path}/sales");
+        format!("{path}\n{}", decoded(post(&path, json)))
+    });
+    all.collect::<Vec<_>>().join("\n")
 }
 
 /// The request is refused with this status, and the message says this.
@@ -40,10 +62,14 @@ fn the_table_is_the_whole_api() {
 
 #[test]
 fn refused_rows_give_a_reason() {
-    for path in ["/client/sendSeen/sales", "/localCallbackExample"] {
+    for path in ["/message/getOrder/sales", "/groupChat/leave/sales"] {
         check_refused(post(path, "{}"), 501, "does not offer this operation yet");
     }
-    check_refused(get("/session/terminateAll"), 501, "does not offer");
+    check_refused(
+        post("/localCallbackExample", "{}"),
+        501,
+        "appends to a file",
+    );
 }
 
 #[test]
@@ -68,6 +94,7 @@ fn words_depend_on_the_path() {
         ("/message/getClassInfo/sales", "NotFound"),
         ("/chat/getClassInfo/sales", "NotFound"),
         ("/client/sendMessage/sales", "NotFound"),
+        ("/contact/getClassInfo/sales", "NotFound"),
     ];
     let texts = cases.map(|(path, code)| format!("{path} {code}: {}\n}}", only(path, code)));
     assert_snapshot!(texts.join("\n"));

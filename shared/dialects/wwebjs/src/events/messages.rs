@@ -1,47 +1,50 @@
 //! Messages, what changes them, and how far own ones came.
 
+mod reaction;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use switchboard_dialect_kit::EventCx;
-use switchboard_vocab::content::Body;
-use switchboard_vocab::events::messages::{Event, StatusChange};
-use switchboard_vocab::messages;
-use switchboard_vocab::{MessageId, UserId};
+use switchboard_vocab::UserId;
+use switchboard_vocab::content::{Body, Context, Marks};
+use switchboard_vocab::events::messages::{Deletion, Event, MessageChange, StatusChange};
+use switchboard_vocab::messages::{self, DeliveryStatus};
+use switchboard_vocab::sessions::Identity;
 
 use super::Callback;
 use crate::ids::{self, MessageKey};
 use crate::messages::shown::{self, Message};
 
-/// `data` of these callbacks.
 #[derive(Serialize)]
-#[serde(untagged)]
-pub(super) enum Data<'a> {
-    Plain {
-        message: Message<'a>,
-    },
-    Media {
-        #[serde(rename = "messageMedia")]
-        media: MessageMedia<'a>,
-        message: Message<'a>,
-    },
-    Edit {
-        message: Message<'a>,
-        #[serde(rename = "newBody")]
-        new_body: &'a str,
-    },
-    Reaction {
-        reaction: Reaction<'a>,
-    },
-    Ack {
-        message: AckedMessage,
-        ack: i8,
-    },
+struct Plain<'a> {
+    message: Message<'a>,
+}
+
+#[derive(Serialize)]
+struct WithFile<'a> {
+    #[serde(rename = "messageMedia")]
+    media: MessageMedia<'a>,
+    message: Message<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Edit<'a> {
+    message: Message<'a>,
+    new_body: &'a str,
+    prev_body: &'a str,
+}
+
+#[derive(Serialize)]
+struct Ack {
+    message: AckedMessage,
+    ack: i8,
 }
 
 /// `MessageMedia`.
 #[derive(Serialize)]
-pub(super) struct MessageMedia<'a> {
+struct MessageMedia<'a> {
     mimetype: &'a str,
     data: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,31 +52,10 @@ pub(super) struct MessageMedia<'a> {
     filesize: u64,
 }
 
-/// `Reaction`: the fields that are known here.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Reaction<'a> {
-    id: MessageKey,
-    orphan: u8,
-    /// Unix seconds.
-    timestamp: u64,
-    reaction: &'a str,
-    msg_id: Target<'a>,
-    sender_id: String,
-    ack: i8,
-}
-
-/// A message whose direction is not known.
-#[derive(Serialize)]
-struct Target<'a> {
-    remote: String,
-    id: &'a str,
-}
-
 /// `Message`, as far as a receipt tells of it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct AckedMessage {
+struct AckedMessage {
     id: MessageKey,
     ack: i8,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,27 +64,39 @@ pub(super) struct AckedMessage {
     from_me: bool,
 }
 
-pub(super) fn callbacks<'a>(event: &'a Event, cx: &EventCx<'a>) -> Vec<Callback<'a>> {
+pub(super) fn callbacks(event: &Event, cx: &EventCx<'_>) -> Vec<Callback> {
     let own = cx.identity.map(|identity| &identity.phone);
     match event {
-        Event::Received(message) => {
-            change(message, own).map_or_else(|| received(message, own, cx), |changed| vec![changed])
-        }
-        Event::Sent(message) => {
-            let changed = change(message, own);
-            vec![changed.unwrap_or_else(|| plain("message_create", message, own))]
-        }
+        Event::Received(message) => came(message, cx, received),
+        Event::Sent(message) => came(message, cx, sent),
         Event::StatusChanged(change) => vec![acked(change, own)],
-        Event::Changed(_) | Event::Deleted(_) => Vec::new(),
+        Event::Changed(change) => edited(change, own).into_iter().collect(),
+        Event::Deleted(deletion) => vec![deleted(deletion, cx.identity)],
     }
 }
 
+/// A message of its own, or a reaction. Other changes of earlier messages are told as such, see [`edited`] and [`deleted`];
+/// of votes, answers and pins that system says nothing.
+fn came(
+    message: &messages::Message,
+    cx: &EventCx<'_>,
+    told: fn(&messages::Message, &EventCx<'_>) -> Vec<Callback>,
+) -> Vec<Callback> {
+    if let Body::Reaction { to, emoji } = &message.body {
+        return vec![reaction::callback(message, to, emoji, cx.identity)];
+    }
+    if !shown::is_message(&message.body) {
+        return Vec::new();
+    }
+    told(message, cx)
+}
+
 /// A new message of somebody else: created, received, and its file where that could be loaded.
-fn received<'a>(
-    message: &'a messages::Message,
-    own: Option<&UserId>,
-    cx: &EventCx<'a>,
-) -> Vec<Callback<'a>> {
+fn received(message: &messages::Message, cx: &EventCx<'_>) -> Vec<Callback> {
+    let own = cx.identity.map(|identity| &identity.phone);
+    if matches!(message.body, Body::Unreadable { .. }) {
+        return vec![plain("message_ciphertext", message, own)];
+    }
     let mut all = vec![
         plain("message_create", message, own),
         plain("message", message, own),
@@ -115,57 +109,81 @@ fn received<'a>(
             filesize: file.size,
         };
         let message = Message::of(message, own);
-        all.push(callback("media", Data::Media { media, message }));
+        all.push(Callback::new("media", &WithFile { media, message }));
     }
     all
 }
 
-/// What changes an earlier message.
-fn change<'a>(message: &'a messages::Message, own: Option<&UserId>) -> Option<Callback<'a>> {
-    let changed = |target: &MessageId| Message::changed(message, target, own);
-    Some(match &message.body {
-        Body::Edited { target, body } => callback(
-            "message_edit",
-            Data::Edit {
-                message: changed(target),
-                new_body: body,
-            },
-        ),
-        Body::Revoked { target } => callback(
-            "message_revoke_everyone",
-            Data::Plain {
-                message: changed(target),
-            },
-        ),
-        Body::Reaction { to, emoji } => callback(
-            "message_reaction",
-            Data::Reaction {
-                reaction: reaction(message, to, emoji),
-            },
-        ),
-        _ => return None,
-    })
+/// An own message: created, and its file uploaded where this session did that.
+fn sent(message: &messages::Message, cx: &EventCx<'_>) -> Vec<Callback> {
+    let own = cx.identity.map(|identity| &identity.phone);
+    let uploaded = message.context.sent_here && matches!(message.body, Body::Media(_));
+    let created = plain("message_create", message, own);
+    let uploaded = uploaded.then(|| plain("media_uploaded", message, own));
+    [Some(created), uploaded].into_iter().flatten().collect()
 }
 
-fn reaction<'a>(message: &messages::Message, to: &'a MessageId, emoji: &'a str) -> Reaction<'a> {
-    let remote = ids::chat(&message.chat, message.chat_alt.as_ref());
-    let sender = ids::user(&message.sender, message.sender_alt.as_ref());
-    let participant = message.chat.as_user().is_none().then(|| sender.clone());
-    Reaction {
-        id: MessageKey::new(&message.id, message.from_me, remote.clone(), participant),
-        orphan: 0,
-        timestamp: message.at.as_secs(),
-        reaction: emoji,
-        msg_id: Target {
-            remote,
-            id: to.as_str(),
-        },
-        sender_id: sender,
-        ack: shown::ack(message.status),
+/// New words for an earlier message.
+fn edited(change: &MessageChange, own: Option<&UserId>) -> Option<Callback> {
+    let (before, after) = (&change.before, &change.after);
+    if before.marks.edited_at == after.marks.edited_at {
+        return None;
+    }
+    let data = Edit {
+        message: Message::of(after, own),
+        new_body: after.body.words().unwrap_or_default(),
+        prev_body: before.body.words().unwrap_or_default(),
+    };
+    Some(Callback::new("message_edit", &data))
+}
+
+/// A message that is gone: for everyone as it is now, revoked; for this account as it was.
+fn deleted(deletion: &Deletion, identity: Option<&Identity>) -> Callback {
+    let own = identity.map(|identity| &identity.phone);
+    let by_me = identity.is_some_and(|me| {
+        deletion.by == me.phone || me.lid.as_ref().is_some_and(|lid| deletion.by == *lid)
+    });
+    let mut message = match &deletion.before {
+        Some(before) => messages::Message::clone(before),
+        None => unknown(deletion, by_me),
+    };
+    if deletion.for_everyone {
+        message.body = gone(deletion);
+        return plain("message_revoke_everyone", &message, own);
+    }
+    plain("message_revoke_me", &message, own)
+}
+
+fn gone(deletion: &Deletion) -> Body {
+    Body::Deleted {
+        by: deletion.by.clone(),
+        at: deletion.at,
     }
 }
 
-fn acked<'a>(change: &StatusChange, own: Option<&UserId>) -> Callback<'a> {
+/// A message of which nothing but its end is known: written by whoever deleted it, as most are.
+fn unknown(deletion: &Deletion, by_me: bool) -> messages::Message {
+    messages::Message {
+        id: deletion.id.clone(),
+        number: 0,
+        chat: deletion.chat.clone(),
+        chat_alt: None,
+        sender: deletion.by.clone(),
+        sender_alt: None,
+        from_me: by_me,
+        push_name: None,
+        at: deletion.at,
+        body: gone(deletion),
+        quoted: None,
+        status: DeliveryStatus::Server,
+        forwarded: false,
+        context: Context::default(),
+        marks: Marks::default(),
+        proto_json: None,
+    }
+}
+
+fn acked(change: &StatusChange, own: Option<&UserId>) -> Callback {
     let to = ids::chat(&change.chat, change.chat_alt.as_ref());
     let from = own.map(|own| ids::user(own, None));
     let participant = from.clone().filter(|_| change.chat.as_user().is_none());
@@ -177,21 +195,10 @@ fn acked<'a>(change: &StatusChange, own: Option<&UserId>) -> Callback<'a> {
         to,
         from_me: true,
     };
-    callback("message_ack", Data::Ack { message, ack })
+    Callback::new("message_ack", &Ack { message, ack })
 }
 
-fn plain<'a>(
-    data_type: &'static str,
-    message: &'a messages::Message,
-    own: Option<&UserId>,
-) -> Callback<'a> {
+fn plain(data_type: &'static str, message: &messages::Message, own: Option<&UserId>) -> Callback {
     let message = Message::of(message, own);
-    callback(data_type, Data::Plain { message })
-}
-
-fn callback<'a>(data_type: &'static str, data: Data<'a>) -> Callback<'a> {
-    Callback {
-        data_type,
-        data: Some(super::Data::Message(Box::new(data))),
-    }
+    Callback::new(data_type, &Plain { message })
 }

@@ -1,15 +1,27 @@
-//! Requests to send: the field `contentType` says what the field `content` holds.
+//! Requests to send: the field `contentType` says what the field `content` holds; a reply tells it by its shape.
 
+mod files;
+mod kinds;
+mod options;
+
+use http::Method;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
-use switchboard_dialect_kit::media::{self, Given};
-use switchboard_dialect_kit::{Cx, FromInput, Input, Refusal, Reject, lenient};
-use switchboard_vocab::content::{Content, MediaKind, OutgoingMedia, Text};
-use switchboard_vocab::messages::{CAPTION_LEN_MAX, SendMessage, TEXT_LEN_MAX};
-use switchboard_vocab::{ErrorCode, OpError, UserId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use switchboard_dialect_kit::routes::{either, one, tried};
+use switchboard_dialect_kit::{Cx, FromInput, Input, Reject, Reply, Routes, lenient};
+use switchboard_vocab::chats::{Chat, MarkSeen};
+use switchboard_vocab::content::{Content, LinkPreview, Text};
+use switchboard_vocab::messages::{Quote, SendMessage, Sent, TEXT_LEN_MAX};
+use switchboard_vocab::{ChatId, ErrorCode, OpError, UserId};
 
-use crate::body::Request;
-use crate::ids::{self, invalid, refused};
+use super::OneMessage;
+use crate::body::{Request, success};
+use crate::ids::{self, at_most, invalid};
+use crate::messages::shown::Message;
+use files::MessageMedia;
+use kinds::{Buttons, List, Person, Place, Poll};
+use options::Options;
 
 /// What that system says of a `contentType` it does not know.
 const UNKNOWN_TYPE: &str = "contentType invalid, must be string, MessageMedia, MessageMediaFromURL, Location, Buttons, \
@@ -17,8 +29,31 @@ const UNKNOWN_TYPE: &str = "contentType invalid, must be string, MessageMedia, M
 /// How a text begins that the library turns into a contact card unless told not to.
 const VCARD: &str = "BEGIN:VCARD";
 
+/// The rows that send.
+pub(super) fn routes(routes: Routes) -> Routes {
+    routes
+        .endpoint(
+            Method::POST,
+            "/client/sendMessage/{sessionId}",
+            either(
+                marks_seen,
+                tried(send_seen, sent_seen),
+                one(send, |out: Sent, _| sent(&out)),
+            ),
+        )
+        .endpoint(
+            Method::POST,
+            "/message/reply/{sessionId}",
+            either(
+                marks_seen,
+                tried(reply_seen, replied_seen),
+                one(reply, |out: Sent, _| replied(&out)),
+            ),
+        )
+}
+
 /// The body of `/client/sendMessage`.
-pub(super) struct SendRequest {
+struct SendRequest {
     chat_id: String,
     said: Said,
     options: Options,
@@ -29,6 +64,11 @@ enum Said {
     Words(String),
     File(MessageMedia),
     Link(String),
+    Place(Place),
+    Person(Person),
+    Poll(Poll),
+    Buttons(Buttons),
+    List(List),
 }
 
 /// Every field but the one whose type depends on another.
@@ -46,53 +86,6 @@ struct Holding<T> {
     content: T,
 }
 
-/// `MessageMedia`. The size is not read: the bytes are counted.
-#[derive(Deserialize)]
-struct MessageMedia {
-    mimetype: String,
-    data: String,
-    filename: Option<String>,
-}
-
-/// `MessageSendOptions`.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Options {
-    caption: Option<String>,
-    quoted_message_id: Option<String>,
-    #[serde(default, deserialize_with = "lenient::or_default")]
-    mentions: Vec<String>,
-    #[serde(default, deserialize_with = "lenient::optional_boolean")]
-    send_audio_as_voice: Option<bool>,
-    #[serde(default, deserialize_with = "lenient::optional_boolean")]
-    send_media_as_document: Option<bool>,
-    #[serde(default, deserialize_with = "lenient::optional_boolean")]
-    send_media_as_sticker: Option<bool>,
-    media: Option<MessageMedia>,
-    #[serde(
-        default,
-        rename = "parseVCards",
-        deserialize_with = "lenient::optional_boolean"
-    )]
-    parse_vcards: Option<bool>,
-    #[serde(default, deserialize_with = "lenient::optional_boolean")]
-    link_preview: Option<bool>,
-    #[serde(default, deserialize_with = "lenient::optional_boolean")]
-    send_video_as_gif: Option<bool>,
-    #[serde(default, deserialize_with = "lenient::optional_boolean")]
-    is_view_once: Option<bool>,
-    #[serde(default, deserialize_with = "lenient::optional_boolean")]
-    send_seen: Option<bool>,
-    #[serde(default, deserialize_with = "lenient::or_default")]
-    group_mentions: Vec<IgnoredAny>,
-    sticker_name: Option<IgnoredAny>,
-    sticker_author: Option<IgnoredAny>,
-    #[serde(default, deserialize_with = "lenient::or_default")]
-    sticker_categories: Vec<IgnoredAny>,
-    invoked_bot_wid: Option<IgnoredAny>,
-    extra: Option<IgnoredAny>,
-}
-
 impl FromInput for SendRequest {
     fn from_input(input: &Input) -> Result<Self, Reject> {
         let Request(head) = Request::<Head>::from_input(input)?;
@@ -100,10 +93,11 @@ impl FromInput for SendRequest {
             "string" => Said::Words(content(input)?),
             "MessageMedia" => Said::File(content(input)?),
             "MessageMediaFromURL" => Said::Link(content(input)?),
-            "Location" | "Contact" | "Poll" => {
-                return Err(refused("contentType", Refusal::LaterRelease));
-            }
-            "Buttons" | "List" => return Err(refused("contentType", Refusal::NotOnLinkedDevice)),
+            "Location" => Said::Place(content(input)?),
+            "Contact" => Said::Person(content(input)?),
+            "Poll" => Said::Poll(content(input)?),
+            "Buttons" => Said::Buttons(content(input)?),
+            "List" => Said::List(content(input)?),
             _ => return Err(OpError::new(ErrorCode::NotFound, UNKNOWN_TYPE).into()),
         };
         Ok(Self {
@@ -119,192 +113,204 @@ fn content<T: DeserializeOwned>(input: &Input) -> Result<T, Reject> {
     Ok(content)
 }
 
+/// What of a request says whether the chat is marked as seen.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Seeing {
+    chat_id: Option<String>,
+    destination_chat_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    options: SendSeen,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SendSeen {
+    #[serde(default, deserialize_with = "lenient::optional_boolean")]
+    send_seen: Option<bool>,
+}
+
+/// Sending marks the chat as seen unless told not to. Source: the library's default. Channels have no such mark.
+fn marks_seen(cx: &Cx) -> Result<bool, Reject> {
+    let Request(request) = Request::<Seeing>::from_input(cx.input())?;
+    let chat = request.destination_chat_id.or(request.chat_id);
+    let has_mark = chat.is_some_and(|chat| !chat.ends_with("@newsletter"));
+    Ok(has_mark && request.options.send_seen != Some(false))
+}
+
+fn seen(send: SendMessage) -> (MarkSeen, SendMessage) {
+    let chat = send.to.clone();
+    (MarkSeen { chat }, send)
+}
+
+fn send_seen(request: SendRequest, cx: &Cx) -> Result<(MarkSeen, SendMessage), Reject> {
+    send(request, cx).map(seen)
+}
+
+/// What became of the mark is not the row's matter, as in the library: a chat that does not exist yet has none.
+fn sent_seen(
+    _: Result<Chat, OpError>,
+    out: Result<Sent, OpError>,
+    _: &Cx,
+) -> Result<Reply, OpError> {
+    sent(&out?)
+}
+
+fn sent(out: &Sent) -> Result<Reply, OpError> {
+    success(OneMessage {
+        message: Message::of(&out.message, None),
+    })
+}
+
 /// Decodes a request to send.
-pub(super) fn send(request: SendRequest, cx: &Cx) -> Result<SendMessage, Reject> {
-    let SendRequest {
-        chat_id,
-        said,
-        mut options,
-    } = request;
-    without_effect(&options)?;
-    let to = ids::recipient("chatId", &chat_id)?;
-    let quoted = options.quoted_message_id.take().filter(|id| !id.is_empty());
-    let quoted = quoted.map(|id| ids::message_id("options.quotedMessageId", &id));
-    let mentioned = options.mentions.iter();
-    let mentions: Vec<UserId> = mentioned
-        .map(|text| ids::user_id("options.mentions", text))
-        .collect::<Result<_, _>>()?;
+fn send(mut request: SendRequest, cx: &Cx) -> Result<SendMessage, Reject> {
+    let to = ids::recipient("chatId", &request.chat_id)?;
+    let quoted = request.options.quoted()?;
+    message(to, request.said, request.options, quoted, cx)
+}
+
+/// The body of `/message/reply`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReplyRequest {
+    chat_id: String,
+    message_id: String,
+    content: ReplyContent,
+    destination_chat_id: Option<String>,
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    options: Options,
+}
+
+/// What a reply says, told by its shape.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "text, a file ({mimetype, data}) or a place ({latitude, longitude}) is expected"
+)]
+enum ReplyContent {
+    Words(String),
+    File(MessageMedia),
+    Place(Place),
+}
+
+fn reply(Request(request): Request<ReplyRequest>, cx: &Cx) -> Result<SendMessage, Reject> {
+    let here = ids::chat_id("chatId", &request.chat_id)?;
+    let elsewhere = request.destination_chat_id.filter(|text| !text.is_empty());
+    let to = match elsewhere {
+        Some(text) => ids::recipient("destinationChatId", &text)?,
+        None => ids::recipient("chatId", &request.chat_id)?,
+    };
+    let mut quoted = ids::message_id("messageId", &request.message_id)?;
+    if quoted.author.is_none() && request.message_id.starts_with("false_") {
+        quoted.author = here.as_user().cloned();
+    }
+    let said = match request.content {
+        ReplyContent::Words(words) => Said::Words(words),
+        ReplyContent::File(file) => Said::File(file),
+        ReplyContent::Place(place) => Said::Place(place),
+    };
+    message(to, said, request.options, Some(quoted), cx)
+}
+
+fn reply_seen(request: Request<ReplyRequest>, cx: &Cx) -> Result<(MarkSeen, SendMessage), Reject> {
+    reply(request, cx).map(seen)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Replied<'a> {
+    replied_message: Message<'a>,
+}
+
+fn replied_seen(
+    _: Result<Chat, OpError>,
+    out: Result<Sent, OpError>,
+    _: &Cx,
+) -> Result<Reply, OpError> {
+    replied(&out?)
+}
+
+fn replied(out: &Sent) -> Result<Reply, OpError> {
+    success(Replied {
+        replied_message: Message::of(&out.message, None),
+    })
+}
+
+fn message(
+    to: ChatId,
+    said: Said,
+    mut options: Options,
+    quoted: Option<Quote>,
+    cx: &Cx,
+) -> Result<SendMessage, Reject> {
+    options.check()?;
+    let mentions = options.mentioned()?;
     let content = match (said, options.media.take()) {
-        (Said::Words(body), None) => Content::Text(text(body, mentions, &options)?),
-        (said, media) => {
-            if !mentions.is_empty() {
-                return Err(refused("options.mentions", Refusal::LaterRelease));
-            }
-            Content::Media(file(said, media, &options)?)
+        (Said::Words(body), Some(file)) => {
+            let given = files::inline("options.media", file)?;
+            Content::Media(files::file(given, Some(body), mentions, &options)?)
+        }
+        (Said::Link(link), _) => {
+            let (given, caption) = (files::linked("content", &link)?, options.caption.clone());
+            Content::Media(files::file(given, caption, mentions, &options)?)
+        }
+        (Said::File(file), _) => {
+            let (given, caption) = (files::inline("content", file)?, options.caption.clone());
+            Content::Media(files::file(given, caption, mentions, &options)?)
+        }
+        (_, Some(_)) => {
+            return Err(invalid("options.media", "it goes with words only"));
+        }
+        (said, None) => {
+            options.check_without_file()?;
+            without_file(said, mentions, &options)?
         }
     };
     Ok(SendMessage {
         id: cx.next_message_id(),
         to,
         content,
-        quoted: quoted.transpose()?,
+        quoted,
         typing: None,
     })
 }
 
-fn text(body: String, mentions: Vec<UserId>, options: &Options) -> Result<Text, Reject> {
+fn without_file(said: Said, mentions: Vec<UserId>, options: &Options) -> Result<Content, Reject> {
+    let is_card = matches!(&said, Said::Words(words) if words.starts_with(VCARD))
+        && options.parse_vcards != Some(false);
+    if !mentions.is_empty() && (is_card || !matches!(said, Said::Words(_))) {
+        return Err(invalid(
+            "options.mentions",
+            "only words and captions have some",
+        ));
+    }
+    match said {
+        Said::Words(card) if is_card => kinds::card(card),
+        Said::Words(body) => text(body, mentions, options),
+        Said::Place(place) => place.content(),
+        Said::Person(person) => person.content(),
+        Said::Poll(poll) => poll.content(),
+        Said::Buttons(buttons) => buttons.content(),
+        Said::List(list) => list.content(),
+        Said::File(_) | Said::Link(_) => Err(invalid("content", "words are expected")),
+    }
+}
+
+/// Words, with the preview of their first link unless told not to. Source: the library's default.
+fn text(body: String, mentions: Vec<UserId>, options: &Options) -> Result<Content, Reject> {
     if body.is_empty() {
         return Err(invalid("content", "it is empty"));
     }
     at_most("content", &body, TEXT_LEN_MAX)?;
-    if body.starts_with(VCARD) && options.parse_vcards != Some(false) {
-        return Err(refused("options.parseVCards", Refusal::LaterRelease));
-    }
-    Ok(Text {
+    let preview = if options.link_preview == Some(false) {
+        LinkPreview::Off
+    } else {
+        LinkPreview::Auto
+    };
+    Ok(Content::Text(Text {
         body,
         mentions,
+        preview,
         ..Text::default()
-    })
-}
-
-/// A file: the content itself, or `options.media` with the content as its caption.
-fn file(
-    said: Said,
-    beside: Option<MessageMedia>,
-    options: &Options,
-) -> Result<OutgoingMedia, Reject> {
-    let (given, caption) = match (said, beside) {
-        (Said::Link(link), _) => (linked("content", &link)?, options.caption.clone()),
-        (Said::File(file), _) => (inline("content", file)?, options.caption.clone()),
-        (Said::Words(words), Some(file)) => (inline("options.media", file)?, Some(words)),
-        (Said::Words(_), None) => return Err(invalid("options.media", "a file is expected")),
-    };
-    let as_kind = kind(given.mime_type.as_deref(), options);
-    Ok(OutgoingMedia {
-        mime_type: given.mime_type,
-        caption: captioned(as_kind, caption)?,
-        file_name: given.file_name,
-        ..OutgoingMedia::new(as_kind, given.source)
-    })
-}
-
-fn inline(field: &str, file: MessageMedia) -> Result<Given, Reject> {
-    if !file.mimetype.contains('/') {
-        let wanted = "a media type such as image/png is expected";
-        return Err(invalid(&format!("{field}.mimetype"), wanted));
-    }
-    let bytes = media::base64(&file.data);
-    let bytes = bytes.map_err(|e| invalid(&format!("{field}.data"), e.public))?;
-    let name = file.filename.filter(|name| !name.is_empty());
-    Ok(Given::bytes(
-        bytes,
-        Some(file.mimetype.to_ascii_lowercase()),
-        name,
-    ))
-}
-
-/// A file behind a link. Its name is the last segment of the path, and its type what the name's ending says: the bytes are
-/// not here yet, and the kind of the message must be chosen.
-fn linked(field: &str, link: &str) -> Result<Given, Reject> {
-    let given = media::link(link).map_err(|e| invalid(field, e.public))?;
-    let url = url::Url::parse(link).map_err(|e| invalid(field, e))?;
-    let mut segments = url.path_segments().into_iter().flatten();
-    let name = segments.next_back().filter(|name| !name.is_empty());
-    let ending = name.and_then(|name| name.rsplit_once('.'));
-    Ok(Given {
-        mime_type: ending
-            .and_then(|(_, ending)| type_of(&ending.to_ascii_lowercase()))
-            .map(str::to_owned),
-        file_name: name.map(str::to_owned),
-        ..given
-    })
-}
-
-/// The type of files whose names end so, for those that are shown as something else than a document.
-fn type_of(ending: &str) -> Option<&'static str> {
-    Some(match ending {
-        "jpg" | "jpeg" => "image/jpeg",
-        "png" => "image/png",
-        "gif" => "image/gif",
-        "webp" => "image/webp",
-        "mp4" => "video/mp4",
-        "3gp" => "video/3gpp",
-        "mov" => "video/quicktime",
-        "mp3" => "audio/mpeg",
-        "m4a" => "audio/mp4",
-        "aac" => "audio/aac",
-        "amr" => "audio/amr",
-        "ogg" | "oga" | "opus" => "audio/ogg",
-        _ => return None,
-    })
-}
-
-/// What the file is sent as. Where nothing tells its type, it goes as a document, which any file can.
-fn kind(mime_type: Option<&str>, options: &Options) -> MediaKind {
-    let family = mime_type.and_then(|mime| mime.split('/').next());
-    if options.send_media_as_sticker == Some(true) {
-        return MediaKind::Sticker;
-    }
-    if options.send_media_as_document == Some(true) {
-        return MediaKind::Document;
-    }
-    match family {
-        Some("image") => MediaKind::Image,
-        Some("video") => MediaKind::Video,
-        Some("audio") if options.send_audio_as_voice == Some(true) => MediaKind::Voice,
-        Some("audio") => MediaKind::Audio,
-        _ => MediaKind::Document,
-    }
-}
-
-fn captioned(kind: MediaKind, caption: Option<String>) -> Result<Option<String>, Reject> {
-    let Some(caption) = caption.filter(|caption| !caption.is_empty()) else {
-        return Ok(None);
-    };
-    match kind {
-        MediaKind::Image | MediaKind::Video | MediaKind::Gif | MediaKind::Document => {
-            at_most("options.caption", &caption, CAPTION_LEN_MAX)?;
-            Ok(Some(caption))
-        }
-        MediaKind::ShortVideo | MediaKind::Audio | MediaKind::Voice | MediaKind::Sticker => {
-            Err(invalid(
-                "options.caption",
-                "only pictures, films and documents have one",
-            ))
-        }
-    }
-}
-
-fn at_most(field: &str, text: &str, characters_max: usize) -> Result<(), Reject> {
-    if text.chars().count() <= characters_max {
-        return Ok(());
-    }
-    let reason = format!("{field}: at most {characters_max} characters are possible");
-    Err(OpError::new(ErrorCode::TooLarge, reason).into())
-}
-
-/// Refuses the first option that would be accepted without effect.
-fn without_effect(options: &Options) -> Result<(), Reject> {
-    let fields = [
-        ("options.linkPreview", options.link_preview == Some(true)),
-        (
-            "options.sendVideoAsGif",
-            options.send_video_as_gif == Some(true),
-        ),
-        ("options.isViewOnce", options.is_view_once == Some(true)),
-        ("options.sendSeen", options.send_seen == Some(true)),
-        ("options.groupMentions", !options.group_mentions.is_empty()),
-        ("options.stickerName", options.sticker_name.is_some()),
-        ("options.stickerAuthor", options.sticker_author.is_some()),
-        (
-            "options.stickerCategories",
-            !options.sticker_categories.is_empty(),
-        ),
-        ("options.invokedBotWid", options.invoked_bot_wid.is_some()),
-        ("options.extra", options.extra.is_some()),
-    ];
-    let found = fields.into_iter().find(|(_, present)| *present);
-    found.map_or(Ok(()), |(field, _)| {
-        Err(refused(field, Refusal::LaterRelease))
-    })
+    }))
 }

@@ -5,10 +5,12 @@ use insta::assert_snapshot;
 use switchboard_dialect_kit::EventCx;
 use switchboard_dialect_kit::testing::{env, payloads, samples};
 use switchboard_vocab::DialectName;
+use switchboard_vocab::chats::Chat;
+use switchboard_vocab::contacts::Contact;
 use switchboard_vocab::content::{Body, MediaKind};
-use switchboard_vocab::events::messages::StatusChange;
+use switchboard_vocab::events::messages::{Deletion, MessageChange, StatusChange};
 use switchboard_vocab::events::sessions::StateChange;
-use switchboard_vocab::events::{Event, messages, presence, sessions};
+use switchboard_vocab::events::{Event, chats, contacts, messages, presence, sessions};
 use switchboard_vocab::messages::{DeliveryStatus, Message};
 use switchboard_vocab::pairing::Challenge;
 use switchboard_vocab::sessions::SessionState;
@@ -110,10 +112,204 @@ fn changes_of_messages() {
             target: target.clone(),
             body: "new words".to_owned(),
         },
-        Body::Revoked { target },
+        Body::Revoked {
+            target: target.clone(),
+        },
+        Body::Vote {
+            poll: target,
+            options: None,
+        },
     ];
-    let texts = bodies.map(|body| told(received(samples::incoming_with(body))));
-    assert_snapshot!("changes", texts.join("\n"));
+    let [reaction, edit, revoke, vote] =
+        bodies.map(|body| told(received(samples::incoming_with(body))));
+    assert_snapshot!("reaction", reaction);
+    // These are told when the log's message changes.
+    assert_eq!(
+        (edit.as_str(), revoke.as_str(), vote.as_str()),
+        (NOTHING, NOTHING, NOTHING)
+    );
+}
+
+#[test]
+fn reactions_name_the_whole_message_where_the_protobuf_tells() {
+    let reacted = |group: bool, own: bool, key: &str| {
+        let to = samples::own_message("").id;
+        let body = Body::Reaction {
+            to,
+            emoji: "x".to_owned(),
+        };
+        let message = Message {
+            chat: if group {
+                samples::group()
+            } else {
+                samples::partner().into()
+            },
+            from_me: own,
+            sender: if own {
+                samples::own()
+            } else {
+                samples::partner()
+            },
+            body,
+            proto_json: Some(format!(
+                r#"{{"reactionMessage":{{"key":{key},"text":"x"}}}}"#
+            )),
+            ..samples::incoming("")
+        };
+        told(received(message))
+    };
+    let check = |text: String, id: &str| {
+        assert!(
+            text.contains(&format!("\"_serialized\": \"{id}\"")),
+            "{id}: {text}"
+        );
+    };
+    let id = "3EB0A1B2C3D4E5F6071829";
+    let (chat, group) = ("4915112345678@c.us", "120363025343298765@g.us");
+    check(
+        reacted(false, false, r#"{"fromMe":false}"#),
+        &format!("true_{chat}_{id}"),
+    );
+    check(
+        reacted(false, false, r#"{"fromMe":true}"#),
+        &format!("false_{chat}_{id}"),
+    );
+    check(
+        reacted(false, true, r#"{"fromMe":true}"#),
+        &format!("true_{chat}_{id}"),
+    );
+    let by = |participant: &str| format!(r#"{{"fromMe":false,"participant":"{participant}"}}"#);
+    let mine = format!("true_{group}_{id}_4915100000001@c.us");
+    check(
+        reacted(true, false, &by("4915100000001@s.whatsapp.net")),
+        &mine,
+    );
+    check(reacted(true, false, &by("90000000000001@lid")), &mine);
+    check(
+        reacted(true, false, &by("4915133333333@s.whatsapp.net")),
+        &format!("false_{group}_{id}_4915133333333@c.us"),
+    );
+    check(
+        reacted(true, false, r#"{"fromMe":true}"#),
+        &format!("false_{group}_{id}_{chat}"),
+    );
+}
+
+#[test]
+fn edits_and_deletions() {
+    let before = samples::incoming("old words");
+    let mut after = samples::incoming("new words");
+    after.marks.edited_at = Some(samples::now());
+    let changed = |before: &Message, after: &Message| {
+        told(Event::Messages(messages::Event::Changed(MessageChange {
+            before: before.clone(),
+            after: after.clone(),
+            trigger: None,
+        })))
+    };
+    assert_snapshot!("edited", changed(&before, &after));
+    let mut starred = before.clone();
+    starred.marks.starred = true;
+    assert_eq!(changed(&before, &starred), NOTHING);
+
+    let deleted = |before: Option<Message>, for_everyone| {
+        told(Event::Messages(messages::Event::Deleted(Deletion {
+            chat: samples::partner().into(),
+            id: samples::incoming("").id,
+            before: before.map(Box::new),
+            for_everyone,
+            by: samples::partner(),
+            at: samples::now(),
+        })))
+    };
+    assert_snapshot!("revoked", deleted(Some(before.clone()), true));
+    assert_snapshot!("revoked_unknown", deleted(None, true));
+    assert_snapshot!("deleted_for_me", deleted(Some(before), false));
+}
+
+#[test]
+fn files_that_were_sent_and_texts_that_cannot_be_read() {
+    let mut own = samples::own_message("");
+    own.body = Body::Media(samples::media(MediaKind::Image));
+    let names = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.contains("\"dataType\""));
+        lines.map(|line| line.trim().to_owned()).collect()
+    };
+    let sent = |message: &Message| told(Event::Messages(messages::Event::Sent(message.clone())));
+    let created = "\"dataType\": \"message_create\",";
+    assert_eq!(names(&sent(&own)), [created]);
+    own.context.sent_here = true;
+    assert_eq!(
+        names(&sent(&own)),
+        [created, "\"dataType\": \"media_uploaded\","]
+    );
+    let unreadable = samples::incoming_with(Body::Unreadable {
+        reason: "view once".to_owned(),
+    });
+    let text = told(received(unreadable));
+    assert_eq!(names(&text), ["\"dataType\": \"message_ciphertext\","]);
+}
+
+#[test]
+fn chats_and_people() {
+    let changed = |change: fn(&mut Chat)| {
+        let before = samples::chat();
+        let mut after = samples::chat();
+        change(&mut after);
+        told(Event::Chats(chats::Event::Changed(chats::ChatChange {
+            before,
+            after,
+        })))
+    };
+    assert_snapshot!("archived", changed(|chat| chat.archived = true));
+    assert_snapshot!(
+        "unread",
+        changed(|chat| {
+            chat.unread = 0;
+            chat.marked_unread = true;
+        })
+    );
+    assert_eq!(changed(|chat| chat.pinned_at = None), NOTHING);
+    assert_eq!(
+        told(Event::Chats(chats::Event::Added(samples::chat()))),
+        NOTHING
+    );
+    let removed = chats::Event::Removed {
+        chat: samples::group(),
+    };
+    assert_snapshot!("removed", told(Event::Chats(removed)));
+
+    let person = |change: fn(&mut Contact)| {
+        let before = samples::contact();
+        let mut after = samples::contact();
+        change(&mut after);
+        told(Event::Contacts(contacts::Event::Changed(
+            contacts::ContactChange { before, after },
+        )))
+    };
+    let moved = person(|who| who.id = switchboard_vocab::UserId::phone("4915199999999").unwrap());
+    assert_snapshot!("moved", moved);
+    assert_eq!(person(|who| who.name = None), NOTHING);
+}
+
+#[test]
+fn loading_and_refused_logins() {
+    let part = |progress| {
+        told(Event::Sessions(sessions::Event::HistoryTaken(
+            sessions::HistoryPart {
+                part: "RECENT".to_owned(),
+                progress,
+                chats: 1,
+                messages: 2,
+            },
+        )))
+    };
+    assert_snapshot!("loading", part(Some(40)));
+    assert_eq!(part(None), NOTHING);
+    assert_snapshot!(
+        "refused",
+        state(SessionState::Connecting, SessionState::LoggedOut)
+    );
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use insta::assert_snapshot;
 use switchboard_dialect_kit::testing::{post, samples};
-use switchboard_vocab::content::{Body, Card, Location, MediaKind, Text};
-use switchboard_vocab::messages::{GetMessage, ListMessages, Message, MessageList, Quote};
+use switchboard_vocab::content::{Body, Card, PreviewBody, Reaction, Text};
+use switchboard_vocab::messages::{GetMessage, ListMessages, Message, MessageList, Quote, Search};
 
 use super::{answered, check_refused, decoded};
 
@@ -79,35 +79,21 @@ fn bad_listings() {
 
 #[test]
 fn every_body() {
-    use MediaKind::*;
-    let files = [Image, Video, Audio, Voice, Document, Sticker]
-        .map(|kind| Body::Media(samples::media(kind)));
+    let files = samples::file_bodies();
     let card = || Card {
         name: "A".to_owned(),
         vcard: "BEGIN:VCARD".to_owned(),
     };
-    let others = [
-        Body::Location(Location {
-            latitude: 52.5,
-            longitude: 13.4,
-            name: Some("Office".to_owned()),
-            address: None,
-            url: None,
-        }),
-        Body::Contacts {
-            cards: vec![card()],
-        },
-        Body::Contacts {
-            cards: vec![card(), card()],
-        },
-        Body::Other {
-            field: "poll_creation_message_v3".to_owned(),
-        },
-        Body::Other {
-            field: "something_new".to_owned(),
-        },
-    ];
-    let bodies = files.into_iter().chain(others);
+    let two = Body::Contacts {
+        cards: vec![card(), card()],
+    };
+    let poll = Body::Other {
+        field: "list_message".to_owned(),
+    };
+    let bodies = files
+        .into_iter()
+        .chain(samples::bodies())
+        .chain([two, poll]);
     assert_snapshot!(
         "every_body",
         listed(bodies.map(samples::incoming_with).collect())
@@ -137,9 +123,10 @@ fn one_message() {
     let (chat, id) = ("4915112345678@c.us", "3A5B7C9D1E2F30415263");
     let serialized = format!("false_{chat}_{id}");
     assert_snapshot!("get", decoded(request(chat, id)));
-    assert_eq!(
-        decoded(request(chat, id)),
-        decoded(request(chat, &serialized))
+    let by_serialized = decoded(request(chat, &serialized));
+    assert!(
+        by_serialized.contains("\"from_me\": false"),
+        "{by_serialized}"
     );
     let found = |chat, message| answered::<GetMessage>(request(chat, id), Ok(message));
     assert_snapshot!("found", found(chat, samples::incoming("hello")));
@@ -150,4 +137,58 @@ fn one_message() {
     );
     check_refused(post(GET, r#"{"chatId":"1"}"#), 422, "messageId");
     check_refused(request(chat, "a b"), 422, "messageId: ");
+}
+
+#[test]
+fn what_stands_around_a_message() {
+    let mut message = samples::incoming("see https://example.com/a, and http://exämple.com");
+    message.context.preview = Some(PreviewBody {
+        link: "https://example.com/a".to_owned(),
+        title: Some("Example".to_owned()),
+        description: Some("An example".to_owned()),
+        ..PreviewBody::default()
+    });
+    message.context.mentions = vec![samples::partner()];
+    message.context.ephemeral = Some(std::time::Duration::from_secs(60));
+    message.context.forwarding_score = Some(7);
+    message.marks.starred = true;
+    message.marks.edited_at = Some(samples::now());
+    message.marks.reactions = vec![Reaction {
+        user: samples::own(),
+        emoji: "x".to_owned(),
+        at: samples::now(),
+    }];
+    assert_snapshot!("around", listed(vec![message]));
+}
+
+#[test]
+fn searches() {
+    let path = "/client/searchMessages/sales";
+    assert_snapshot!("search", decoded(post(path, r#"{"query":"soup"}"#)));
+    let full =
+        r#"{"query":"soup","options":{"chatId":"4915112345678@c.us","page":3,"limit":"20"}}"#;
+    assert_snapshot!("search_full", decoded(post(path, full)));
+    let list = MessageList {
+        total: 1,
+        last_number: 8,
+        messages: vec![samples::incoming("soup")],
+    };
+    assert_snapshot!("matches", answered::<Search>(post(path, full), Ok(list)));
+    let long = format!(r#"{{"query":"{}"}}"#, "x".repeat(257));
+    check_refused(post(path, &long), 413, "query: at most 256");
+    for (json, message) in [
+        ("{}", "missing field `query`"),
+        (r#"{"query":" "}"#, "query: it is empty"),
+        (
+            r#"{"query":"x","options":{"chatId":"x"}}"#,
+            "options.chatId: ",
+        ),
+        (
+            r#"{"query":"x","options":{"page":99999999999}}"#,
+            "options.page: ",
+        ),
+        (r#"{"query":"x","options":{"page":-1}}"#, "options.page: "),
+    ] {
+        check_refused(post(path, json), 422, message);
+    }
 }
