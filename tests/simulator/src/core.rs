@@ -7,6 +7,7 @@ pub mod app_state;
 pub mod conn;
 pub mod groups;
 pub mod handshake;
+mod history;
 pub mod ids;
 mod iq;
 pub mod keys;

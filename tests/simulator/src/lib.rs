@@ -14,5 +14,8 @@ pub mod seeds;
 mod shell;
 mod simulator;
 
-pub use operations::{ACTS_MAX, Error, Info, Outgoing, OutgoingFile, PhoneInfo, Sent};
+pub use operations::{
+    ACTS_MAX, Error, Generate, Given, Info, Outgoing, OutgoingFile, PAST_MESSAGES_MAX, Past,
+    PastChat, PastMessage, PhoneInfo, Sent,
+};
 pub use simulator::{Config, Handle, MEDIA_BYTES_DEFAULT, Simulator, StartError};

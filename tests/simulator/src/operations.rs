@@ -1,6 +1,7 @@
 //! The admin operations, once for the HTTP API and for tests in the same process.
 
 mod app_state;
+mod history;
 pub(crate) mod phone_user;
 
 use std::time::Duration;
@@ -20,6 +21,8 @@ use crate::shell::hub::Hub;
 
 pub use app_state::ACTS_MAX;
 pub(crate) use app_state::{act, phone_state};
+pub(crate) use history::give_past;
+pub use history::{Generate, Given, PAST_MESSAGES_MAX, Past, PastChat, PastMessage};
 
 /// How long a companion may take from the typed code to its answer.
 /// Source: protocol notes, section 5.

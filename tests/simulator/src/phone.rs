@@ -17,6 +17,7 @@ mod cipher;
 mod code;
 mod error;
 mod group;
+mod history;
 mod inbox;
 mod keys;
 mod media;
@@ -38,6 +39,10 @@ pub use cipher::{Enc, EncKind, Opened, RETRY_COUNT_MAX, SENT_MAX};
 pub use code::{CODE_VALIDITY_SECS, CodeCompanion, CodePairing, PrimaryHello};
 pub use error::{Error, MediaError, PairError};
 pub use group::{GROUP_MEMBERS_MAX, GroupEnc};
+pub use history::{
+    Asked, CHATS_MAX, ChatName, Chunk, HistoryError, Kept, LIVE_BYTES_MAX, PAST_BYTES_MAX, Wants,
+    asked,
+};
 pub use inbox::{
     INBOX_BYTES_MAX, INBOX_MAX, Inbox, Kind, Location, MediaInfo, Record, TEXT_BYTES_MAX,
 };
@@ -55,6 +60,7 @@ use self::adv::Linked;
 use self::app_state::AppState;
 use self::cipher::Sent;
 use self::group::OwnGroups;
+use self::history::History;
 use self::keys::{AccountKeys, Root};
 use self::store::{Prekeys, SenderKeys, Sessions};
 
@@ -80,6 +86,7 @@ pub struct Phone {
     sent: VecDeque<Sent>,
     inbox: Inbox,
     app_state: Option<Box<AppState>>,
+    history: Option<Box<History>>,
 }
 
 impl Phone {
@@ -107,6 +114,7 @@ impl Phone {
             sent: VecDeque::new(),
             inbox: Inbox::default(),
             app_state: None,
+            history: None,
         }
     }
 
@@ -164,6 +172,7 @@ impl Phone {
             + self.inbox.heap_bytes()
             + self.sent.iter().map(Sent::heap_bytes).sum::<usize>()
             + self.linked.iter().map(Linked::heap_bytes).sum::<usize>()
+            + self.history.as_ref().map_or(0, |h| h.heap_bytes())
             + self.app_state.as_ref().map_or(0, |s| s.heap_bytes())
             + self.push_name.len()
     }

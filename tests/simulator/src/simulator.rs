@@ -15,7 +15,7 @@ use crate::core::pairing::Linked;
 use crate::core::server::{Options, Server};
 use crate::faults::Request;
 use crate::journal::Report;
-use crate::operations::{self, Error, Info, Outgoing, PhoneInfo, Sent};
+use crate::operations::{self, Error, Given, Info, Outgoing, Past, PhoneInfo, Sent};
 use crate::phone::{Act, Record, State};
 use crate::seeds::Seeds;
 use crate::shell::hub::Hub;
@@ -239,6 +239,15 @@ impl Handle {
     /// When there is no such account, chat or contact, or nothing to remove.
     pub fn act(&self, number: &str, acts: &[Act]) -> Result<(), Error> {
         operations::act(&self.hub, number, acts)
+    }
+
+    /// Gives the phone a past, for companions that are linked from now on and for those that ask; see
+    /// `POST /admin/phones/{number}/history`.
+    ///
+    /// # Errors
+    /// When there is no such account or chat, or the past is too large.
+    pub fn give_past(&self, number: &str, past: Past) -> Result<Given, Error> {
+        operations::give_past(&self.hub, number, past)
     }
 
     /// What the phone shows besides messages, see `GET /admin/phones/{number}/state`. What companions have

@@ -13,7 +13,7 @@ use super::presence::Watcher;
 use super::profile::Profile;
 use super::queue::Queue;
 use super::signals::Signals;
-use crate::phone::{KeyIndexList, Phone};
+use crate::phone::{KeyIndexList, Phone, Wants};
 
 /// A companion device.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub struct Device {
     pub conn: Option<ConnId>,
     /// Whether the phone still has to send it the app-state key.
     pub key_share_due: bool,
+    /// What the phone still has to send it of the past.
+    pub history_due: Option<Wants>,
     /// Whether it was told that its one-time keys run low, and has not uploaded since.
     pub told_keys_low: bool,
 }

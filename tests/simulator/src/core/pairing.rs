@@ -20,7 +20,7 @@ use super::prekeys::KeyStore;
 use super::queue::Queue;
 use super::server::{Effect, Server, Timer, iq_error, iq_result};
 use super::xml;
-use crate::phone::{PairError, QrText};
+use crate::phone::{PairError, QrText, Wants};
 
 /// References offered at a time. Source: WhatsApp; the client shows them one after the other.
 const REFS: usize = 6;
@@ -45,6 +45,8 @@ pub struct Pairing {
     pub hint: Option<u64>,
     /// The link that waits for the client's signature.
     pub pending: Option<PendingLink>,
+    /// What it wants of the past.
+    pub wants: Wants,
     /// Whether it is paired and only waits for its restart.
     pub done: bool,
 }
@@ -128,6 +130,12 @@ impl Server {
                 .and_then(|d| d.e_ident.as_deref()?.try_into().ok()),
             hint: payload.username.filter(|n| *n >= HINT_FROM),
             pending: None,
+            wants: Wants::of(
+                payload
+                    .device_pairing_data
+                    .as_option()
+                    .and_then(|d| d.device_props.as_deref()),
+            ),
             done: false,
         };
         self.attach(conn, noise_key, Phase::Pairing(Box::new(pairing)));
@@ -319,6 +327,7 @@ impl Server {
             return;
         };
         let noise_key = c.noise_key;
+        let wants = pairing.wants;
         let Some(pending) = pairing.pending.clone() else {
             return;
         };
@@ -350,6 +359,7 @@ impl Server {
             queue: Queue::default(),
             conn: None,
             key_share_due: true,
+            history_due: Some(wants),
             told_keys_low: false,
         };
         if let Some(account) = self.account_mut(pending.device.account) {

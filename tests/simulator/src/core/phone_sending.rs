@@ -15,7 +15,7 @@ use super::ids::{AccountId, Addressing, DeviceId, PHONE, parse_number};
 use super::phone_stanzas::enc_node;
 use super::phones::to_phone;
 use super::server::Server;
-use crate::phone::{self, Bundle, DeviceAddress, Phone};
+use crate::phone::{self, Bundle, ChatName, DeviceAddress, Phone};
 
 /// Why a phone did not send.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,9 @@ pub struct Plan {
     addressing: Addressing,
     targets: Vec<Target>,
     own_number: u64,
+    /// Where the message is kept, unless phones are deaf.
+    chat: Option<ChatName>,
+    now_s: u64,
     /// Randomness for this message.
     pub rng: ChaCha20Rng,
 }
@@ -97,6 +100,14 @@ impl Server {
         };
         let id = format!("3EB0{:016X}", self.stanza_number());
         let rng = self.seeds.rng("phone sends", self.stanza_number());
+        let named = self.named(&to_jid.to_string());
+        let chat = named.filter(|_| self.options.phones_listen);
+        let chat = chat.map(|n| ChatName {
+            shown: n.shown,
+            lid: n.lid,
+            name: None,
+        });
+        let now_s = self.now_s();
         let a = self.account(account).ok_or_else(nobody)?;
         Ok(Plan {
             account,
@@ -107,6 +118,8 @@ impl Server {
             addressing,
             targets: self.targets(account, &devices, addressing),
             own_number: a.number,
+            chat,
+            now_s,
             rng,
         })
     }
@@ -178,6 +191,9 @@ impl Plan {
         let phone = Arc::clone(&self.phone);
         let mut phone = phone.lock().map_err(|_| SendError::Broken)?;
         phone.remember_sent(&self.id, message);
+        if let Some(chat) = &self.chat {
+            phone.keep_sent(chat, &self.id, self.now_s, message);
+        }
         let mut children = Vec::new();
         let mut participants = Vec::new();
         if self.group {

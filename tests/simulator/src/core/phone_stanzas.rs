@@ -2,14 +2,17 @@
 //! device could not read. Pure: stanzas in, stanzas out.
 
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 use waproto::whatsapp as wa;
 
-use super::iq_long;
 use super::phones::WorkParts;
 use super::prekeys::SignedKey;
 use super::xml;
-use crate::phone::{self, Bundle, DeviceAddress, EncKind, MediaError, MediaRef, Phone, Received};
+use super::{history, iq_long};
+use crate::phone::{
+    self, Bundle, ChatName, DeviceAddress, EncKind, Kept, MediaError, MediaRef, Phone, Received,
+    Record,
+};
 
 /// Most times a phone asks for the same message. Source: protocol notes, section 6.
 const RETRIES_MAX: u64 = 5;
@@ -29,6 +32,8 @@ pub struct Incoming {
     pub group: Option<String>,
     /// The chat it belongs to, as the phone shows it.
     pub chat: String,
+    /// The chat's address by LID.
+    pub chat_lid: Option<String>,
     /// Keys of the author, where a retry receipt brought none.
     pub bundle: Option<Bundle>,
 }
@@ -84,18 +89,19 @@ fn open(
     };
     if incoming.own && phone::asks_for_app_state_keys(&message) {
         let enc = phone.key_share(incoming.author, None, work.now_s, work.rng)?;
-        return Ok(Some(key_share_stanza(
-            incoming.author,
-            work.answer_id,
-            &enc,
-        )));
+        return Ok(Some(peer_stanza(incoming.author, work.answer_id, &enc)));
+    }
+    if incoming.own
+        && let Some(asked) = phone::asked(&message)
+    {
+        return Ok(history::answer(phone, incoming, &asked, work));
     }
     record(phone, incoming, &message, work);
     Ok(None)
 }
 
-/// The stanza around a key share.
-pub(crate) fn key_share_stanza(to: DeviceAddress, id: &str, enc: &phone::Enc) -> Node {
+/// The stanza around what is for one own companion only.
+pub(crate) fn peer_stanza(to: DeviceAddress, id: &str, enc: &phone::Enc) -> Node {
     NodeBuilder::new("message")
         .attr("to", Jid::pn_device(to.number.to_string(), to.device))
         .attr("id", id)
@@ -121,6 +127,7 @@ fn record(phone: &mut Phone, incoming: &Incoming, message: &wa::Message, work: &
     let Some(record) = phone::read(received, message) else {
         return;
     };
+    keep(phone, incoming, &record, message);
     let has_file = record.media.is_some();
     let seq = phone.inbox_mut().push(record);
     if !has_file {
@@ -132,6 +139,27 @@ fn record(phone: &mut Phone, incoming: &Incoming, message: &wa::Message, work: &
         }
         Err(e) => tracing::warn!(error = %e, "phone could not open a file"),
     }
+}
+
+/// Adds a message to those that new companions will get.
+fn keep(phone: &mut Phone, incoming: &Incoming, record: &Record, message: &wa::Message) {
+    let chat = ChatName {
+        shown: incoming.chat.clone(),
+        lid: incoming.chat_lid.clone(),
+        name: None,
+    };
+    let text = |key| xml::attr(&incoming.node, key).map(std::borrow::Cow::into_owned);
+    let in_group = incoming.from.is_group() || incoming.from.is_status_broadcast();
+    let author = xml::attr_jid(&incoming.node, "participant").filter(|_| in_group);
+    let kept = Kept {
+        id: record.id.clone(),
+        at_s: record.timestamp,
+        from_me: incoming.own,
+        author: author.map(|a| a.to_non_ad().to_string()),
+        push_name: text("notify"),
+        message: message.clone(),
+    };
+    phone.keep_message(&chat, record.kind, record.target.as_deref(), kept);
 }
 
 /// Why a phone did not get a file.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use wacore_binary::{Jid, JidExt as _, Node};
 
+use super::history;
 use super::ids::{AccountId, Addressing, DeviceId, PHONE};
 use super::iq_long;
 use super::phone_stanzas::{self, Incoming};
@@ -13,7 +14,7 @@ use super::prekeys::Bundle;
 use super::queue::{Class, Queue};
 use super::server::{Effect, Server};
 use super::xml;
-use crate::phone::{self, Act, AppStateFault, DeviceAddress, Phone, SyncNews};
+use crate::phone::{self, Act, AppStateFault, DeviceAddress, Phone, SyncNews, Wants};
 
 /// The collection that the profile name stands in.
 const PUSH_NAME_IN: &str = "critical_block";
@@ -31,6 +32,13 @@ pub enum Job {
         bundle: Box<phone::Bundle>,
         /// Whether the profile name has to be written to the app state first.
         introduce: bool,
+    },
+    /// Send a new companion the past.
+    History {
+        /// The companion.
+        to: DeviceAddress,
+        /// What it wants.
+        wants: Wants,
     },
     /// Read what companions wrote to these collections.
     AppState(Vec<(&'static str, SyncNews)>),
@@ -51,6 +59,8 @@ pub struct Work {
     pub answer_id: String,
     /// Seconds since the Unix epoch.
     pub now_s: u64,
+    /// Whether chats are addressed by LID.
+    pub by_lid: bool,
     /// Randomness for it.
     pub rng: rand_chacha::ChaCha20Rng,
 }
@@ -86,12 +96,13 @@ pub fn run(phone: &mut Phone, work: &mut WorkParts<'_>) -> Done {
             }
             match phone.key_share(*to, Some(bundle), work.now_s, work.rng) {
                 Ok(enc) => {
-                    let stanza = phone_stanzas::key_share_stanza(*to, work.answer_id, &enc);
+                    let stanza = phone_stanzas::peer_stanza(*to, work.answer_id, &enc);
                     done.stanzas.push(stanza);
                 }
                 Err(e) => tracing::warn!(error = %e, "phone could not share the app-state key"),
             }
         }
+        Job::History { to, wants } => done.stanzas = history::send_all(phone, *to, wants, work),
         Job::AppState(news) => {
             for (name, news) in news {
                 done.faults.extend(phone.read_app_state(name, news));
@@ -114,6 +125,10 @@ pub struct WorkParts<'a> {
     pub rng: &'a mut rand_chacha::ChaCha20Rng,
     /// Fetches an encrypted file of the media host by its path.
     pub media: &'a dyn Fn(&str) -> Option<bytes::Bytes>,
+    /// Puts an encrypted file on the media host, by its hash. Returns whether it was taken.
+    pub store: &'a dyn Fn(&[u8; 32], bytes::Bytes) -> bool,
+    /// Whether chats are addressed by LID.
+    pub by_lid: bool,
 }
 
 impl std::fmt::Debug for WorkParts<'_> {
@@ -164,11 +179,13 @@ impl Server {
         let job = self
             .next_key_share(account)
             .or_else(|| self.next_app_state(account))
+            .or_else(|| self.next_history(account))
             .or_else(|| self.next_stanza(account));
         let stamp = self.stanza_number();
         let answer_id = format!("3EB0F{stamp:015X}");
         let rng = self.seeds.rng("phone work", stamp);
         let now_s = self.now_s();
+        let by_lid = self.phone_addressing() == Addressing::Lid;
         let a = self.account_mut(account)?;
         match job {
             Some(job) => Some(Work {
@@ -177,6 +194,7 @@ impl Server {
                 job,
                 answer_id,
                 now_s,
+                by_lid,
                 rng,
             }),
             None => {
@@ -240,7 +258,7 @@ impl Server {
         };
         let author = DeviceAddress::new(self.account(device.account)?.number, device.device);
         let own = device.account == account;
-        let chat = self.chat_of(&node, &from, own);
+        let (chat, chat_lid) = self.chat_of(&node, &from, own);
         Some(Incoming {
             node,
             from,
@@ -248,14 +266,16 @@ impl Server {
             own,
             group,
             chat,
+            chat_lid,
             bundle,
         })
     }
 
-    /// The chat a stanza belongs to, as phones show it: the address by number, or the group's.
-    fn chat_of(&self, node: &Node, from: &Jid, own: bool) -> String {
+    /// The chat a stanza belongs to, as phones show it, which is the address by number, or the group's; and
+    /// the address by LID.
+    fn chat_of(&self, node: &Node, from: &Jid, own: bool) -> (String, Option<String>) {
         if from.is_group() {
-            return from.to_string();
+            return (from.to_string(), None);
         }
         let other = if own {
             xml::attr_jid(node, "recipient")
@@ -264,7 +284,13 @@ impl Server {
         };
         let other = other.as_ref().unwrap_or(from);
         let chat = self.resolve(other).and_then(|d| self.account(d.account));
-        chat.map_or_else(|| other.to_string(), |a| a.jid(Addressing::Pn).to_string())
+        match chat {
+            Some(a) => (
+                a.jid(Addressing::Pn).to_string(),
+                Some(a.jid(Addressing::Lid).to_string()),
+            ),
+            None => (other.to_string(), None),
+        }
     }
 
     /// Takes what came of a phone's work.

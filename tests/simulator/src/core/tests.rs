@@ -61,6 +61,7 @@ impl Double {
             queue: Queue::default(),
             conn: None,
             key_share_due: false,
+            history_due: None,
             told_keys_low: false,
         });
         DeviceId {

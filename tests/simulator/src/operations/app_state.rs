@@ -14,15 +14,15 @@ pub const ACTS_MAX: usize = 10_000;
 /// How often a phone tries to write while companions write at the same time.
 const ATTEMPTS_MAX: usize = 16;
 
-type SharedPhone = Arc<Mutex<Phone>>;
+pub(super) type SharedPhone = Arc<Mutex<Phone>>;
 
-fn lock(phone: &SharedPhone) -> Result<MutexGuard<'_, Phone>, Error> {
+pub(super) fn lock(phone: &SharedPhone) -> Result<MutexGuard<'_, Phone>, Error> {
     phone
         .lock()
         .map_err(|_| Error::Refused("app state: the phone is broken".to_owned()))
 }
 
-fn find(hub: &Hub, number: &str) -> Result<(AccountId, SharedPhone), Error> {
+pub(super) fn find(hub: &Hub, number: &str) -> Result<(AccountId, SharedPhone), Error> {
     hub.with(|server| server.account_and_phone(number))
         .ok_or_else(|| Error::NotFound(format!("app state: no account has {number:?}")))
 }

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::hub::Hub;
 use crate::faults::Request;
-use crate::operations::{self, Error, Outgoing};
+use crate::operations::{self, Error, Outgoing, Past};
 use crate::phone::Act;
 
 pub(crate) fn router() -> Router<Arc<Hub>> {
@@ -28,6 +28,7 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/phones/{number}/inbox", get(inbox))
         .route("/phones/{number}/act", post(act))
         .route("/phones/{number}/state", get(state))
+        .route("/phones/{number}/history", post(history))
         .route("/phones/{number}/unlink", post(unlink))
         .merge(phones::router())
         .route("/journal", get(journal))
@@ -151,6 +152,15 @@ async fn act(
         Acts::Many(acts) => acts,
     };
     operations::act(&hub, &number, &acts).map(|()| StatusCode::NO_CONTENT)
+}
+
+/// `POST /admin/phones/{number}/history`: gives the phone a past, see [`Past`].
+async fn history(
+    State(hub): State<Arc<Hub>>,
+    Path(number): Path<String>,
+    Json(past): Json<Past>,
+) -> Result<impl IntoResponse, Error> {
+    operations::give_past(&hub, &number, past).map(Json)
 }
 
 /// `GET /admin/phones/{number}/state`: what the phone shows besides messages.

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::hub::Hub;
 use crate::core::phones::{self, Done, Work, WorkParts};
 
@@ -50,12 +53,20 @@ fn do_work(hub: &Hub, mut work: Work) {
     let done = match work.phone.lock() {
         Ok(mut phone) => {
             let media = |path: &str| hub.media.by_path(path);
+            let store = |sha256: &[u8; 32], bytes| {
+                let stored = hub.media.put(&URL_SAFE_NO_PAD.encode(sha256), 0, bytes);
+                stored
+                    .inspect_err(|e| tracing::warn!(error = %e, "file of a phone was not stored"))
+                    .is_ok()
+            };
             let mut parts = WorkParts {
                 job: &work.job,
                 answer_id: &work.answer_id,
                 now_s: work.now_s,
                 rng: &mut work.rng,
                 media: &media,
+                store: &store,
+                by_lid: work.by_lid,
             };
             phones::run(&mut phone, &mut parts)
         }

@@ -141,6 +141,17 @@ impl TestClient {
         .await;
     }
 
+    /// Waits until the client has what its phone sends after linking: key and past.
+    pub(crate) async fn settled(&self, simulator: &Handle, number: &str) {
+        until("the phone's first messages", || {
+            let report = simulator.journal();
+            let device = report.device(&format!("{number}:1")).unwrap();
+            let messages = device.outbound.get("message").map_or(0, |m| m.count);
+            messages >= 2 && device.queued == 0
+        })
+        .await;
+    }
+
     /// Waits until the client's loop has ended by itself.
     pub(crate) async fn ended(&self) {
         let mut run = self.run.lock().await;

@@ -15,6 +15,7 @@ mod client;
 mod faults;
 mod groups;
 mod handshake;
+mod history;
 mod http;
 mod media;
 mod messages;

@@ -157,6 +157,7 @@ async fn an_offline_backlog_arrives_complete_in_order_and_once() {
     const COUNT: usize = 250;
     let simulator = simulator().await;
     let bob = TestClient::paired(&simulator, BOB).await;
+    bob.settled(&simulator, BOB).await;
     let backend = bob.stop().await;
     simulator.add_phone(ALICE, "alice").unwrap();
     let texts: Vec<String> = (0..COUNT).map(|n| format!("text {n}")).collect();

@@ -21,6 +21,7 @@ async fn qr_pairing_connects_and_logs_in_again_from_the_store() {
         device.queued == 0 && device.inbound.contains_key("receipt:peer_msg")
     })
     .await;
+    client.settled(&simulator, NUMBER).await;
     let backend = client.stop().await;
     let again = TestClient::with_backend(&simulator, backend).await;
     again.start().await;
@@ -36,8 +37,8 @@ async fn qr_pairing_connects_and_logs_in_again_from_the_store() {
         ),
         (2, 1, 0)
     );
-    // The phone shared the app-state key: nothing else sends messages here.
-    assert_eq!(device.outbound["message"].count, 1);
+    // The phone sent the app-state key and an empty past: nothing else sends messages here.
+    assert_eq!(device.outbound["message"].count, 2);
     let patterns: Vec<_> = report.events.iter().map(|e| e.event).collect();
     assert!(patterns.contains(&"handshake IK") && !patterns.contains(&"handshake XX"));
     again.stop().await;
