@@ -19,7 +19,8 @@ use whatsapp_rust::Client;
 
 use crate::addresses;
 use crate::api::{
-    Account, Choices, Dispatched, End, Error, Fence, Intake, OpenRequest, Outgoing, Signal,
+    Account, Choices, Dispatched, End, Error, Fence, Intake, OpenRequest, Outgoing, OutgoingStory,
+    Signal,
 };
 use crate::backend::Backend;
 use crate::connector::Shared;
@@ -126,6 +127,10 @@ impl Session {
 
     /// The client, when a message could leave now.
     fn online(&self) -> Result<Arc<Client>, Error> {
+        Ok(Arc::clone(&self.online_live()?.client))
+    }
+
+    fn online_live(&self) -> Result<Arc<Live>, Error> {
         if !self.gate.is_open() {
             return Err(Error::NotConnected);
         }
@@ -134,7 +139,7 @@ impl Session {
             return Err(Error::NotPaired);
         }
         if live.client.is_connected() && live.client.is_logged_in() {
-            Ok(Arc::clone(&live.client))
+            Ok(live)
         } else {
             Err(Error::NotConnected)
         }
@@ -156,8 +161,19 @@ impl Account for Session {
     }
 
     async fn send(&self, message: Outgoing) -> Result<Dispatched, Error> {
-        let client = self.online()?;
-        Box::pin(outgoing::send(&client, &self.reach, message)).await
+        let live = self.online_live()?;
+        Box::pin(outgoing::send(
+            &live.client,
+            &live.backend,
+            &self.reach,
+            message,
+        ))
+        .await
+    }
+
+    async fn post_story(&self, story: OutgoingStory) -> Result<Dispatched, Error> {
+        let live = self.online_live()?;
+        Box::pin(outgoing::post(&live.client, story)).await
     }
 
     async fn mark_read(

@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, RwLock};
 use wacore::store::error::{Result, StoreError};
 
 mod app_sync;
+mod ballots;
 mod device;
 mod keys;
 mod kinds;
@@ -32,6 +33,7 @@ mod signal;
 mod tests;
 mod tokens;
 
+pub(crate) use ballots::Ballot;
 pub use lossy::{Stripped, strip_for_lossy_restore};
 
 /// Most expired rows one sweep removes; the library sweeps again with the next keepalive.

@@ -2,7 +2,7 @@
 //!
 //! Owns what counts as a message at all: the account's own protocol traffic (keys, history, settings) is none.
 
-use switchboard_vocab::content::{Context, Marks};
+use switchboard_vocab::content::{Body, Marks};
 use switchboard_vocab::messages::{DeliveryStatus, Message};
 use switchboard_vocab::{ChatId, MessageId, Timestamp, UserId};
 use wacore::types::message::{MessageCategory, MessageInfo};
@@ -11,18 +11,30 @@ use whatsapp_rust::Client;
 
 use crate::addresses::{self, Person};
 use crate::api::Incoming;
-use crate::proto_json;
+use crate::backend::{Backend, Ballot};
+use crate::{clock, proto_json};
 
 mod body;
+mod cards;
+mod context;
+mod interactive;
+mod media;
+mod polls;
+mod sealed;
 #[cfg(test)]
 mod tests;
+mod wrappers;
+
+use body::Said;
+use sealed::Sealed;
+pub(crate) use sealed::own;
 
 /// Where a message stands and who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct People {
-    chat: ChatId,
-    chat_alt: Option<UserId>,
-    sender: Person,
+    pub(crate) chat: ChatId,
+    pub(crate) chat_alt: Option<UserId>,
+    pub(crate) sender: Person,
 }
 
 /// Resolves the addresses of a message; nothing where we have no word for the chat or the writer.
@@ -48,42 +60,160 @@ pub(crate) async fn people(client: &Client, info: &MessageInfo) -> Option<People
     })
 }
 
-/// A message of WhatsApp as the log keeps it; nothing when it is the account's own protocol traffic or says nothing.
-pub(crate) fn convert(
+/// A message before what is sealed in it is opened.
+#[derive(Debug)]
+struct Converted {
+    incoming: Incoming,
+    sealed: Option<Sealed>,
+    ballot: Option<Ballot>,
+}
+
+/// A message of WhatsApp as the log keeps it, with what is sealed in it opened; nothing when it is the account's own
+/// protocol traffic or says nothing.
+pub(crate) async fn take(
+    client: &Client,
+    backend: &Backend,
     message: &wa::Message,
     info: &MessageInfo,
-    people: People,
 ) -> Option<Incoming> {
+    let Some(people) = people(client, info).await else {
+        tracing::debug!(id = %info.id, "a message from an address without a word of ours is left out");
+        return None;
+    };
+    let mut converted = convert(message, info, people.clone())?;
+    settle(client, backend, &mut converted, &people).await;
+    Some(converted.incoming)
+}
+
+/// Keeps what answers to the message need, and opens it when it is one.
+async fn settle(client: &Client, backend: &Backend, converted: &mut Converted, people: &People) {
+    let message = &mut converted.incoming.message;
+    if let Some(ballot) = converted.ballot.take() {
+        keep_ballot(backend, &message.id, &people.sender, ballot, message.at).await;
+    }
+    if let Some(sealed) = &converted.sealed {
+        let from_me = message.from_me;
+        sealed::open(client, backend, sealed, people, from_me, &mut message.body).await;
+    }
+}
+
+/// Keeps what answers to a poll or event need. Without it they stay sealed; the message itself does not hang on it.
+pub(crate) async fn keep_ballot(
+    backend: &Backend,
+    id: &MessageId,
+    author: &Person,
+    ballot: Ballot,
+    at: Timestamp,
+) {
+    let times = (at.as_secs(), clock::now().as_secs());
+    let author = author.main.to_string();
+    if let Err(error) = backend
+        .keep_ballot(id.as_str(), &author, ballot, times)
+        .await
+    {
+        tracing::warn!(%id, %error, "the secret of a poll or event was not kept");
+    }
+}
+
+/// What is needed to download the file of a message.
+pub(crate) fn media_keys(message: &wa::Message, id: &MessageId) -> Option<Vec<u8>> {
+    body::read(message, id)?.media_keys
+}
+
+/// Whether it is a poll or an event.
+pub(crate) fn asks_for_answers(message: &wa::Message) -> bool {
+    let opened = wrappers::open(message).message;
+    opened.event_message.is_set() || polls::poll_in(opened).is_some()
+}
+
+/// What answers to a poll or event need; nothing for other messages.
+pub(crate) fn ballot(message: &wa::Message) -> Option<Ballot> {
+    if !asks_for_answers(message) {
+        return None;
+    }
+    let opened = wrappers::open(message);
+    Some(Ballot {
+        secret: opened.secret?.to_vec(),
+        options: polls::options(opened.message),
+    })
+}
+
+fn convert(message: &wa::Message, info: &MessageInfo, people: People) -> Option<Converted> {
     if matches!(info.category, MessageCategory::Peer) {
         return None;
     }
     let id = MessageId::parse(&info.id).ok()?;
     let said = body::read(message, &id)?;
-    let from_me = info.source.is_from_me;
-    Some(Incoming {
-        media_keys: said.media_keys,
-        proto: Some(proto_json::bytes(message)),
-        message: Message {
-            id,
-            number: 0,
-            chat: people.chat,
-            chat_alt: people.chat_alt,
-            sender: people.sender.main,
-            sender_alt: people.sender.alt,
-            from_me,
-            push_name: Some(info.push_name.clone()).filter(|name| !name.is_empty()),
-            at: Timestamp::from_secs(u64::try_from(info.timestamp.timestamp()).unwrap_or(0)),
-            body: said.body,
-            quoted: said.quoted,
-            status: if from_me {
-                DeliveryStatus::Server
-            } else {
-                DeliveryStatus::Delivered
-            },
-            forwarded: said.forwarded,
-            context: Context::default(),
-            marks: Marks::default(),
-            proto_json: None,
+    let about = About {
+        id,
+        from_me: info.source.is_from_me,
+        push_name: Some(info.push_name.clone()),
+        at: Timestamp::from_secs(u64::try_from(info.timestamp.timestamp()).unwrap_or(0)),
+    };
+    let sealed = said.sealed.clone();
+    Some(Converted {
+        ballot: ballot(message),
+        sealed,
+        incoming: Incoming {
+            media_keys: said.media_keys.clone(),
+            proto: Some(proto_json::bytes(message)),
+            message: envelope(said, about, people),
         },
+    })
+}
+
+/// What is told of a message beside what it says.
+struct About {
+    id: MessageId,
+    from_me: bool,
+    push_name: Option<String>,
+    at: Timestamp,
+}
+
+fn envelope(said: Said, about: About, people: People) -> Message {
+    Message {
+        id: about.id,
+        number: 0,
+        chat: people.chat,
+        chat_alt: people.chat_alt,
+        sender: people.sender.main,
+        sender_alt: people.sender.alt,
+        from_me: about.from_me,
+        push_name: about.push_name.filter(|name| !name.is_empty()),
+        at: about.at,
+        body: said.body,
+        quoted: said.quoted,
+        status: if about.from_me {
+            DeliveryStatus::Server
+        } else {
+            DeliveryStatus::Delivered
+        },
+        forwarded: said.forwarded,
+        context: said.context,
+        marks: Marks::default(),
+        proto_json: None,
+    }
+}
+
+/// A message that cannot be read, as the log keeps it.
+pub(crate) async fn unreadable(
+    client: &Client,
+    info: &MessageInfo,
+    reason: &str,
+) -> Option<Incoming> {
+    let people = people(client, info).await?;
+    let about = About {
+        id: MessageId::parse(&info.id).ok()?,
+        from_me: info.source.is_from_me,
+        push_name: Some(info.push_name.clone()),
+        at: Timestamp::from_secs(u64::try_from(info.timestamp.timestamp()).unwrap_or(0)),
+    };
+    let body = Body::Unreadable {
+        reason: reason.to_owned(),
+    };
+    Some(Incoming {
+        message: envelope(Said::plain(body), about, people),
+        media_keys: None,
+        proto: None,
     })
 }

@@ -7,6 +7,7 @@ use wacore::types::events::InboundMessage;
 use whatsapp_rust::{Client, InboundDurabilityHook, anyhow};
 
 use crate::api::{Incoming, Intake};
+use crate::backend::Backend;
 use crate::gate::Gate;
 use crate::incoming;
 
@@ -14,6 +15,7 @@ use crate::incoming;
 pub(crate) struct Hook {
     pub(crate) intake: Arc<dyn Intake>,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) backend: Arc<Backend>,
 }
 
 #[async_trait]
@@ -26,7 +28,7 @@ impl InboundDurabilityHook for Hook {
         if !self.gate.is_open() {
             anyhow::bail!("take in {} messages: the session is fenced", batch.len());
         }
-        let batch = convert(&client, batch).await;
+        let batch = convert(&client, &self.backend, batch).await;
         if batch.is_empty() {
             return Ok(());
         }
@@ -35,14 +37,14 @@ impl InboundDurabilityHook for Hook {
 }
 
 /// The messages of a batch that are messages to us.
-pub(crate) async fn convert(client: &Client, batch: &[InboundMessage]) -> Vec<Incoming> {
+pub(crate) async fn convert(
+    client: &Client,
+    backend: &Backend,
+    batch: &[InboundMessage],
+) -> Vec<Incoming> {
     let mut all = Vec::with_capacity(batch.len());
     for item in batch {
-        let Some(people) = incoming::people(client, &item.info).await else {
-            tracing::debug!(id = %item.info.id, "a message from an address without a word of ours is left out");
-            continue;
-        };
-        all.extend(incoming::convert(&item.message, &item.info, people));
+        all.extend(incoming::take(client, backend, &item.message, &item.info).await);
     }
     all
 }

@@ -8,9 +8,11 @@
 mod account;
 mod addresses;
 mod api;
+mod ask;
 mod backend;
 mod clock;
 mod connector;
+mod context_fields;
 mod events;
 mod gate;
 mod http;

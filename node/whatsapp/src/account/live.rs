@@ -108,6 +108,7 @@ impl Session {
         let hook = Hook {
             intake: Arc::clone(&self.intake),
             gate: Arc::clone(&self.gate),
+            backend: Arc::clone(&backend),
         };
         let build = Client::builder()
             .with_runtime(TokioRuntime)

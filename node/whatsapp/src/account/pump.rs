@@ -39,7 +39,7 @@ impl Session {
             Event::ChatPresence(update) => self.hint(chat_state(client, update).await),
             Event::ServerAck(ack) => self.say(acked(client, ack).await).await,
             Event::Receipt(receipt) => self.say(read_receipt(client, receipt).await).await,
-            Event::Messages(batch) => self.take_unhooked(client, batch).await,
+            Event::Messages(batch) => self.take_unhooked(live, batch).await,
             Event::PairSuccess(paired) => self.say(self.paired(live, paired).await).await,
             Event::OfflineSyncPreview(_) => self.say(self.who(client).map(Signal::Syncing)).await,
             Event::Connected(_) => self.say(self.who(client).map(Signal::Connected)).await,
@@ -79,8 +79,8 @@ impl Session {
     }
 
     /// Channel posts and messages the phone recovered never come by the hook.
-    async fn take_unhooked(&self, client: &Client, batch: &MessageBatch) {
-        let batch = intake::convert(client, &batch.messages).await;
+    async fn take_unhooked(&self, live: &Live, batch: &MessageBatch) {
+        let batch = intake::convert(&live.client, &live.backend, &batch.messages).await;
         let count = batch.len();
         if count > 0
             && let Err(error) = self.intake.take(batch).await

@@ -59,6 +59,11 @@ pub(super) const MESSAGE_SECRET: Kind = Kind(0x30);
 /// The same by expiry: an index.
 pub(super) const SECRET_BY_EXPIRY: Kind = Kind(0x31);
 
+/// What answers to a poll or event need, by message and author. Ours, not the library's.
+pub(super) const BALLOT: Kind = Kind(0x32);
+/// The same by expiry: an index.
+pub(super) const BALLOT_BY_EXPIRY: Kind = Kind(0x33);
+
 /// The phone's platform; its key is empty. Ours, not the library's.
 pub(super) const PLATFORM: Kind = Kind(0x40);
 
@@ -93,6 +98,8 @@ mod tests {
             PENDING_INBOUND,
             MESSAGE_SECRET,
             SECRET_BY_EXPIRY,
+            BALLOT,
+            BALLOT_BY_EXPIRY,
             PLATFORM,
         ];
         let mut numbers: Vec<u8> = kinds.iter().map(|kind| kind.0).collect();

@@ -124,6 +124,7 @@ impl MsgSecretStore for Backend {
         .await?;
         let count = ops.len() / 2;
         self.commit(ops).await?;
+        self.expire_ballots(cutoff).await?;
         Ok(u32::try_from(count).unwrap_or(u32::MAX))
     }
 }

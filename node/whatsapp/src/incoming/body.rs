@@ -1,121 +1,102 @@
 //! What a protobuf message says.
 
-use switchboard_vocab::content::{Body, Card, Location, MediaBody, MediaKind, Text};
+use std::time::Duration;
+
+use switchboard_vocab::content::{Body, Context, Text};
 use switchboard_vocab::messages::Quote;
-use switchboard_vocab::{MessageId, UserId};
+use switchboard_vocab::{MessageId, Timestamp};
+use wa::message::pin_in_chat_message::Type as PinType;
 use wa::message::protocol_message::Type as ProtocolType;
 use waproto::whatsapp as wa;
 
-use crate::addresses;
-use crate::media::{MediaKeys, StoredKind};
-use crate::proto_json;
-
-/// Deepest nesting of wrappers that is opened; real messages have two or three.
-const WRAPPERS_MAX: usize = 8;
-/// Most contact cards of one message that are kept. Source: WhatsApp's clients allow 257 contacts.
-const CARDS_MAX: usize = 257;
+use super::sealed::Sealed;
+use super::wrappers::{self, Opened};
+use super::{cards, context, interactive, media, polls};
+use crate::{context_fields, proto_json};
 
 /// What was said, and with what.
 pub(super) struct Said {
     pub(super) body: Body,
+    pub(super) context: Context,
     pub(super) quoted: Option<Quote>,
     pub(super) forwarded: bool,
     pub(super) media_keys: Option<Vec<u8>>,
+    /// What only the secret of an earlier message opens.
+    pub(super) sealed: Option<Sealed>,
 }
 
 impl Said {
-    fn plain(body: Body) -> Self {
+    pub(super) fn plain(body: Body) -> Self {
         Self {
             body,
+            context: Context::default(),
             quoted: None,
             forwarded: false,
             media_keys: None,
+            sealed: None,
         }
     }
 
-    fn with(body: Body, context: Option<&wa::ContextInfo>) -> Self {
+    pub(super) fn with(body: Body, info: Option<&wa::ContextInfo>) -> Self {
         Self {
-            body,
-            quoted: context.and_then(quote),
-            forwarded: context
-                .and_then(|context| context.is_forwarded)
-                .unwrap_or(false),
-            media_keys: None,
+            context: info.map(context::read).unwrap_or_default(),
+            quoted: info.and_then(context::quote),
+            forwarded: info.and_then(|info| info.is_forwarded).unwrap_or(false),
+            ..Self::plain(body)
         }
     }
 }
 
 /// Reads a message; nothing when it is protocol traffic or empty.
 pub(super) fn read(message: &wa::Message, id: &MessageId) -> Option<Said> {
-    let message = unwrap(message);
+    let opened = wrappers::open(message);
+    let mut said = read_opened(&opened, id)?;
+    said.context.view_once |= opened.view_once;
+    Some(said)
+}
+
+fn read_opened(opened: &Opened<'_>, id: &MessageId) -> Option<Said> {
+    let message = opened.message;
     if let Some(protocol) = message.protocol_message.as_option() {
         return read_protocol(protocol);
     }
     read_text(message)
-        .or_else(|| read_media(message, id))
-        .or_else(|| read_place(message))
-        .or_else(|| read_contacts(message))
+        .or_else(|| media::read(message, id))
+        .or_else(|| cards::read(message))
+        .or_else(|| polls::read(message))
+        .or_else(|| interactive::read(message))
         .or_else(|| read_reaction(message))
+        .or_else(|| read_pin(message))
         .or_else(|| {
-            proto_json::first_field(message).map(|field| Said::plain(Body::Other { field }))
+            let info = context_fields::of(message);
+            proto_json::first_field(message).map(|field| Said::with(Body::Other { field }, info))
         })
 }
 
-/// Opens the wrappers around what is said: copies of own messages, disappearing, view once, captions, edits.
-fn unwrap(mut message: &wa::Message) -> &wa::Message {
-    for _ in 0..WRAPPERS_MAX {
-        let sent = message
-            .device_sent_message
-            .as_option()
-            .and_then(|copy| copy.message.as_option());
-        let inner = [
-            message.ephemeral_message.as_option(),
-            message.view_once_message.as_option(),
-            message.view_once_message_v2.as_option(),
-            message.view_once_message_v2_extension.as_option(),
-            message.document_with_caption_message.as_option(),
-            message.edited_message.as_option(),
-            message.group_mentioned_message.as_option(),
-            message.lottie_sticker_message.as_option(),
-            message.associated_child_message.as_option(),
-            message.group_status_message.as_option(),
-            message.group_status_message_v2.as_option(),
-            message.spoiler_message.as_option(),
-            message.limit_sharing_message.as_option(),
-            message.bot_invoke_message.as_option(),
-        ];
-        let inner = inner
-            .into_iter()
-            .flatten()
-            .find_map(|wrapper| wrapper.message.as_option());
-        match sent.or(inner) {
-            Some(inner) => message = inner,
-            None => break,
-        }
-    }
-    message
+/// The id of the message a key is about.
+pub(super) fn target(key: Option<&wa::MessageKey>) -> Option<MessageId> {
+    MessageId::parse(key?.id.as_deref()?).ok()
 }
 
 fn read_protocol(protocol: &wa::message::ProtocolMessage) -> Option<Said> {
-    let target = || {
-        let key = protocol.key.as_option()?;
-        MessageId::parse(key.id.as_deref()?).ok()
-    };
+    let target = || target(protocol.key.as_option());
     match protocol.r#type {
         Some(ProtocolType::REVOKE) => Some(Said::plain(Body::Revoked { target: target()? })),
         Some(ProtocolType::MESSAGE_EDIT) => {
-            let edited = unwrap(protocol.edited_message.as_option()?);
+            let edited = wrappers::open(protocol.edited_message.as_option()?).message;
             let body = words(edited)
                 .or_else(|| caption(edited))
                 .unwrap_or_default()
                 .to_owned();
-            Some(Said::plain(Body::Edited {
+            let info = context_fields::of(edited);
+            let body = Body::Edited {
                 target: target()?,
                 body,
-            }))
+            };
+            Some(Said::with(body, info))
         }
-        Some(ProtocolType::EPHEMERAL_SETTING) => Some(Said::plain(Body::Other {
-            field: "protocol_message".to_owned(),
+        Some(ProtocolType::EPHEMERAL_SETTING) => Some(Said::plain(Body::Timer {
+            period: Duration::from_secs(protocol.ephemeral_expiration.unwrap_or(0).into()),
         })),
         // Keys, history, app state and settings between the account's own devices.
         Some(_) | None => None,
@@ -128,34 +109,29 @@ fn words(message: &wa::Message) -> Option<&str> {
 }
 
 fn caption(message: &wa::Message) -> Option<&str> {
-    let image = message
-        .image_message
-        .as_option()
-        .and_then(|image| image.caption.as_deref());
-    let video = message
-        .video_message
-        .as_option()
-        .and_then(|video| video.caption.as_deref());
-    let document = message
-        .document_message
-        .as_option()
-        .and_then(|file| file.caption.as_deref());
-    image.or(video).or(document)
+    let image = message.image_message.as_option();
+    let video = message.video_message.as_option();
+    let document = message.document_message.as_option();
+    let place = message.live_location_message.as_option();
+    None.or_else(|| image?.caption.as_deref())
+        .or_else(|| video?.caption.as_deref())
+        .or_else(|| document?.caption.as_deref())
+        .or_else(|| place?.caption.as_deref())
 }
 
 fn read_text(message: &wa::Message) -> Option<Said> {
     if let Some(text) = message.extended_text_message.as_option() {
-        let context = text.context_info.as_option();
-        let body = text.text.clone().unwrap_or_default();
-        let mentions = context.map(mentions).unwrap_or_default();
-        return Some(Said::with(
-            Body::Text(Text {
-                body,
-                mentions,
-                ..Text::default()
-            }),
-            context,
-        ));
+        let info = text.context_info.as_option();
+        let mut said = Said::with(Body::Text(Text::default()), info);
+        said.context.preview = context::preview(text);
+        said.context.view_once = text.view_once.unwrap_or(false);
+        said.body = Body::Text(Text {
+            body: text.text.clone().unwrap_or_default(),
+            mentions: said.context.mentions.clone(),
+            mention_all: said.context.mention_all,
+            ..Text::default()
+        });
+        return Some(said);
     }
     let body = message
         .conversation
@@ -167,182 +143,40 @@ fn read_text(message: &wa::Message) -> Option<Said> {
     })))
 }
 
-fn mentions(context: &wa::ContextInfo) -> Vec<UserId> {
-    context
-        .mentioned_jid
-        .iter()
-        .filter_map(|text| addresses::user_in_text(text))
-        .collect()
-}
-
-fn quote(context: &wa::ContextInfo) -> Option<Quote> {
-    let id = MessageId::parse(context.stanza_id.as_deref()?).ok()?;
-    let author = context
-        .participant
-        .as_deref()
-        .and_then(addresses::user_in_text);
-    Some(Quote { id, author })
-}
-
-/// The fields all kinds of files share. A macro, because the generated types share no trait.
-macro_rules! file {
-    ($file:expr, $kind:expr, $mime:expr) => {
-        (
-            MediaKeys {
-                kind: StoredKind::from($kind),
-                direct_path: $file.direct_path.clone(),
-                static_url: None,
-                media_key: $file.media_key.clone(),
-                file_enc_sha256: $file.file_enc_sha256.clone(),
-                file_sha256: $file.file_sha256.clone(),
-                size: $file.file_length,
-            },
-            FileFacts {
-                kind: $kind,
-                mime_type: $file.mimetype.clone().unwrap_or_else(|| $mime.to_owned()),
-                ..FileFacts::default()
-            },
-            $file.context_info.as_option(),
-        )
-    };
-}
-
-/// What is told about a file beside its keys.
-struct FileFacts {
-    kind: MediaKind,
-    mime_type: String,
-    caption: Option<String>,
-    file_name: Option<String>,
-    size: (Option<u32>, Option<u32>),
-    seconds: Option<u32>,
-}
-
-impl Default for FileFacts {
-    fn default() -> Self {
-        Self {
-            kind: MediaKind::Document,
-            mime_type: String::new(),
-            caption: None,
-            file_name: None,
-            size: (None, None),
-            seconds: None,
-        }
-    }
-}
-
-fn read_media(message: &wa::Message, id: &MessageId) -> Option<Said> {
-    let video = message
-        .video_message
-        .as_option()
-        .or_else(|| message.ptv_message.as_option());
-    let (keys, facts, context) = if let Some(image) = message.image_message.as_option() {
-        let (mut keys, mut facts, context) = file!(image, MediaKind::Image, "image/jpeg");
-        keys.static_url = image.static_url.clone();
-        facts.caption = image.caption.clone();
-        facts.size = (image.width, image.height);
-        (keys, facts, context)
-    } else if let Some(video) = video {
-        let (mut keys, mut facts, context) = file!(video, MediaKind::Video, "video/mp4");
-        keys.static_url = video.static_url.clone();
-        facts.caption = video.caption.clone();
-        facts.size = (video.width, video.height);
-        facts.seconds = video.seconds;
-        (keys, facts, context)
-    } else if let Some(audio) = message.audio_message.as_option() {
-        let kind = if audio.ptt == Some(true) {
-            MediaKind::Voice
-        } else {
-            MediaKind::Audio
-        };
-        let (keys, mut facts, context) = file!(audio, kind, "audio/ogg; codecs=opus");
-        facts.seconds = audio.seconds;
-        (keys, facts, context)
-    } else if let Some(document) = message.document_message.as_option() {
-        let (keys, mut facts, context) =
-            file!(document, MediaKind::Document, "application/octet-stream");
-        facts.caption = document.caption.clone();
-        facts.file_name = document
-            .file_name
-            .clone()
-            .or_else(|| document.title.clone());
-        (keys, facts, context)
-    } else {
-        let sticker = message.sticker_message.as_option()?;
-        let (keys, mut facts, context) = file!(sticker, MediaKind::Sticker, "image/webp");
-        facts.size = (sticker.width, sticker.height);
-        (keys, facts, context)
-    };
-    let body = Body::Media(MediaBody {
-        kind: facts.kind,
-        id: keys.media_id(id)?,
-        mime_type: facts.mime_type,
-        size: keys.size.unwrap_or(0),
-        sha256: keys
-            .file_sha256
-            .as_deref()
-            .map(hex::encode)
-            .unwrap_or_default(),
-        caption: facts.caption.filter(|text| !text.is_empty()),
-        file_name: facts.file_name.filter(|name| !name.is_empty()),
-        width: facts.size.0,
-        height: facts.size.1,
-        seconds: facts.seconds,
-        waveform: None,
-        thumbnail: None,
-    });
-    Some(Said {
-        media_keys: keys.to_bytes(),
-        ..Said::with(body, context)
-    })
-}
-
-fn read_place(message: &wa::Message) -> Option<Said> {
-    if let Some(place) = message.location_message.as_option() {
-        let body = Body::Location(Location {
-            latitude: place.degrees_latitude.unwrap_or(0.0),
-            longitude: place.degrees_longitude.unwrap_or(0.0),
-            name: place.name.clone(),
-            address: place.address.clone(),
-            url: place.url.clone(),
-        });
-        return Some(Said::with(body, place.context_info.as_option()));
-    }
-    let place = message.live_location_message.as_option()?;
-    let body = Body::Location(Location {
-        latitude: place.degrees_latitude.unwrap_or(0.0),
-        longitude: place.degrees_longitude.unwrap_or(0.0),
-        name: place.caption.clone(),
-        address: None,
-        url: None,
-    });
-    Some(Said::with(body, place.context_info.as_option()))
-}
-
-fn card(contact: &wa::message::ContactMessage) -> Card {
-    Card {
-        name: contact.display_name.clone().unwrap_or_default(),
-        vcard: contact.vcard.clone().unwrap_or_default(),
-    }
-}
-
-fn read_contacts(message: &wa::Message) -> Option<Said> {
-    if let Some(contact) = message.contact_message.as_option() {
-        let body = Body::Contacts {
-            cards: vec![card(contact)],
-        };
-        return Some(Said::with(body, contact.context_info.as_option()));
-    }
-    let contacts = message.contacts_array_message.as_option()?;
-    let cards = contacts.contacts.iter().take(CARDS_MAX).map(card).collect();
-    Some(Said::with(
-        Body::Contacts { cards },
-        contacts.context_info.as_option(),
-    ))
-}
-
 fn read_reaction(message: &wa::Message) -> Option<Said> {
     let reaction = message.reaction_message.as_option()?;
-    let to = MessageId::parse(reaction.key.as_option()?.id.as_deref()?).ok()?;
+    let to = target(reaction.key.as_option())?;
     let emoji = reaction.text.clone().unwrap_or_default();
     Some(Said::plain(Body::Reaction { to, emoji }))
+}
+
+fn read_pin(message: &wa::Message) -> Option<Said> {
+    let pin = message.pin_in_chat_message.as_option()?;
+    let target = target(pin.key.as_option())?;
+    let lasts = message
+        .message_context_info
+        .as_option()
+        .and_then(|info| info.message_add_on_duration_in_secs);
+    let period = match pin.r#type {
+        Some(PinType::PIN_FOR_ALL) => {
+            Some(lasts.map_or(PIN_LASTS, |secs| Duration::from_secs(secs.into())))
+        }
+        Some(PinType::UNPIN_FOR_ALL | PinType::UNKNOWN_TYPE) | None => None,
+    };
+    Some(Said::plain(Body::Pinned { target, period }))
+}
+
+/// How long a pin lasts that does not say it. Source: the period WhatsApp's clients preselect.
+const PIN_LASTS: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Milliseconds or seconds of a protobuf field as a moment; nothing for zero and for moments before 1970.
+pub(super) fn moment_ms(ms: Option<i64>) -> Option<Timestamp> {
+    let ms = u64::try_from(ms?).ok().filter(|ms| *ms > 0)?;
+    Some(Timestamp::from_millis(ms))
+}
+
+/// Seconds of a protobuf field as a moment; nothing for zero and for moments before 1970.
+pub(super) fn moment(secs: Option<i64>) -> Option<Timestamp> {
+    let secs = u64::try_from(secs?).ok().filter(|secs| *secs > 0)?;
+    Some(Timestamp::from_secs(secs))
 }

@@ -25,7 +25,7 @@ fn info() -> MessageInfo {
 }
 
 fn read(message: &wa::Message) -> Option<Incoming> {
-    convert(message, &info(), people())
+    convert(message, &info(), people()).map(|converted| converted.incoming)
 }
 
 fn body(message: &wa::Message) -> Option<Body> {
@@ -104,7 +104,7 @@ fn own_messages_from_another_device_are_at_the_server() {
         device_sent_message: MessageField::some(copy),
         ..Default::default()
     };
-    let read = convert(&message, &info, people()).unwrap().message;
+    let read = convert(&message, &info, people()).unwrap().incoming.message;
     assert_eq!((read.from_me, read.status), (true, DeliveryStatus::Server));
     assert_eq!(Some(read.body), body(&text("mine")));
 }
@@ -257,7 +257,7 @@ fn each_kind_of_file_has_its_name() {
                 ptv_message: MessageField::some(Default::default()),
                 ..Default::default()
             },
-            MediaKind::Video,
+            MediaKind::ShortVideo,
         ),
         (
             wa::Message {
@@ -405,13 +405,13 @@ fn protocol_traffic_is_no_message() {
 #[test]
 fn what_has_no_word_of_ours_is_named() {
     let message = wa::Message {
-        poll_creation_message_v3: MessageField::some(Default::default()),
+        payment_invite_message: MessageField::some(Default::default()),
         ..Default::default()
     };
     assert_eq!(
         body(&message),
         Some(Body::Other {
-            field: "poll_creation_message_v3".to_owned()
+            field: "payment_invite_message".to_owned()
         })
     );
 }

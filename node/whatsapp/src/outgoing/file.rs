@@ -3,31 +3,58 @@
 use switchboard_vocab::content::MediaKind;
 use wacore::download::MediaType;
 use waproto::whatsapp as wa;
+use whatsapp_rust::Client;
 use whatsapp_rust::media::{
     AudioOptions, DocumentOptions, ImageOptions, VideoOptions, audio_message, document_message,
     image_message, video_message,
 };
-use whatsapp_rust::upload::UploadResponse;
+use whatsapp_rust::upload::{UploadOptions, UploadResponse};
 
-use crate::api::OutgoingFile;
-use crate::media::{MediaKeys, StoredKind};
+use crate::api::{Error, OutgoingFile};
+use crate::media::{self, StoredKind};
 
 /// How the media host is told what it gets.
 pub(super) fn media_type(kind: MediaKind) -> MediaType {
     StoredKind::from(kind).into()
 }
 
-/// What is needed to download the file again.
-pub(super) fn keys(file: &OutgoingFile, uploaded: &UploadResponse) -> MediaKeys {
-    MediaKeys {
-        kind: file.kind.into(),
-        direct_path: Some(uploaded.direct_path.clone()),
-        static_url: None,
-        media_key: Some(uploaded.media_key.to_vec()),
-        file_enc_sha256: Some(uploaded.file_enc_sha256.to_vec()),
-        file_sha256: Some(uploaded.file_sha256.to_vec()),
-        size: Some(uploaded.file_length),
+/// Uploads the file; the message around it.
+pub(super) async fn upload(client: &Client, file: &OutgoingFile) -> Result<wa::Message, Error> {
+    let kind = media_type(file.kind);
+    let uploading = client.upload(file.bytes.to_vec(), kind, UploadOptions::default());
+    let uploaded = Box::pin(uploading)
+        .await
+        .map_err(|error| media::failed(&error))?;
+    Ok(message(file, uploaded))
+}
+
+/// Lets a file be opened once only. Pictures and films travel in one wrapper, sound in another.
+pub(super) fn view_once(mut message: wa::Message) -> wa::Message {
+    let context = message.message_context_info.take();
+    let is_sound = message.audio_message.is_set();
+    if let Some(image) = message.image_message.as_option_mut() {
+        image.view_once = Some(true);
+    } else if let Some(video) = message.video_message.as_option_mut() {
+        video.view_once = Some(true);
+    } else if let Some(audio) = message.audio_message.as_option_mut() {
+        audio.view_once = Some(true);
+    } else {
+        message.message_context_info = context.into();
+        return message;
     }
+    let wrapper = buffa::MessageField::some(wa::message::FutureProofMessage {
+        message: buffa::MessageField::some(message),
+    });
+    let mut outer = wa::Message {
+        message_context_info: context.into(),
+        ..Default::default()
+    };
+    if is_sound {
+        outer.view_once_message_v2_extension = wrapper;
+    } else {
+        outer.view_once_message_v2 = wrapper;
+    }
+    outer
 }
 
 /// The message around the file.
@@ -56,6 +83,8 @@ pub(super) fn message(file: &OutgoingFile, uploaded: UploadResponse) -> wa::Mess
                 caption,
                 mimetype,
                 jpeg_thumbnail: thumbnail,
+                duration_seconds: file.seconds,
+                gif_playback: (file.kind == MediaKind::Gif).then_some(true),
                 ..VideoOptions::default()
             };
             let mut message = video_message(uploaded, options);
@@ -63,6 +92,9 @@ pub(super) fn message(file: &OutgoingFile, uploaded: UploadResponse) -> wa::Mess
                 (message.video_message.as_option_mut(), file.size)
             {
                 (video.width, video.height) = (Some(width), Some(height));
+            }
+            if file.kind == MediaKind::ShortVideo {
+                message.ptv_message = message.video_message.take().into();
             }
             message
         }
@@ -73,6 +105,8 @@ pub(super) fn message(file: &OutgoingFile, uploaded: UploadResponse) -> wa::Mess
                 AudioOptions {
                     mimetype,
                     ptt,
+                    duration_seconds: file.seconds,
+                    waveform: file.waveform.clone(),
                     ..AudioOptions::default()
                 },
             )
@@ -94,6 +128,7 @@ pub(super) fn message(file: &OutgoingFile, uploaded: UploadResponse) -> wa::Mess
     }
 }
 
+/// A sticker; the library has no builder for it.
 fn sticker(file: &OutgoingFile, uploaded: UploadResponse) -> wa::Message {
     let (width, height) = file
         .size

@@ -7,6 +7,11 @@ use whatsapp_rust::anyhow::anyhow;
 use whatsapp_rust::{ClientError, IqError};
 
 use super::*;
+use crate::api::OutgoingFile;
+use crate::context_fields;
+use switchboard_vocab::UserId;
+use switchboard_vocab::messages::{Message, Quote};
+use wacore::proto_helpers::MessageExt as _;
 
 fn phone() -> UserId {
     UserId::phone("15550001").unwrap()
@@ -42,7 +47,7 @@ fn quote_of(author: Option<UserId>) -> Quote {
 
 #[test]
 fn plain_words_go_as_conversation() {
-    let message = text("hi", Vec::new(), None);
+    let message = build::text("hi", None);
     assert_eq!(message.conversation.as_deref(), Some("hi"));
     assert!(message.extended_text_message.is_unset());
 }
@@ -53,8 +58,14 @@ fn mentions_and_quotes_go_together() {
         body: "before".to_owned(),
         ..Text::default()
     }));
-    let context = quote_context(&quote_of(None), Some(&original), &ChatId::User(phone()));
-    let message = text("hi", vec!["77@lid".to_owned()], Some(context));
+    let mut message = build::text("hi", None);
+    build::answer(
+        &mut message,
+        &quote_of(None),
+        Some(&original),
+        &ChatId::User(phone()),
+    );
+    context_fields::of_mut(&mut message).unwrap().mentioned_jid = vec!["77@lid".to_owned()];
     let context = message
         .extended_text_message
         .as_option()
@@ -75,7 +86,15 @@ fn mentions_and_quotes_go_together() {
 #[test]
 fn a_quote_names_its_author_as_well_as_it_can() {
     let to = ChatId::User(phone());
-    let author = |quote: &Quote, original| quote_context(quote, original, &to).participant.unwrap();
+    let author = |quote: &Quote, original: Option<&Message>| {
+        let mut message = build::text("hi", None);
+        build::answer(&mut message, quote, original, &to);
+        context_fields::of(&message)
+            .unwrap()
+            .participant
+            .clone()
+            .unwrap()
+    };
     let original = logged(Body::Revoked {
         target: MessageId::parse("Z").unwrap(),
     });

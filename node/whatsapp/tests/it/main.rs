@@ -16,6 +16,7 @@ mod ends;
 mod fence;
 mod groups;
 mod handover;
+mod kinds;
 mod lossy;
 mod messages;
 mod pairing;
