@@ -30,6 +30,7 @@ pub mod queue;
 mod receipts;
 pub mod server;
 pub mod signals;
+mod stories;
 #[cfg(test)]
 mod tests;
 pub mod xml;

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod core;
+pub mod draft;
 pub mod faults;
 pub mod journal;
 mod operations;
@@ -14,8 +15,9 @@ pub mod seeds;
 mod shell;
 mod simulator;
 
+pub use draft::{Outgoing, OutgoingFile};
 pub use operations::{
-    ACTS_MAX, Error, Generate, Given, Info, Outgoing, OutgoingFile, PAST_MESSAGES_MAX, Past,
-    PastChat, PastMessage, PhoneInfo, Sent,
+    ACTS_MAX, Error, Generate, Given, Info, PAST_MESSAGES_MAX, Past, PastChat, PastMessage,
+    PhoneInfo, Sent,
 };
 pub use simulator::{Config, Handle, MEDIA_BYTES_DEFAULT, Simulator, StartError};

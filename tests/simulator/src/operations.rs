@@ -3,26 +3,23 @@
 mod app_state;
 mod history;
 pub(crate) mod phone_user;
+mod sending;
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use futures::channel::oneshot;
-use rand_chacha::ChaCha20Rng;
-use serde::{Deserialize, Serialize};
-use waproto::whatsapp as wa;
+use serde::Serialize;
 
 use crate::core::pairing::{self, Linked};
-use crate::core::phone_sending::SendError;
 use crate::faults::Request;
-use crate::phone::{self, MediaDetails, MediaKind, Record, StoredAt};
+use crate::phone::Record;
 use crate::shell::hub::Hub;
 
 pub use app_state::ACTS_MAX;
 pub(crate) use app_state::{act, phone_state};
 pub(crate) use history::give_past;
 pub use history::{Generate, Given, PAST_MESSAGES_MAX, Past, PastChat, PastMessage};
+pub(crate) use sending::phone_send;
 
 /// How long a companion may take from the typed code to its answer.
 /// Source: protocol notes, section 5.
@@ -180,16 +177,6 @@ pub(crate) fn inject(hub: &Hub, request: Request) -> Result<usize, Error> {
         })
 }
 
-impl From<SendError> for Error {
-    fn from(error: SendError) -> Self {
-        let text = chain(&error);
-        match error {
-            SendError::Sender(_) | SendError::Receiver(_) => Self::NotFound(text),
-            SendError::Member(_) | SendError::Phone(_) | SendError::Broken => Self::Refused(text),
-        }
-    }
-}
-
 /// What a phone sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sent {
@@ -197,102 +184,15 @@ pub struct Sent {
     pub id: String,
 }
 
-/// What a phone is to send.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Outgoing {
-    /// Number or address of the receiver, or address of a group.
-    pub to: String,
-    /// The text, or the caption of the file.
-    #[serde(default)]
-    pub text: String,
-    /// A file to send with it.
-    #[serde(default)]
-    pub media: Option<OutgoingFile>,
+/// The stories that the phone with `number` has seen or sent from companions, after record `since`.
+pub(crate) fn phone_stories(hub: &Hub, number: &str, since: u64) -> Result<Vec<Record>, Error> {
+    let mut records = phone_inbox(hub, number, since)?;
+    records.retain(|record| record.chat == STORIES);
+    Ok(records)
 }
 
-/// A file that a phone is to send.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct OutgoingFile {
-    /// `image`, `video`, `audio`, `document` or `sticker`.
-    pub kind: String,
-    /// MIME type.
-    pub mimetype: String,
-    /// The content, base64.
-    pub data: String,
-    /// Name, for documents.
-    #[serde(default)]
-    pub file_name: Option<String>,
-}
-
-impl OutgoingFile {
-    fn kind(&self) -> Result<MediaKind, Error> {
-        match self.kind.as_str() {
-            "image" => Ok(MediaKind::Image),
-            "video" => Ok(MediaKind::Video),
-            "audio" => Ok(MediaKind::Audio),
-            "document" => Ok(MediaKind::Document),
-            "sticker" => Ok(MediaKind::Sticker),
-            other => Err(Error::Bad(format!(
-                "send from phone: no media kind {other:?}"
-            ))),
-        }
-    }
-}
-
-/// A phone sends a text or a file.
-pub(crate) fn phone_send(hub: &Hub, number: &str, out: Outgoing) -> Result<Sent, Error> {
-    let mut plan = hub.with(|server| server.plan_send(number, &out.to))?;
-    let (message, media) = match out.media {
-        None => (phone::text_message(&out.text, &mut plan.rng), None),
-        Some(file) => {
-            let kind = file.kind()?;
-            let message = file_message(hub, &mut plan.rng, kind, file, out.text)?;
-            (message, Some(kind.enc_media_type()))
-        }
-    };
-    let missing = plan.missing()?;
-    let bundles = hub.with(|server| server.bundles_for(&missing));
-    let stanza = plan.seal(&message, media, &bundles)?;
-    hub.with(|server| server.phone_sends(plan.account, &[stanza]));
-    Ok(Sent { id: plan.id })
-}
-
-/// Encrypts a file, puts it on the media host and returns the message about it.
-fn file_message(
-    hub: &Hub,
-    rng: &mut ChaCha20Rng,
-    kind: MediaKind,
-    file: OutgoingFile,
-    caption: String,
-) -> Result<wa::Message, Error> {
-    let plain = STANDARD
-        .decode(&file.data)
-        .map_err(|_| Error::Bad("send from phone: data is not base64".to_owned()))?;
-    let mut sealed = phone::seal_media(kind, &plain, rng).map_err(|e| Error::Refused(chain(&e)))?;
-    let stored = std::mem::take(&mut sealed.bytes);
-    let token = URL_SAFE_NO_PAD.encode(sealed.file_enc_sha256);
-    let path = hub
-        .media
-        .put(&token, 0, stored.into())
-        .map_err(|e| Error::Refused(e.to_string()))?;
-    let host = hub.with(|server| server.options.media_host.clone());
-    let at = StoredAt {
-        url: format!("https://{host}{path}"),
-        direct_path: path,
-    };
-    let details = MediaDetails {
-        mimetype: file.mimetype,
-        caption: Some(caption).filter(|c| !c.is_empty()),
-        file_name: file.file_name,
-    };
-    Ok(phone::media_message(
-        &sealed,
-        at,
-        details,
-        hub.clock.now_ms() / 1000,
-        rng,
-    ))
-}
+/// The chat of stories.
+const STORIES: &str = "status@broadcast";
 
 /// What the phone with `number` has decrypted, after the record `since`.
 pub(crate) fn phone_inbox(hub: &Hub, number: &str, since: u64) -> Result<Vec<Record>, Error> {

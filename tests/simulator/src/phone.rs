@@ -10,16 +10,19 @@
 //! Phones exist by the ten thousand. All long-lived keys are derived from a seed when they are first needed, and
 //! Signal records are kept as the bytes they serialise to.
 
+mod addons;
 mod adv;
 mod app_state;
 mod blob;
 mod cipher;
 mod code;
+mod compose;
 mod error;
 mod group;
 mod history;
 mod inbox;
 mod keys;
+mod known;
 mod media;
 mod outgoing;
 mod qr;
@@ -29,6 +32,7 @@ mod sync_key;
 #[cfg(test)]
 mod tests;
 
+pub use addons::Addon;
 pub use adv::{KeyIndexList, LINKED_DEVICES_MAX, LinkedDevice, PairSuccess};
 pub use app_state::{
     Act, AppStateFault, Chat, Contact, Drafted, Label, MessageRef, Named, Settings, State,
@@ -37,6 +41,7 @@ pub use app_state::{
 pub use blob::{BlobKind, SealedBlob, seal_blob};
 pub use cipher::{Enc, EncKind, Opened, RETRY_COUNT_MAX, SENT_MAX};
 pub use code::{CODE_VALIDITY_SECS, CodeCompanion, CodePairing, PrimaryHello};
+pub use compose::{ComposeError, Destination};
 pub use error::{Error, MediaError, PairError};
 pub use group::{GROUP_MEMBERS_MAX, GroupEnc};
 pub use history::{
@@ -47,8 +52,9 @@ pub use inbox::{
     INBOX_BYTES_MAX, INBOX_MAX, Inbox, Kind, Location, MediaInfo, Record, TEXT_BYTES_MAX,
 };
 pub use keys::{Bundle, DeviceAddress, PREKEYS_OUTSTANDING_MAX, SignedPrekey};
+pub use known::{KNOWN_MAX, Known, Person};
 pub use media::{MEDIA_BYTES_MAX, MediaKind, MediaRef, SealedMedia, open_media, seal_media};
-pub use outgoing::{MediaDetails, StoredAt, device_sent, media_message, text_message};
+pub use outgoing::{FileForm, MediaDetails, StoredAt, device_sent, media_message, text_message};
 pub use qr::QrText;
 pub use reading::{Received, read};
 pub use store::{SENDER_KEYS_MAX, SESSIONS_MAX};
@@ -56,12 +62,14 @@ pub use sync_key::{AppStateKey, asks_for_app_state_keys};
 
 use std::collections::VecDeque;
 
+use self::addons::poll_options;
 use self::adv::Linked;
 use self::app_state::AppState;
 use self::cipher::Sent;
 use self::group::OwnGroups;
 use self::history::History;
 use self::keys::{AccountKeys, Root};
+use self::known::KnownMessages;
 use self::store::{Prekeys, SenderKeys, Sessions};
 
 /// The primary device of one account.
@@ -85,6 +93,7 @@ pub struct Phone {
     signatures: u32,
     sent: VecDeque<Sent>,
     inbox: Inbox,
+    known: KnownMessages,
     app_state: Option<Box<AppState>>,
     history: Option<Box<History>>,
 }
@@ -113,6 +122,7 @@ impl Phone {
             signatures: 0,
             sent: VecDeque::new(),
             inbox: Inbox::default(),
+            known: KnownMessages::default(),
             app_state: None,
             history: None,
         }
@@ -170,6 +180,7 @@ impl Phone {
             + self.own_groups.heap_bytes()
             + self.keys.heap_bytes()
             + self.inbox.heap_bytes()
+            + self.known.heap_bytes()
             + self.sent.iter().map(Sent::heap_bytes).sum::<usize>()
             + self.linked.iter().map(Linked::heap_bytes).sum::<usize>()
             + self.history.as_ref().map_or(0, |h| h.heap_bytes())

@@ -13,9 +13,10 @@ use crate::core::ids::Addressing;
 use crate::core::keys::{self, ServerKeys};
 use crate::core::pairing::Linked;
 use crate::core::server::{Options, Server};
+use crate::draft::Outgoing;
 use crate::faults::Request;
 use crate::journal::Report;
-use crate::operations::{self, Error, Given, Info, Outgoing, Past, PhoneInfo, Sent};
+use crate::operations::{self, Error, Given, Info, Past, PhoneInfo, Sent};
 use crate::phone::{Act, Record, State};
 use crate::seeds::Seeds;
 use crate::shell::hub::Hub;
@@ -206,7 +207,7 @@ impl Handle {
     /// # Errors
     /// When sender or receiver do not exist, or the file is not one.
     pub fn phone_send(&self, number: &str, out: Outgoing) -> Result<Sent, Error> {
-        operations::phone_send(&self.hub, number, out)
+        operations::phone_send(&self.hub, number, &out)
     }
 
     /// The phone itself sends a text. `to` is a number or an address.
@@ -217,7 +218,7 @@ impl Handle {
         let out = Outgoing {
             to: to.to_owned(),
             text: text.to_owned(),
-            media: None,
+            ..Outgoing::default()
         };
         self.phone_send(number, out)
     }

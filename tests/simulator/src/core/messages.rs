@@ -14,6 +14,7 @@ use super::ids::{AccountId, Addressing, ConnId, DeviceId, PHONE};
 use super::newsletters::NewsletterId;
 use super::privacy::Category;
 use super::server::Server;
+use super::stories::STORIES_CHAT;
 use super::xml;
 
 /// Attributes that pass from sender to receiver.
@@ -74,6 +75,9 @@ impl Server {
         if let Some(newsletter) = NewsletterId::parse(jid) {
             return Some(newsletter.chat());
         }
+        if jid.is_status_broadcast() {
+            return Some(STORIES_CHAT);
+        }
         self.resolve(jid).map(|d| account_chat(d.account))
     }
 
@@ -110,6 +114,9 @@ impl Server {
             return self
                 .newsletter_message(from, newsletter, node)
                 .map(Routed::Published);
+        }
+        if to.is_status_broadcast() {
+            return self.story_message(from, &to, node);
         }
         if Addressing::of(&to).is_none() {
             return Err(nack::UNSUPPORTED);
@@ -222,7 +229,7 @@ impl Server {
         stanza
     }
 
-    fn add_content(&self, stanza: &mut Node, node: &Node, encs: &[&Node]) {
+    pub(super) fn add_content(&self, stanza: &mut Node, node: &Node, encs: &[&Node]) {
         let mut content: Vec<Node> = encs.iter().map(|e| (*e).clone()).collect();
         if encs
             .iter()
@@ -286,7 +293,13 @@ impl Server {
         ))
     }
 
-    fn group_head(&self, from: DeviceId, to: &Jid, mode: Addressing, node: &Node) -> Node {
+    pub(super) fn group_head(
+        &self,
+        from: DeviceId,
+        to: &Jid,
+        mode: Addressing,
+        node: &Node,
+    ) -> Node {
         let mut stanza = self.message_head(from, node);
         stanza.attrs.insert("from", to.clone());
         stanza.attrs.insert("addressing_mode", mode.as_str());
@@ -437,11 +450,11 @@ pub(crate) fn group_chat(group: GroupId) -> u64 {
     GROUP_CHAT | group.0
 }
 
-fn encs_of(node: &Node) -> Vec<&Node> {
+pub(super) fn encs_of(node: &Node) -> Vec<&Node> {
     node.get_children_by_tag("enc").collect()
 }
 
-fn participants_of(node: &Node) -> impl Iterator<Item = &Node> {
+pub(super) fn participants_of(node: &Node) -> impl Iterator<Item = &Node> {
     node.get_optional_child("participants")
         .map(xml::children)
         .unwrap_or_default()

@@ -6,8 +6,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use rand_chacha::ChaCha20Rng;
+use wacore::send::{
+    media_type_from_message, stanza_type_from_message, status_carries_privacy_meta,
+};
+use wacore::types::message::EditAttribute;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt as _, Node};
 use waproto::whatsapp as wa;
 
 use super::groups::GroupId;
@@ -15,7 +19,7 @@ use super::ids::{AccountId, Addressing, DeviceId, PHONE, parse_number};
 use super::phone_stanzas::enc_node;
 use super::phones::to_phone;
 use super::server::Server;
-use crate::phone::{self, Bundle, ChatName, DeviceAddress, Phone};
+use crate::phone::{self, Bundle, ChatName, Destination, DeviceAddress, Phone};
 
 /// Why a phone did not send.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +33,15 @@ pub enum SendError {
     /// The sender is not in the group.
     #[error("send from phone: not a member of {0:?}")]
     Member(String),
+    /// Nobody would see the story.
+    #[error("send from phone: nobody is in the audience of the story")]
+    Audience,
+    /// There is no message to send.
+    #[error("send from phone")]
+    Compose(#[from] phone::ComposeError),
+    /// The service refused the message.
+    #[error("send from phone: refused with code {0}")]
+    Nack(u16),
     /// The phone could not encrypt.
     #[error("send from phone")]
     Phone(#[from] phone::Error),
@@ -48,7 +61,10 @@ pub struct Plan {
     pub id: String,
     /// The chat's address.
     to: Jid,
+    /// Whether sender keys are used.
     group: bool,
+    /// Who sees a story.
+    audience: Vec<Jid>,
     addressing: Addressing,
     targets: Vec<Target>,
     own_number: u64,
@@ -66,11 +82,17 @@ struct Target {
 }
 
 impl Server {
-    /// Works out whom a message of the phone with `number` to `to` goes to.
+    /// Works out whom a message of the phone with `number` to `to` goes to. A story is for the numbers
+    /// in `audience`, or without any for the address book.
     ///
     /// # Errors
-    /// When sender or receiver do not exist.
-    pub fn plan_send(&mut self, number: &str, to: &str) -> Result<Plan, SendError> {
+    /// When sender or receiver do not exist, or nobody would see the story.
+    pub fn plan_send(
+        &mut self,
+        number: &str,
+        to: &str,
+        audience: &[String],
+    ) -> Result<Plan, SendError> {
         let account = self
             .find_number(number)
             .ok_or_else(|| SendError::Sender(number.to_owned()))?;
@@ -79,27 +101,29 @@ impl Server {
             Some(number) => Jid::pn(number.to_string()),
             None => to.parse().map_err(|_| nobody())?,
         };
-        let (to_jid, addressing, group, devices) = match GroupId::parse(&jid) {
-            Some(id) => {
-                let g = self.groups.get(id).ok_or_else(nobody)?;
-                if !g.may_write(account) {
-                    return Err(SendError::Member(to.to_owned()));
-                }
-                let members: Vec<AccountId> = g.members.iter().map(|m| m.account).collect();
-                (jid, g.addressing, true, self.devices_of(&members))
+        let mut seen_by = Vec::new();
+        let (to_jid, addressing, group, devices) = if let Some(id) = GroupId::parse(&jid) {
+            let g = self.groups.get(id).ok_or_else(nobody)?;
+            if !g.may_write(account) {
+                return Err(SendError::Member(to.to_owned()));
             }
-            None => {
-                let chat = self.resolve(&jid).ok_or_else(nobody)?;
-                let mode = self.phone_addressing();
-                let address = self
-                    .account(chat.account)
-                    .map(|a| a.jid(mode))
-                    .ok_or_else(nobody)?;
-                (address, mode, false, self.fan_out(account, chat))
-            }
+            let members: Vec<AccountId> = g.members.iter().map(|m| m.account).collect();
+            (jid, g.addressing, true, self.devices_of(&members))
+        } else if jid.is_status_broadcast() {
+            let mut accounts = self.story_audience(account, audience)?;
+            seen_by.clone_from(&accounts);
+            accounts.push(account);
+            (jid, Addressing::Lid, true, self.devices_of(&accounts))
+        } else {
+            let chat = self.resolve(&jid).ok_or_else(nobody)?;
+            let mode = self.phone_addressing();
+            let address = self.account(chat.account).map(|a| a.jid(mode));
+            let devices = self.fan_out(account, chat);
+            (address.ok_or_else(nobody)?, mode, false, devices)
         };
         let id = format!("3EB0{:016X}", self.stanza_number());
         let rng = self.seeds.rng("phone sends", self.stanza_number());
+        let seen_by = seen_by.into_iter().filter_map(|id| self.account(id));
         let named = self.named(&to_jid.to_string());
         let chat = named.filter(|_| self.options.phones_listen);
         let chat = chat.map(|n| ChatName {
@@ -107,7 +131,6 @@ impl Server {
             lid: n.lid,
             name: None,
         });
-        let now_s = self.now_s();
         let a = self.account(account).ok_or_else(nobody)?;
         Ok(Plan {
             account,
@@ -115,13 +138,35 @@ impl Server {
             id,
             to: to_jid,
             group,
+            audience: seen_by.map(|a| a.jid(addressing)).collect(),
             addressing,
             targets: self.targets(account, &devices, addressing),
             own_number: a.number,
             chat,
-            now_s,
+            now_s: self.now_s(),
             rng,
         })
+    }
+
+    fn story_audience(
+        &self,
+        author: AccountId,
+        numbers: &[String],
+    ) -> Result<Vec<AccountId>, SendError> {
+        let mut accounts = Vec::new();
+        for number in numbers {
+            let found = self.find_number(number);
+            accounts.push(found.ok_or_else(|| SendError::Receiver(number.clone()))?);
+        }
+        if numbers.is_empty() {
+            let profile = self.account(author).and_then(|a| a.profile.as_deref());
+            accounts.extend(profile.into_iter().flat_map(|p| &p.address_book));
+        }
+        accounts.retain(|a| *a != author && !self.has_blocked(author, *a));
+        if accounts.is_empty() {
+            return Err(SendError::Audience);
+        }
+        Ok(accounts)
     }
 
     fn targets(&self, account: AccountId, devices: &[DeviceId], mode: Addressing) -> Vec<Target> {
@@ -178,14 +223,30 @@ impl Plan {
             .collect())
     }
 
-    /// Encrypts the message and returns its stanza. `media` is the kind of file it refers to.
+    /// Where the message goes, as the phone needs it to compose.
+    #[must_use]
+    pub fn destination(&self) -> Destination {
+        Destination {
+            chat: self.to.to_string(),
+            group: self.group,
+            by_lid: self.addressing == Addressing::Lid,
+            now_s: self.now_s,
+        }
+    }
+
+    /// The message goes to the same devices, but belongs to the stories.
+    pub fn about_story(&mut self) {
+        self.to = Jid::status_broadcast();
+        self.addressing = Addressing::Lid;
+    }
+
+    /// Encrypts the message and returns its stanza.
     ///
     /// # Errors
     /// When the phone cannot encrypt.
     pub fn seal(
         &mut self,
         message: &wa::Message,
-        media: Option<&'static str>,
         bundles: &HashMap<DeviceAddress, Bundle>,
     ) -> Result<Node, SendError> {
         let phone = Arc::clone(&self.phone);
@@ -194,6 +255,9 @@ impl Plan {
         if let Some(chat) = &self.chat {
             phone.keep_sent(chat, &self.id, self.now_s, message);
         }
+        let person = phone.person();
+        phone.remember(&self.id, &self.to.to_string(), person, message);
+        let media = media_type_from_message(message);
         let mut children = Vec::new();
         let mut participants = Vec::new();
         if self.group {
@@ -203,6 +267,9 @@ impl Plan {
             for (device, enc) in &sealed.distribution {
                 participants.extend(self.participant(*device, enc, None));
             }
+            // The audience of a story is named even where it has the key already.
+            let named = self.audience.iter().cloned();
+            participants.extend(named.map(|jid| NodeBuilder::new("to").attr("jid", jid).build()));
             children.push(enc_node(&sealed.message, media));
         } else {
             let copy = phone::device_sent(&self.to.to_string(), message);
@@ -219,21 +286,42 @@ impl Plan {
             }
         }
         if !participants.is_empty() {
-            children.insert(
-                0,
-                NodeBuilder::new("participants")
-                    .children(participants)
-                    .build(),
-            );
+            let participants = NodeBuilder::new("participants").children(participants);
+            children.insert(0, participants.build());
         }
+        children.extend(self.meta(message));
         let mut stanza = NodeBuilder::new("message")
             .attr("to", self.to.clone())
             .attr("id", self.id.as_str())
-            .attr("type", if media.is_some() { "media" } else { "text" });
+            .attr("type", stanza_type_from_message(message));
+        if let Some(edit) = EditAttribute::infer_from_message(message) {
+            stanza = stanza.attr("edit", edit.to_string_val());
+        }
         if self.group {
             stanza = stanza.attr("addressing_mode", self.addressing.as_str());
         }
         Ok(stanza.children(children).build())
+    }
+
+    /// What the stanza says about its content. Source: WhatsApp Web, as in wacore 0.7.0.
+    fn meta(&self, message: &wa::Message) -> Option<Node> {
+        let meta = NodeBuilder::new("meta");
+        if !self.audience.is_empty() && status_carries_privacy_meta(message) {
+            return Some(meta.attr("status_setting", "contacts").build());
+        }
+        if message.poll_update_message.is_set() {
+            return Some(meta.attr("polltype", "vote").build());
+        }
+        if stanza_type_from_message(message) == "poll" {
+            return Some(meta.attr("polltype", "creation").build());
+        }
+        if message.enc_event_response_message.is_set() {
+            return Some(meta.attr("event_type", "response").build());
+        }
+        message
+            .event_message
+            .is_set()
+            .then(|| meta.attr("event_type", "creation").build())
     }
 
     fn participant(

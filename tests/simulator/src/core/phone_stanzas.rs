@@ -10,8 +10,8 @@ use super::prekeys::SignedKey;
 use super::xml;
 use super::{history, iq_long};
 use crate::phone::{
-    self, Bundle, ChatName, DeviceAddress, EncKind, Kept, MediaError, MediaRef, Phone, Received,
-    Record,
+    self, Addon, Bundle, ChatName, DeviceAddress, EncKind, Kept, MediaError, MediaRef, Person,
+    Phone, Received, Record,
 };
 
 /// Most times a phone asks for the same message. Source: protocol notes, section 6.
@@ -26,6 +26,8 @@ pub struct Incoming {
     pub from: Jid,
     /// The device that wrote it.
     pub author: DeviceAddress,
+    /// Its user.
+    pub person: Person,
     /// Whether that is a device of the same account.
     pub own: bool,
     /// The group it belongs to.
@@ -124,10 +126,12 @@ fn record(phone: &mut Phone, incoming: &Incoming, message: &wa::Message, work: &
         timestamp: xml::attr_u64(&incoming.node, "t").unwrap_or(work.now_s),
         own: incoming.own,
     };
-    let Some(record) = phone::read(received, message) else {
+    let id = received.id.clone();
+    let Some(record) = record_of(phone, incoming, received, message) else {
         return;
     };
     keep(phone, incoming, &record, message);
+    phone.remember(&id, &incoming.chat, incoming.person, message);
     let has_file = record.media.is_some();
     let seq = phone.inbox_mut().push(record);
     if !has_file {
@@ -160,6 +164,36 @@ fn keep(phone: &mut Phone, incoming: &Incoming, record: &Record, message: &wa::M
         message: message.clone(),
     };
     phone.keep_message(&chat, record.kind, record.target.as_deref(), kept);
+}
+
+/// What the user sees of a message, opened where it is encrypted once more.
+fn record_of(
+    phone: &Phone,
+    incoming: &Incoming,
+    received: Received,
+    message: &wa::Message,
+) -> Option<Record> {
+    match phone.open_addon(message, incoming.person) {
+        Some(Addon::Message(inner)) => phone::read(received, &inner),
+        Some(Addon::Vote(options)) => {
+            let mut record = phone::read(received, message)?;
+            record.options = options;
+            Some(record)
+        }
+        Some(Addon::Response(answer)) => {
+            let mut record = phone::read(received, message)?;
+            record.text = Some(answer.as_str().to_owned());
+            Some(record)
+        }
+        None => {
+            let mut record = phone::read(received, message)?;
+            if message.poll_update_message.is_set() {
+                let sealed = ("sealed".to_owned(), "true".to_owned());
+                record.details.extend([sealed]);
+            }
+            Some(record)
+        }
+    }
 }
 
 /// Why a phone did not get a file.

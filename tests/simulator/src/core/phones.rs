@@ -9,12 +9,13 @@ use wacore_binary::{Jid, JidExt as _, Node};
 use super::history;
 use super::ids::{AccountId, Addressing, DeviceId, PHONE};
 use super::iq_long;
+use super::phone_sending::SendError;
 use super::phone_stanzas::{self, Incoming};
 use super::prekeys::Bundle;
 use super::queue::{Class, Queue};
 use super::server::{Effect, Server};
 use super::xml;
-use crate::phone::{self, Act, AppStateFault, DeviceAddress, Phone, SyncNews, Wants};
+use crate::phone::{self, Act, AppStateFault, DeviceAddress, Person, Phone, SyncNews, Wants};
 
 /// The collection that the profile name stands in.
 const PUSH_NAME_IN: &str = "critical_block";
@@ -240,7 +241,8 @@ impl Server {
     /// Names the author of a stanza as phones know it.
     fn incoming(&mut self, account: AccountId, node: Node) -> Option<Incoming> {
         let from = xml::attr_jid(&node, "from")?;
-        let group = from.is_group().then(|| from.to_string());
+        let shared = from.is_group() || from.is_status_broadcast();
+        let group = shared.then(|| from.to_string());
         let author = if group.is_some() {
             xml::attr_jid(&node, "participant")?
         } else {
@@ -256,13 +258,19 @@ impl Server {
         } else {
             None
         };
-        let author = DeviceAddress::new(self.account(device.account)?.number, device.device);
+        let user = self.account(device.account)?;
+        let author = DeviceAddress::new(user.number, device.device);
+        let person = Person {
+            number: user.number,
+            lid: user.lid,
+        };
         let own = device.account == account;
         let (chat, chat_lid) = self.chat_of(&node, &from, own);
         Some(Incoming {
             node,
             from,
             author,
+            person,
             own,
             group,
             chat,
@@ -274,7 +282,7 @@ impl Server {
     /// The chat a stanza belongs to, as phones show it, which is the address by number, or the group's; and
     /// the address by LID.
     fn chat_of(&self, node: &Node, from: &Jid, own: bool) -> (String, Option<String>) {
-        if from.is_group() {
+        if from.is_group() || from.is_status_broadcast() {
             return (from.to_string(), None);
         }
         let other = if own {
@@ -308,6 +316,20 @@ impl Server {
         self.phone_sends(account, &done.stanzas);
     }
 
+    /// Routes a message of a phone.
+    ///
+    /// # Errors
+    /// When the service refuses it.
+    pub fn phone_message(&mut self, account: AccountId, stanza: &Node) -> Result<(), SendError> {
+        let from = DeviceId {
+            account,
+            device: PHONE,
+        };
+        self.route_message(from, stanza)
+            .map(drop)
+            .map_err(SendError::Nack)
+    }
+
     /// Routes what a phone sends.
     pub fn phone_sends(&mut self, account: AccountId, stanzas: &[Node]) {
         let from = DeviceId {
@@ -317,8 +339,8 @@ impl Server {
         for stanza in stanzas {
             match stanza.tag.as_ref() {
                 "message" => {
-                    if let Err(code) = self.route_message(from, stanza) {
-                        tracing::warn!(code, "message of a phone was not delivered");
+                    if let Err(e) = self.phone_message(account, stanza) {
+                        tracing::warn!(error = %e, "message of a phone was not delivered");
                     }
                 }
                 "receipt" => self.route_receipt(from, stanza),

@@ -6,9 +6,8 @@
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt as _, Node};
 
-use super::groups::GroupId;
 use super::ids::{Addressing, ConnId, DeviceId};
-use super::messages::{account_chat, group_chat};
+use super::messages::account_chat;
 use super::privacy::{Category, Value};
 use super::queue::Class;
 use super::server::Server;
@@ -59,7 +58,7 @@ impl Server {
         let kind = kind.as_deref().unwrap_or_default();
         if SELF_TYPES.contains(&kind) {
             self.tell_own_devices(from, &to, node);
-        } else if to.is_group() {
+        } else if to.is_group() || to.is_status_broadcast() {
             self.group_receipt(from, &to, kind, node);
         } else if let Some(target) = self.resolve(&to) {
             self.direct_receipt(from, &to, target, kind, node);
@@ -101,12 +100,17 @@ impl Server {
     }
 
     fn group_receipt(&mut self, from: DeviceId, to: &Jid, kind: &str, node: &Node) {
-        let Some(id) = GroupId::parse(to) else { return };
+        let Some(chat) = self.chat_key(Some(to)) else {
+            return;
+        };
         let author = xml::attr_jid(node, "participant");
         let Some((author, target)) = author.and_then(|a| Some((a.clone(), self.resolve(&a)?)))
         else {
             return;
         };
+        if to.is_status_broadcast() && kind == "read" && !self.tells_what_was_read(from, target) {
+            return;
+        }
         let mode = Addressing::of(&author).unwrap_or(Addressing::Pn);
         let Some(sender) = self.account(from.account) else {
             return;
@@ -117,7 +121,7 @@ impl Server {
             .attrs
             .insert("participant", sender.device_jid(mode, from.device));
         for device in self.receipt_targets(from, target, kind) {
-            self.deliver(device, group_chat(id), &stanza);
+            self.deliver(device, chat, &stanza);
         }
         if target.account != from.account {
             self.signal_receipt(target.account, from.account, node);

@@ -5,8 +5,10 @@ use rand_chacha::ChaCha20Rng;
 use serde::{Deserialize, Serialize};
 use waproto::whatsapp as wa;
 
+use super::Error;
 use super::app_state::{find, lock};
-use super::{Error, OutgoingFile, file_message};
+use super::sending::file_message;
+use crate::draft::OutgoingFile;
 use crate::phone::{self, ChatName, Kept};
 use crate::shell::hub::Hub;
 
@@ -156,7 +158,7 @@ fn read_chat(
     for past in &chat.messages {
         let message = match &past.media {
             None => phone::text_message(&past.text, rng),
-            Some(file) => file_message(hub, rng, file.kind()?, file.clone(), past.text.clone())?,
+            Some(file) => file_message(hub, rng, file, &past.text, false)?,
         };
         let author = match &past.author {
             Some(author) => Some(chat_name(hub, author, None)?.shown),
@@ -186,9 +188,9 @@ fn picture(hub: &Hub, rng: &mut ChaCha20Rng) -> Result<wa::Message, Error> {
         kind: "image".to_owned(),
         mimetype: "image/jpeg".to_owned(),
         data: base64::engine::general_purpose::STANDARD.encode(pixels),
-        file_name: None,
+        ..OutgoingFile::default()
     };
-    file_message(hub, rng, file.kind()?, file, "a picture".to_owned())
+    file_message(hub, rng, &file, "a picture", false)
 }
 
 /// The number and the texts of a made-up chat.

@@ -3,7 +3,7 @@
 //! The inbox keeps facts as they arrived. It does not apply edits or revocations to earlier records: tests want to see
 //! both.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -48,18 +48,31 @@ pub enum Kind {
     Contact,
     /// A poll; the text is the question.
     Poll,
-    /// A vote. Its content is encrypted once more and not shown.
+    /// A vote; the options are the chosen ones. Without options and with the detail `sealed` the phone
+    /// does not know the poll.
     PollVote,
-    /// A reaction; an empty text takes it back. Without a text it is encrypted once more.
+    /// A reaction; an empty text takes it back. Without a text it is encrypted once more, and the phone
+    /// does not know its message.
     Reaction,
-    /// A new text or caption for an earlier message. Without a text it is encrypted once more.
+    /// A new text or caption for an earlier message. Without a text it is encrypted once more, and the
+    /// phone does not know the message.
     Edit,
     /// An earlier message was deleted for everyone.
     Revoke,
     /// An event; the text is its name.
     Event,
-    /// Buttons, lists, templates, and answers to them.
+    /// An answer to an event: `going`, `not_going` or `maybe`.
+    EventResponse,
+    /// Buttons, lists, templates and native flows; the options are what there is to press.
     Interactive,
+    /// An answer to such; the text is what was shown, the detail `selected` its id.
+    InteractiveReply,
+    /// An invitation to a group; the text is its caption.
+    GroupInvite,
+    /// The head of an album.
+    Album,
+    /// A pack of stickers.
+    StickerPack,
     /// An earlier message was pinned or unpinned.
     Pin,
     /// The chat's disappearing-message timer was set; the text is the seconds.
@@ -127,9 +140,12 @@ pub struct Record {
     /// Addresses mentioned in the text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<String>,
-    /// Options of a poll.
+    /// Options of a poll or a vote, buttons, rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
+    /// What else it says, by name: sizes, lengths, titles, ids. See `phone/reading/details.rs`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: BTreeMap<String, String>,
     /// The file, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<MediaInfo>,
@@ -170,6 +186,11 @@ impl Record {
             + optional(&self.quoted)
             + list(&self.mentions)
             + list(&self.options)
+            + self
+                .details
+                .iter()
+                .map(|(name, value)| 2 * size_of::<String>() + name.len() + value.len())
+                .sum::<usize>()
             + media
             + location
     }
@@ -191,7 +212,9 @@ impl Record {
             .map(|place| [place.name.as_mut(), place.address.as_mut()]);
         self.mentions.truncate(LIST_MAX);
         self.options.truncate(LIST_MAX);
+        let details = self.details.values_mut();
         let lists = self.mentions.iter_mut().chain(&mut self.options);
+        let lists = lists.chain(details);
         names
             .into_iter()
             .chain(optional)

@@ -14,6 +14,20 @@ pub struct StoredAt {
     pub direct_path: String,
 }
 
+/// What is special about a film or a sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FileForm {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// A film that plays by itself, without sound.
+    Gif,
+    /// A round film.
+    Round,
+    /// A voice note.
+    Voice,
+}
+
 /// What the user adds to a file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MediaDetails {
@@ -23,6 +37,24 @@ pub struct MediaDetails {
     pub caption: Option<String>,
     /// Name, for documents.
     pub file_name: Option<String>,
+    /// What is special about it.
+    pub form: FileForm,
+    /// Length of a sound or film, in seconds.
+    pub seconds: Option<u32>,
+    /// Pixels.
+    pub width: Option<u32>,
+    /// Pixels.
+    pub height: Option<u32>,
+    /// Loudness of a voice note, 64 values from 0 to 100.
+    pub waveform: Option<Vec<u8>>,
+    /// Small JPEG.
+    pub thumbnail: Option<Vec<u8>>,
+    /// Pages of a document.
+    pub pages: Option<u32>,
+    /// Whether a sticker moves.
+    pub animated: bool,
+    /// Whether it may be opened once only.
+    pub view_once: bool,
 }
 
 /// A plain text.
@@ -65,16 +97,61 @@ pub fn media_message<R: Rng + CryptoRng>(
         ..Default::default()
     };
     let caption = details.caption;
-    match media.kind {
-        MediaKind::Image => message.image_message = file!(ImageMessage { caption }),
-        MediaKind::Video => message.video_message = file!(VideoMessage { caption }),
-        MediaKind::Audio => message.audio_message = file!(AudioMessage {}),
-        MediaKind::Sticker => message.sticker_message = file!(StickerMessage {}),
-        MediaKind::Document => {
+    let (seconds, width, height) = (details.seconds, details.width, details.height);
+    let jpeg_thumbnail = details.thumbnail;
+    let view_once = details.view_once.then_some(true);
+    match (media.kind, details.form) {
+        (MediaKind::Image, _) => {
+            message.image_message = file!(ImageMessage {
+                caption,
+                width,
+                height,
+                jpeg_thumbnail,
+                view_once,
+            });
+        }
+        (MediaKind::Video, FileForm::Round) => {
+            message.ptv_message = file!(VideoMessage {
+                seconds,
+                width,
+                height,
+                jpeg_thumbnail,
+                view_once,
+            });
+        }
+        (MediaKind::Video, form) => {
+            message.video_message = file!(VideoMessage {
+                caption,
+                seconds,
+                width,
+                height,
+                jpeg_thumbnail,
+                view_once,
+                gif_playback: (form == FileForm::Gif).then_some(true),
+            });
+        }
+        (MediaKind::Audio, form) => {
+            message.audio_message = file!(AudioMessage {
+                seconds,
+                view_once,
+                waveform: details.waveform,
+                ptt: (form == FileForm::Voice).then_some(true),
+            });
+        }
+        (MediaKind::Sticker, _) => {
+            message.sticker_message = file!(StickerMessage {
+                width,
+                height,
+                is_animated: details.animated.then_some(true),
+            });
+        }
+        (MediaKind::Document, _) => {
             let title = details.file_name.clone();
             message.document_message = file!(DocumentMessage {
                 caption,
                 title,
+                jpeg_thumbnail,
+                page_count: details.pages,
                 file_name: details.file_name
             });
         }
@@ -102,10 +179,15 @@ pub fn device_sent(chat: &str, message: &wa::Message) -> wa::Message {
 
 /// Each message has its own secret, from which later votes, edits and reactions to it derive keys.
 fn context<R: Rng + CryptoRng>(rng: &mut R) -> buffa::MessageField<wa::MessageContextInfo> {
-    let secret: [u8; 32] = rng.random();
     wa::MessageContextInfo {
-        message_secret: Some(secret.to_vec()),
+        message_secret: Some(secret(rng)),
         ..Default::default()
     }
     .into()
+}
+
+/// A new message secret.
+pub(super) fn secret<R: Rng + CryptoRng>(rng: &mut R) -> Vec<u8> {
+    let secret: [u8; 32] = rng.random();
+    secret.to_vec()
 }

@@ -1,5 +1,7 @@
 //! From a decrypted message to what its user sees.
 
+mod details;
+
 use wa::message::protocol_message::Type;
 use waproto::whatsapp as wa;
 
@@ -85,6 +87,7 @@ pub fn read(received: Received, message: &wa::Message) -> Option<Record> {
         quoted: context.and_then(|context| context.stanza_id.clone()),
         mentions: context.map_or_else(Vec::new, |context| context.mentioned_jid.clone()),
         options: content.options,
+        details: details::details(outer.message, context),
         media: content.media,
         location: content.location,
         view_once: outer.view_once || says_view_once(outer.message),
@@ -252,6 +255,10 @@ fn about_others(message: &wa::Message) -> Option<Content> {
         let key = vote.poll_creation_message_key.as_option();
         return Some(Content::about(Kind::PollVote, key, None));
     }
+    if let Some(response) = message.enc_event_response_message.as_option() {
+        let key = response.event_creation_message_key.as_option();
+        return Some(Content::about(Kind::EventResponse, key, None));
+    }
     if let Some(pin) = message.pin_in_chat_message.as_option() {
         return Some(Content::about(Kind::Pin, pin.key.as_option(), None));
     }
@@ -295,25 +302,48 @@ fn housekeeping(protocol: &wa::message::ProtocolMessage) -> Option<Content> {
 }
 
 fn interactive(message: &wa::Message) -> Option<Content> {
-    let of = |text: Option<&String>| Some(Content::new(Kind::Interactive, text));
+    let offers = |text: Option<&String>| Content {
+        options: details::choices(message),
+        ..Content::new(Kind::Interactive, text)
+    };
+    let answers = |text: Option<&String>| Some(Content::new(Kind::InteractiveReply, text));
     if let Some(buttons) = message.buttons_message.as_option() {
-        return of(buttons.content_text.as_ref());
+        return Some(offers(buttons.content_text.as_ref()));
     }
     if let Some(list) = message.list_message.as_option() {
-        return of(list.description.as_ref().or(list.title.as_ref()));
+        return Some(offers(list.description.as_ref().or(list.title.as_ref())));
     }
     if let Some(interactive) = message.interactive_message.as_option() {
-        return of(interactive.body.as_option().and_then(|b| b.text.as_ref()));
+        let body = interactive.body.as_option();
+        return Some(offers(body.and_then(|b| b.text.as_ref())));
+    }
+    if message.template_message.is_set() {
+        let rows = details::template_rows(message);
+        return Some(offers(rows.and_then(|r| r.hydrated_content_text.as_ref())));
     }
     if let Some(answer) = message.list_response_message.as_option() {
-        return of(answer.title.as_ref());
+        return answers(answer.title.as_ref());
     }
-    if message.template_message.is_set()
-        || message.buttons_response_message.is_set()
-        || message.template_button_reply_message.is_set()
-        || message.interactive_response_message.is_set()
-    {
-        return of(None);
+    if let Some(answer) = message.buttons_response_message.as_option() {
+        use wa::message::buttons_response_message::Response;
+        let shown = answer.response.as_ref();
+        return answers(shown.map(|Response::SelectedDisplayText(text)| text));
+    }
+    if let Some(answer) = message.template_button_reply_message.as_option() {
+        return answers(answer.selected_display_text.as_ref());
+    }
+    if let Some(answer) = message.interactive_response_message.as_option() {
+        let body = answer.body.as_option();
+        return answers(body.and_then(|b| b.text.as_ref()));
+    }
+    if let Some(invite) = message.group_invite_message.as_option() {
+        return Some(Content::new(Kind::GroupInvite, invite.caption.as_ref()));
+    }
+    if message.album_message.is_set() {
+        return Some(Content::new(Kind::Album, None));
+    }
+    if let Some(pack) = message.sticker_pack_message.as_option() {
+        return Some(Content::new(Kind::StickerPack, pack.caption.as_ref()));
     }
     let event = message.event_message.as_option()?;
     Some(Content::new(Kind::Event, event.name.as_ref()))
@@ -349,7 +379,18 @@ fn context(message: &wa::Message) -> Option<&wa::ContextInfo> {
         contacts_array_message,
         poll_creation_message,
         poll_creation_message_v3,
-        event_message
+        event_message,
+        group_invite_message,
+        album_message,
+        sticker_pack_message,
+        buttons_message,
+        list_message,
+        template_message,
+        interactive_message,
+        buttons_response_message,
+        list_response_message,
+        template_button_reply_message,
+        interactive_response_message
     )
 }
 

@@ -14,8 +14,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::hub::Hub;
+use crate::draft::Outgoing;
 use crate::faults::Request;
-use crate::operations::{self, Error, Outgoing, Past};
+use crate::operations::{self, Error, Past};
 use crate::phone::Act;
 
 pub(crate) fn router() -> Router<Arc<Hub>> {
@@ -115,7 +116,7 @@ async fn send(
     Path(number): Path<String>,
     Json(out): Json<Outgoing>,
 ) -> Result<impl IntoResponse, Error> {
-    operations::phone_send(&hub, &number, out).map(Json)
+    operations::phone_send(&hub, &number, &out).map(Json)
 }
 
 #[derive(Debug, Deserialize)]

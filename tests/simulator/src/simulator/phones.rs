@@ -3,7 +3,8 @@
 use super::Handle;
 use crate::core::phone_user::{ProfileChange, ProfileView, Reading, Typing};
 use crate::core::signals::Signal;
-use crate::operations::{Error, phone_user};
+use crate::operations::{self, Error, phone_user};
+use crate::phone::Record;
 
 impl Handle {
     /// Everything an account shows and hides.
@@ -73,5 +74,13 @@ impl Handle {
     /// When no account has the number.
     pub fn phone_signals(&self, number: &str, since: u64) -> Result<Vec<Signal>, Error> {
         phone_user::signals(&self.hub, number, since)
+    }
+
+    /// The stories in the phone's inbox after record `since`, oldest first.
+    ///
+    /// # Errors
+    /// When no account has the number.
+    pub fn phone_stories(&self, number: &str, since: u64) -> Result<Vec<Record>, Error> {
+        operations::phone_stories(&self.hub, number, since)
     }
 }

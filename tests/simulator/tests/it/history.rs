@@ -69,7 +69,7 @@ async fn a_new_companion_gets_the_past_of_its_phone() {
             kind: "image".to_owned(),
             mimetype: "image/png".to_owned(),
             data: STANDARD.encode(&image),
-            file_name: None,
+            ..OutgoingFile::default()
         }),
         push_name: Some("Bobby".to_owned()),
         ..text("look", false, now - 50)

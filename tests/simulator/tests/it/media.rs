@@ -81,12 +81,13 @@ async fn a_phone_sends_an_image() {
         kind: "image".to_owned(),
         mimetype: "image/png".to_owned(),
         data: STANDARD.encode(&image),
-        file_name: None,
+        ..OutgoingFile::default()
     };
     let out = Outgoing {
         to: ALICE.to_owned(),
         text: "mine".to_owned(),
         media: Some(file),
+        ..Outgoing::default()
     };
     simulator.phone_send(BOB, out).unwrap();
     let got = alice.image().await;

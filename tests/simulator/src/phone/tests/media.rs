@@ -24,6 +24,7 @@ fn message(media: &SealedMedia, rng: &mut ChaCha20Rng) -> wa::Message {
         mimetype: "application/pdf".into(),
         caption: Some("look".into()),
         file_name: Some("a.pdf".into()),
+        ..MediaDetails::default()
     };
     media_message(media, at, details, NOW, rng)
 }

@@ -104,6 +104,7 @@ fn files() {
             mimetype: "a/b".into(),
             caption: Some("look".into()),
             file_name: Some("n.pdf".into()),
+            ..MediaDetails::default()
         };
         let message = media_message(&sealed, at, details, NOW, &mut rng);
         let record = record(&message);
@@ -273,7 +274,11 @@ fn housekeeping_is_not_shown_and_the_unknown_is() {
         (Kind::Event, Some("party"))
     );
     let invite = message!(group_invite_message: GroupInviteMessage { group_jid: Some("g".into()) });
-    assert_eq!(record(&invite).kind, Kind::Other);
+    assert_eq!(record(&invite).kind, Kind::GroupInvite);
+    let unknown = message!(payment_invite_message: PaymentInviteMessage {
+        expiry_timestamp: Some(1),
+    });
+    assert_eq!(record(&unknown).kind, Kind::Other);
 }
 
 #[test]

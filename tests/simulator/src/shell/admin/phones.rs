@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::Since;
 use crate::core::phone_user::{ProfileChange, Reading, Typing};
-use crate::operations::{Error, phone_user};
+use crate::operations::{self, Error, phone_user};
 use crate::shell::hub::Hub;
 
 pub(super) fn router() -> Router<Arc<Hub>> {
@@ -25,6 +25,7 @@ pub(super) fn router() -> Router<Arc<Hub>> {
         .route("/phones/{number}/read", post(read))
         .route("/phones/{number}/trust", post(trust))
         .route("/phones/{number}/signals", get(signals))
+        .route("/phones/{number}/stories", get(stories))
 }
 
 /// `GET /admin/phones/{number}/profile`: everything the account shows and hides.
@@ -117,4 +118,13 @@ async fn signals(
     Query(query): Query<Since>,
 ) -> Result<impl IntoResponse, Error> {
     phone_user::signals(&hub, &number, query.since).map(Json)
+}
+
+/// `GET /admin/phones/{number}/stories?since=<seq>`: the part of the inbox that is stories.
+async fn stories(
+    State(hub): State<Arc<Hub>>,
+    Path(number): Path<String>,
+    Query(query): Query<Since>,
+) -> Result<impl IntoResponse, Error> {
+    operations::phone_stories(&hub, &number, query.since).map(Json)
 }
