@@ -170,7 +170,9 @@ impl Server {
             change = change.attr("id", id);
         }
         let node = self.notification(jid, "picture", vec![change.build()]);
-        for device in self.audience(by, Some(Category::Picture)) {
+        // Unlike of other changes, the device that made this one hears of it too: clients wait for that.
+        let others = self.audience(by, Some(Category::Picture));
+        for device in others.into_iter().chain([by]) {
             self.deliver(device, account_chat(by.account), &node);
         }
         Some(id)
