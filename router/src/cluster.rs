@@ -11,8 +11,8 @@ use futures::{StreamExt, stream};
 use switchboard_dialect_kit::Prepared;
 use switchboard_vocab::directory::SessionRecord;
 use switchboard_vocab::sessions::{
-    Create, Created, Erase, GetStatus, List, Listed, ListedSession, Remove, Removed, SessionStatus,
-    Start,
+    Create, Created, Erase, GetStatus, List, Listed, ListedSession, Remove, RemoveAll, Removed,
+    RemovedAll, SessionState, SessionStatus, Start,
 };
 use switchboard_vocab::{
     ErrorCode, OpError, Operation, SessionId, SessionRef, TenantId, codec, webhooks,
@@ -47,7 +47,7 @@ impl Cluster {
     /// Executes a prepared operation for a caller.
     ///
     /// # Errors
-    /// `Forbidden` where the caller may not; `UnknownOperation` for a name that is none of the three.
+    /// `Forbidden` where the caller may not; `UnknownOperation` for a name that is none of these.
     pub(crate) async fn run(
         &self,
         caller: &Caller,
@@ -72,6 +72,14 @@ impl Cluster {
                     .session()
                     .ok_or_else(|| OpError::internal("the row removes a session and has none"))?;
                 answer(&self.remove(session, ticket).await?)
+            }
+            RemoveAll::NAME => {
+                let Caller::Tenant { tenant, .. } = caller else {
+                    let words = "only a tenant's key removes its sessions";
+                    return Err(OpError::new(ErrorCode::Forbidden, words));
+                };
+                let all: RemoveAll = codec::decode(&prepared.body)?;
+                answer(&self.remove_all(tenant, &all, ticket).await?)
             }
             other => Err(OpError::new(
                 ErrorCode::UnknownOperation,
@@ -170,7 +178,7 @@ impl Cluster {
             .session(session)
             .ok_or_else(|| no_session(session.session.as_str()))?;
         // Nobody runs a parked session; whoever keeps data of it deletes them when the record is gone.
-        if self.forward.owners.whom(session, &record.uuid) == Whom::Parked {
+        if self.is_parked(session) {
             self.directory.remove_session(&record).await?;
             return Ok(Removed {});
         }
@@ -183,6 +191,68 @@ impl Cluster {
         }
         self.directory.remove_session(&record).await?;
         Ok(Removed {})
+    }
+
+    /// Removes the sessions of a tenant, page by page. One that cannot be removed now is kept and told; the deadline keeps
+    /// the rest.
+    async fn remove_all(
+        &self,
+        tenant: &TenantId,
+        all: &RemoveAll,
+        ticket: &Ticket,
+    ) -> Result<RemovedAll, OpError> {
+        let limit = usize::try_from(LIST_LIMIT_MAX).unwrap_or(usize::MAX);
+        let mut done = RemovedAll {
+            removed: Vec::new(),
+            kept: Vec::new(),
+        };
+        let mut after: Option<SessionRef> = None;
+        loop {
+            let page = self.directory.sessions(Some(tenant), after.as_ref(), limit);
+            let Some(last) = page.last() else { break };
+            after = Some(last.session.clone());
+            let outcomes = stream::iter(page).map(|record| async move {
+                let session = record.session.clone();
+                let outcome = self.remove_if(&session, all.inactive_only, ticket).await;
+                (session, outcome)
+            });
+            let outcomes: Vec<_> = outcomes.buffered(STATUS_PARALLEL_MAX).collect().await;
+            for (session, outcome) in outcomes {
+                match outcome {
+                    Ok(true) => done.removed.push(session),
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::warn!(%session, code = ?error.code, internal = ?error.internal,
+                            "a session could not be removed with the others");
+                        done.kept.push(session);
+                    }
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// Removes a session, or leaves one that is at work alone; whether it is gone.
+    async fn remove_if(
+        &self,
+        session: &SessionRef,
+        inactive_only: bool,
+        ticket: &Ticket,
+    ) -> Result<bool, OpError> {
+        if inactive_only
+            && !self.is_parked(session)
+            && !is_inactive(self.status(session, ticket).await?.state)
+        {
+            return Ok(false);
+        }
+        let Removed {} = self.remove(session, ticket).await?;
+        Ok(true)
+    }
+
+    fn is_parked(&self, session: &SessionRef) -> bool {
+        self.directory
+            .session(session)
+            .is_some_and(|record| self.forward.owners.whom(session, &record.uuid) == Whom::Parked)
     }
 
     async fn list_for(
@@ -262,6 +332,22 @@ impl Cluster {
             waits: false,
         };
         self.forward.run(session, &GetStatus {}, &ticket).await
+    }
+}
+
+const fn is_inactive(state: SessionState) -> bool {
+    match state {
+        SessionState::Stopped
+        | SessionState::LoggedOut
+        | SessionState::Banned
+        | SessionState::Replaced
+        | SessionState::Parked => true,
+        SessionState::Starting
+        | SessionState::Pairing
+        | SessionState::Connecting
+        | SessionState::Syncing
+        | SessionState::Connected
+        | SessionState::Waiting => false,
     }
 }
 

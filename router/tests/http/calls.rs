@@ -39,7 +39,7 @@ async fn a_call_reaches_the_owner_with_session_deadline_and_trace() {
     assert!((1..=60_000).contains(&calls[0].head.deadline_ms));
     assert_eq!(
         calls[0].body["content"],
-        json!({ "kind": "text", "body": "hello" })
+        json!({ "kind": "text", "body": "hello", "mention_all": false, "preview": "off" })
     );
     assert_eq!(calls[0].body["id"], body["id"]);
 }

@@ -171,6 +171,46 @@ async fn a_removed_session_is_erased_first() {
 }
 
 #[tokio::test]
+async fn all_sessions_of_a_tenant_go_or_those_that_do_nothing() {
+    let world = world().await;
+    let key = world.tenant("one").await;
+    let other = world.tenant("two").await;
+    for session in ["away", "busy", "deaf"] {
+        ok(keyed(&world, &format!("/session/start/{session}"), &key)).await;
+    }
+    ok(keyed(&world, "/session/start/theirs", &other)).await;
+    world.owner.does(
+        |call| match (call.name(), call.head.session.session.as_str()) {
+            ("sessions.status", "away") => Does::Answers(status(call, "logged_out")),
+            ("sessions.status", "deaf") => {
+                Does::Fails(OpError::new(ErrorCode::Unavailable, "no answer"))
+            }
+            _ => usual(call),
+        },
+    );
+    let gone = ok(keyed(&world, "/session/inactive", &key)).await;
+    assert_eq!(
+        gone,
+        json!({ "removed": ["one/away"], "kept": ["one/deaf"] })
+    );
+    let gone = ok(keyed(&world, "/session/all", &key)).await;
+    assert_eq!(
+        gone,
+        json!({ "removed": ["one/busy", "one/deaf"], "kept": [] })
+    );
+    let left = ok(keyed(&world, "/session/list", &other)).await;
+    assert!(left.to_string().contains("two/theirs"), "{left}");
+    // A session's own token removes nobody else.
+    check_error(
+        keyed(&world, "/session/all", "wrong"),
+        401,
+        "wwebjs",
+        "unauthenticated",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn what_one_router_writes_another_one_knows() {
     let first = world().await;
     let second = crate::support::start_beside(&first).await;

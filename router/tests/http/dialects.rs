@@ -13,10 +13,11 @@ use switchboard_vocab::content::{Content, MediaKind, OutgoingMedia};
 use switchboard_vocab::media::{InlineBytes, MediaSource, MediaTarget, Open, StoredMedia};
 use switchboard_vocab::messages::{SendMessage, Sent};
 use switchboard_vocab::sessions::{
-    Create, Created, GetStatus, List, Listed, Remove, Removed, SessionStatus, StartWait,
+    Create, Created, GetStatus, List, Listed, Remove, RemoveAll, Removed, RemovedAll,
+    SessionStatus, StartWait,
 };
 use switchboard_vocab::webhooks::Subscription;
-use switchboard_vocab::{ChatId, DialectName, ErrorCode, OpError, SessionId, UserId};
+use switchboard_vocab::{DialectName, ErrorCode, OpError, SessionId, UserId};
 
 pub(crate) fn all() -> Vec<Dialect> {
     vec![by_token(), by_path(), by_prefix()]
@@ -138,24 +139,18 @@ fn send_image(_: NoBody, cx: &Cx) -> Result<SendMessage, Reject> {
     let to = cx
         .part("to")
         .map(|part| String::from_utf8_lossy(&part.bytes).into_owned());
+    let source = MediaSource::Inline(InlineBytes(part.bytes.clone()));
     let media = OutgoingMedia {
-        as_kind: MediaKind::Image,
-        source: MediaSource::Inline(InlineBytes(part.bytes.clone())),
         mime_type: part.content_type.clone(),
-        caption: None,
         file_name: part.file_name.clone(),
+        ..OutgoingMedia::new(MediaKind::Image, source)
     };
     message(cx, &to.unwrap_or_default(), Content::Media(media))
 }
 
 fn message(cx: &Cx, to: &str, content: Content) -> Result<SendMessage, Reject> {
     let to = UserId::phone(to).map_err(|e| OpError::invalid(format!("to: {e}")))?;
-    Ok(SendMessage {
-        id: cx.next_message_id(),
-        to: ChatId::User(to),
-        content,
-        quoted: None,
-    })
+    Ok(SendMessage::new(cx.next_message_id(), to.into(), content))
 }
 
 fn sent(out: Sent, _: &Cx) -> Result<Reply, OpError> {
@@ -244,6 +239,32 @@ fn path_routes() -> Routes {
             status,
         )
         .op(Method::GET, "/session/list", list, listed)
+        .op(
+            Method::GET,
+            "/session/inactive",
+            |_: NoBody, _| {
+                Ok(RemoveAll {
+                    inactive_only: true,
+                })
+            },
+            removed_all,
+        )
+        .op(
+            Method::GET,
+            "/session/all",
+            |_: NoBody, _| {
+                Ok(RemoveAll {
+                    inactive_only: false,
+                })
+            },
+            removed_all,
+        )
+}
+
+fn removed_all(out: RemovedAll, _: &Cx) -> Result<Reply, OpError> {
+    Ok(Reply::ok(
+        &json!({ "removed": out.removed, "kept": out.kept }),
+    ))
 }
 
 fn create(_: NoBody, cx: &Cx) -> Result<Create, Reject> {

@@ -210,10 +210,10 @@ crate::operation!(GetStatus => SessionStatus, "sessions.status", Effect::Read);
 pub struct Erase {}
 crate::operation!(Erase => Removed, "sessions.erase", Effect::Write);
 
-/// Removes every session of the caller's tenant, or those that are not linked and not being linked.
+/// Removes every session of the caller's tenant, or those that do nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoveAll {
-    /// Only those that are not connected.
+    /// Only those that are neither connected nor on the way to it: stopped, logged out, banned, replaced, parked.
     #[serde(default)]
     pub inactive_only: bool,
 }
