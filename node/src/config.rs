@@ -84,8 +84,14 @@ pub struct Limits {
     pub connects_per_second_max: u32,
     /// Messages kept in a session's log; the oldest go first.
     pub messages_per_session_max: u64,
+    /// Bytes of these messages.
+    pub message_bytes_per_session_max: u64,
+    /// How old they get; for ever when `None`.
+    pub message_age_max: Option<Duration>,
     /// Events kept for sinks that lag; the oldest go first. Source: design rule R-22.
     pub events_per_session_max: u64,
+    /// Bytes of these events. Source: design rule R-22.
+    pub event_bytes_per_session_max: u64,
     /// When a session that crashes is started again.
     pub restarts: RestartPolicy,
 }
@@ -97,7 +103,10 @@ impl Default for Limits {
             calls_max: 4_096,
             connects_per_second_max: 20,
             messages_per_session_max: 100_000,
+            message_bytes_per_session_max: 256 << 20,
+            message_age_max: None,
             events_per_session_max: 100_000,
+            event_bytes_per_session_max: 64 << 20,
             restarts: RestartPolicy::default(),
         }
     }

@@ -3,46 +3,66 @@
 //! Owns the rows of the session's namespace from 0x80 to 0xAF. One writer, so `number` of messages and `sequence` of events
 //! have no gaps; what belongs together is one durable commit. Must not know actors, dialects or who reads the outbox.
 
+mod chats;
+mod effects;
+mod intake;
+mod layout;
+mod learn;
 mod listing;
+mod log;
 mod messages;
 mod outbox;
+mod people;
+mod progress;
+mod reading;
 mod rows;
+mod trim;
 mod txn;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use async_trait::async_trait;
 use switchboard_keystore::{Epoch, KeyStore, Kind, Namespace};
+use switchboard_vocab::content::Body;
 use switchboard_vocab::events::Event;
+use switchboard_vocab::media::StoredMedia;
 use switchboard_vocab::messages::Message;
+use switchboard_vocab::settings::Settings;
 use switchboard_vocab::{MediaId, MessageId, OpError, Timestamp, UserId};
-use switchboard_whatsapp::{Dispatched, Fact, History, Incoming, Intake, IntakeError, Receipt};
+use switchboard_whatsapp::{Dispatched, Receipt};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::kinds;
 use super::lifecycle::Saved;
+use super::{kinds, media_of, stored_media};
 use crate::ports::{KnownMedia, SessionScope, WebhookBook};
 
-pub(crate) use rows::{Fate, Head, MediaRow, StoredMessage};
+pub(crate) use rows::{CheckedRow, Fate, Head, MediaRow, StoredMessage};
 use txn::Memory;
 use writer::{Change, Reply, Request};
 
 /// Requests that wait for the writer. Above the number of jobs a session can have, so that only a store that
 /// stands still fills it.
 const QUEUE_MAX: usize = 256;
-/// Most messages one request takes in; a larger batch becomes several commits.
-const TAKE_MAX: usize = 128;
 
 /// How much a session keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Messages in the log; the oldest go first.
     pub(crate) messages_max: u64,
+    /// Bytes of these messages.
+    pub(crate) bytes_max: u64,
+    /// How old they get.
+    pub(crate) age_max: Option<Duration>,
     /// Events that wait for a sink; the oldest go first (design rule R-22: receiving never stops for them).
     pub(crate) events_max: u64,
+    /// Bytes of these events.
+    pub(crate) events_bytes_max: u64,
+    /// Whether a search index follows the log.
+    pub(crate) search: bool,
 }
 
 /// Why the journal could not do something.
@@ -115,7 +135,7 @@ impl From<Error> for OpError {
             Error::Invalid(text) => Self::invalid(text.clone()),
             Error::Closed | Error::Full => {
                 Self::new(ErrorCode::Unavailable, "the session is being restarted")
-                    .retry_after(std::time::Duration::from_secs(1))
+                    .retry_after(Duration::from_secs(1))
                     .with_internal(error.to_string())
             }
             Error::Store(_) | Error::Row { .. } | Error::Encode { .. } => {
@@ -139,7 +159,7 @@ pub(crate) enum Claim {
 pub(crate) struct Claimed {
     pub(crate) message: Message,
     /// Its file.
-    pub(crate) media: Option<switchboard_vocab::media::StoredMedia>,
+    pub(crate) media: Option<StoredMedia>,
     /// Who gets it, for stories.
     pub(crate) audience: Option<Vec<UserId>>,
 }
@@ -149,6 +169,7 @@ pub(crate) struct Claimed {
 pub(crate) struct Restored {
     pub(crate) saved: Saved,
     pub(crate) webhooks: WebhookBook,
+    pub(crate) settings: Settings,
 }
 
 /// A handle on the journal of one session. Cheap to clone through [`Arc`]; ends with [`Journal::close`].
@@ -215,9 +236,17 @@ impl Journal {
         let restored = Restored {
             saved: load(&*store, &namespace, kinds::SAVED, "saved state").await?,
             webhooks: load(&*store, &namespace, kinds::WEBHOOKS, "webhooks").await?,
+            settings: load(&*store, &namespace, kinds::SETTINGS, "settings").await?,
         };
         let sinks = outbox::load_sinks(&*store, &namespace).await?;
-        let memory = Memory { head, sinks };
+        let layout = head.layout;
+        let memory = Memory {
+            head,
+            sinks,
+            me: restored.saved.identity.clone(),
+            history: BTreeMap::new(),
+            oldest_event: None,
+        };
         let (last_sender, last_sequence) = watch::channel(memory.head.last_sequence);
         let (requests, queue) = mpsc::channel(QUEUE_MAX);
         let shared = Arc::new(Mutex::new(memory.clone()));
@@ -241,6 +270,7 @@ impl Journal {
             shared,
             last_sequence: last_sender,
             stop: journal.stop.clone(),
+            next_trim: tokio::time::Instant::now(),
         };
         let dead = journal.dead.clone().drop_guard();
         drop(crate::task::start(async move {
@@ -250,6 +280,16 @@ impl Journal {
         }));
         // The first commit fences every earlier owner and writes the head of a new session.
         journal.call(Change::Open).await?;
+        if layout > rows::LAYOUT {
+            return Err(Error::schema("head", layout));
+        }
+        let mut next = (layout < rows::LAYOUT).then_some(0);
+        while let Some(after) = next {
+            next = match journal.call(Change::Migrate(after)).await? {
+                Reply::After(next) => next,
+                _ => None,
+            };
+        }
         Ok((Arc::new(journal), restored))
     }
 
@@ -304,7 +344,7 @@ impl Journal {
     pub(crate) async fn claim(&self, claimed: Claimed) -> Result<Claim, Error> {
         match self.call(Change::Claim(Box::new(claimed))).await? {
             Reply::Claim(claim) => Ok(*claim),
-            Reply::Done | Reply::Message(_) => Err(Error::Closed),
+            _ => Err(Error::Closed),
         }
     }
 
@@ -312,7 +352,7 @@ impl Journal {
     pub(crate) async fn dispatched(&self, dispatched: Dispatched) -> Result<Message, Error> {
         match self.call(Change::Dispatched(Box::new(dispatched))).await? {
             Reply::Message(message) => Ok(*message),
-            Reply::Done | Reply::Claim(_) => Err(Error::Closed),
+            _ => Err(Error::Closed),
         }
     }
 
@@ -400,27 +440,19 @@ pub(crate) struct Acked {
     pub(crate) at: Timestamp,
 }
 
-#[async_trait]
-impl Intake for Journal {
-    async fn take(&self, batch: Vec<Incoming>) -> Result<(), IntakeError> {
-        let mut rest = batch;
-        while !rest.is_empty() {
-            let next = rest.split_off(rest.len().min(TAKE_MAX));
-            let part = std::mem::replace(&mut rest, next);
-            self.call(Change::Take(part))
-                .await
-                .map_err(|e| IntakeError(e.to_string()))?;
-        }
-        Ok(())
-    }
+/// Whether one person wrote both. The second address may be known in one of them only.
+fn same_writer(a: &Message, b: &Message) -> bool {
+    let names = |m: &Message| [Some(m.sender.clone()), m.sender_alt.clone()];
+    let shared = names(a)
+        .into_iter()
+        .flatten()
+        .any(|name| names(b).contains(&Some(name)));
+    a.from_me == b.from_me && (a.from_me || shared)
+}
 
-    async fn learn(&self, _: Vec<Fact>) -> Result<(), IntakeError> {
-        Ok(())
-    }
-
-    async fn take_history(&self, _: History) -> Result<(), IntakeError> {
-        Ok(())
-    }
+/// The file of a message.
+fn stored_media_of(body: &Body) -> Option<StoredMedia> {
+    media_of(body).map(stored_media)
 }
 
 async fn load<T: serde::de::DeserializeOwned + Default>(

@@ -15,7 +15,7 @@ pub(crate) const WEBHOOKS: Kind = Kind(0x82);
 pub(crate) const MESSAGE: Kind = Kind(0x88);
 /// Message id → the numbers of the messages that carry it (writers choose ids, so there can be several).
 pub(crate) const BY_ID: Kind = Kind(0x89);
-/// Address, zero byte, number → facts to filter by.
+/// Address, zero byte, number → facts to filter by. Written by earlier releases only; [`IN_CHAT`] took its place.
 pub(crate) const BY_CHAT: Kind = Kind(0x8A);
 /// Address of a person → their other address.
 pub(crate) const ALIAS: Kind = Kind(0x8B);
@@ -25,15 +25,37 @@ pub(crate) const MEDIA: Kind = Kind(0x8C);
 pub(crate) const PROTO: Kind = Kind(0x8D);
 /// Number of an own story → who got it.
 pub(crate) const AUDIENCE: Kind = Kind(0x8E);
+/// Time, number → facts to filter by.
+pub(crate) const BY_TIME: Kind = Kind(0x8F);
 /// Sequence → event.
 pub(crate) const OUTBOX: Kind = Kind(0x90);
 /// Name of a sink → the last sequence it has passed.
 pub(crate) const SINK: Kind = Kind(0x91);
 
+/// Address of a conversation → what is known of it.
+pub(crate) const CHAT: Kind = Kind(0x92);
+/// Address of a person → what is known of them.
+pub(crate) const CONTACT: Kind = Kind(0x93);
+/// Number of an own message, address of a person → how far it came with them.
+pub(crate) const PROGRESS: Kind = Kind(0x94);
+/// Address, zero byte, time, number → facts to filter by.
+pub(crate) const IN_CHAT: Kind = Kind(0x95);
+/// Address, zero byte, message id → a star for a message that the log does not have yet.
+pub(crate) const EARLY_STAR: Kind = Kind(0x96);
+/// Empty key → whom the account blocks.
+pub(crate) const BLOCKED: Kind = Kind(0x97);
+/// Number of a message whose words are not what the search index has.
+pub(crate) const UNINDEXED: Kind = Kind(0x98);
+/// Empty key → the customer's settings.
+pub(crate) const SETTINGS: Kind = Kind(0x99);
+/// Address of a person → what WhatsApp last said of their account, and when.
+pub(crate) const CHECKED: Kind = Kind(0x9A);
+
 /// Every key space of the journal.
 #[cfg(test)]
-pub(crate) const ALL: [Kind; 12] = [
-    HEAD, SAVED, WEBHOOKS, MESSAGE, BY_ID, BY_CHAT, ALIAS, MEDIA, PROTO, AUDIENCE, OUTBOX, SINK,
+pub(crate) const ALL: [Kind; 22] = [
+    HEAD, SAVED, WEBHOOKS, MESSAGE, BY_ID, BY_CHAT, ALIAS, MEDIA, PROTO, AUDIENCE, BY_TIME, OUTBOX,
+    SINK, CHAT, CONTACT, PROGRESS, IN_CHAT, EARLY_STAR, BLOCKED, UNINDEXED, SETTINGS, CHECKED,
 ];
 
 #[cfg(test)]

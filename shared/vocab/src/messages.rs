@@ -194,13 +194,14 @@ pub struct ListMessages {
 }
 crate::operation!(ListMessages => MessageList, "messages.list", Effect::Read);
 
-/// Which end of the log a listing begins at.
+/// Which end of the log a listing begins at. The order is that of time; of numbers where only those above one are wanted, so
+/// that the last number seen is a place to go on from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ListOrder {
-    /// Lowest number first.
+    /// Earliest first.
     OldestFirst,
-    /// Highest number first.
+    /// Latest first.
     NewestFirst,
 }
 

@@ -84,7 +84,11 @@ pub(super) async fn load(
     let store = own_store(&scope, &surroundings, &gate, again).await?;
     let limits = journal::Limits {
         messages_max: surroundings.limits.messages_per_session_max,
+        bytes_max: surroundings.limits.message_bytes_per_session_max,
+        age_max: surroundings.limits.message_age_max,
         events_max: surroundings.limits.events_per_session_max,
+        events_bytes_max: surroundings.limits.event_bytes_per_session_max,
+        search: false,
     };
     let guard = Arc::clone(&tenancy);
     let opened = Journal::open(scope.clone(), Arc::clone(&store), limits, guard).await?;

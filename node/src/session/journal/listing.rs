@@ -3,13 +3,12 @@
 use std::ops::Bound;
 
 use switchboard_keystore::{Kind, MULTI_GET_MAX, ScanRange};
-use switchboard_vocab::contacts::Contact;
 use switchboard_vocab::messages::{
     LIST_LIMIT_MAX, ListMessages, ListOrder, Message, MessageList, MessageRef,
 };
-use switchboard_vocab::{ChatId, MessageId, UserId};
+use switchboard_vocab::{ChatId, MessageId, Timestamp, UserId};
 
-use super::rows::{self, Facts, StoredMessage};
+use super::rows::{self, Facts, Place, StoredMessage, Wanted};
 use super::{Error, Journal};
 use crate::session::kinds;
 
@@ -77,15 +76,6 @@ impl Journal {
         Ok(other.and_then(|chat| chat.as_user().cloned()))
     }
 
-    /// The people in the account's address book.
-    #[expect(
-        clippy::unused_async,
-        reason = "contacts are stored in the next change"
-    )]
-    pub(crate) async fn saved_contacts(&self) -> Result<Vec<Contact>, Error> {
-        Ok(Vec::new())
-    }
-
     /// Every message that carries this id, the newest last.
     async fn with_id(&self, id: &MessageId) -> Result<Vec<StoredMessage>, Error> {
         let key = rows::id_key(id);
@@ -99,97 +89,143 @@ impl Journal {
         found.map(|row| rows::decode_message(&row)).collect()
     }
 
-    /// Lists messages of the log.
+    /// Lists messages of the log: in the order of time, or of their numbers where only those above one are wanted.
     pub(crate) async fn list(&self, filter: &ListMessages) -> Result<MessageList, Error> {
         let head = self.head();
-        let first = filter
-            .after_number
-            .unwrap_or(0)
-            .saturating_add(1)
-            .max(head.first_number);
-        let window = Window {
-            first,
-            last: head.last_number,
+        let limit = to_usize(filter.limit.min(LIST_LIMIT_MAX));
+        let skip = to_usize(filter.offset);
+        let other = match &filter.author {
+            Some(author) => self.other_address(author).await?,
+            None => None,
         };
-        let limit = filter.limit.min(LIST_LIMIT_MAX);
-        let plain = filter.from_me.is_none() && filter.from.is_none() && filter.until.is_none();
-        let (numbers, total) = match &filter.chat {
-            None if plain => window.page(filter.order, filter.offset, limit),
-            None => self
-                .matching(kinds::MESSAGE, &[], window, filter)
-                .await?
-                .page(filter, limit),
-            Some(chat) => self
-                .of_chat(chat, window, filter)
-                .await?
-                .page(filter, limit),
+        let wanted = Wanted::of(filter, other.as_ref());
+        let reverse = filter.order == ListOrder::NewestFirst;
+        let (numbers, total) = if filter.chat.is_none() && wanted.is_everything() {
+            (self.ends(reverse, skip, limit).await?, head.messages)
+        } else {
+            let mut places = self.matching(filter.chat.as_ref(), &wanted).await?;
+            if wanted.after_number.is_some() {
+                places.sort_unstable_by_key(|place| place.number);
+            }
+            if reverse {
+                places.reverse();
+            }
+            let total = u64::try_from(places.len()).unwrap_or(u64::MAX);
+            let page = places.into_iter().skip(skip).take(limit);
+            (page.map(|place| place.number).collect(), total)
         };
         let messages = self.fetch(&numbers).await?;
         Ok(MessageList {
-            messages,
+            messages: messages.into_iter().map(|stored| stored.message).collect(),
             total,
             last_number: head.last_number,
         })
     }
 
-    /// The numbers of a conversation's messages, under either address of its partner.
-    async fn of_chat(
-        &self,
-        chat: &ChatId,
-        window: Window,
-        filter: &ListMessages,
-    ) -> Result<Matches, Error> {
-        let mut matches = self
-            .matching(kinds::BY_CHAT, &rows::chat_prefix(chat), window, filter)
-            .await?;
-        if let Some(other) = self.other_chat(chat).await? {
-            let prefix = rows::chat_prefix(&other);
-            let more = self
-                .matching(kinds::BY_CHAT, &prefix, window, filter)
-                .await?;
-            matches.0.extend(more.0);
-            matches.0.sort_unstable();
-            matches.0.dedup();
-        }
-        Ok(matches)
-    }
-
-    /// The numbers, lowest first, of the rows below `prefix` that pass the filter. Bounded by the length of the log.
-    async fn matching(
-        &self,
-        kind: Kind,
-        prefix: &[u8],
-        window: Window,
-        filter: &ListMessages,
-    ) -> Result<Matches, Error> {
-        let mut found = Vec::new();
-        if window.is_empty() {
-            return Ok(Matches(found));
-        }
-        let end = |number: u64| [prefix, &number.to_be_bytes()].concat();
-        let mut from = Bound::Included(end(window.first));
-        loop {
-            let to = Bound::Included(end(window.last));
+    /// The numbers of a page of all messages, from one end.
+    async fn ends(&self, reverse: bool, skip: usize, limit: usize) -> Result<Vec<u64>, Error> {
+        let mut numbers = Vec::new();
+        let mut seen = 0;
+        let mut last: Option<Vec<u8>> = None;
+        let wanted = skip.saturating_add(limit);
+        // Ends with the log, which is bounded.
+        while seen < wanted {
+            let behind = last.map_or(Bound::Unbounded, Bound::Excluded);
+            let (from, to) = if reverse {
+                (Bound::Unbounded, behind)
+            } else {
+                (behind, Bound::Unbounded)
+            };
             let range = ScanRange {
                 from,
                 to,
+                reverse,
+                limit: PAGE.min(wanted - seen),
+            };
+            let page = self
+                .store
+                .scan(&self.namespace, kinds::BY_TIME, range)
+                .await?;
+            for (key, _) in &page.entries {
+                if seen >= skip {
+                    numbers.push(rows::number_of(key)?);
+                }
+                seen += 1;
+            }
+            match page.entries.into_iter().next_back() {
+                Some((key, _)) => last = Some(key),
+                None => break,
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// The places of messages that are wanted, earliest first: in a conversation under either address of its partner, or in
+    /// all. Bounded by the length of the log.
+    async fn matching(&self, chat: Option<&ChatId>, wanted: &Wanted) -> Result<Vec<Place>, Error> {
+        let mut found = Vec::new();
+        match chat {
+            None => {
+                self.matching_in(kinds::BY_TIME, &[], wanted, &mut found)
+                    .await?
+            }
+            Some(chat) => {
+                let other = self.other_chat(chat).await?;
+                let both = other.is_some();
+                for address in [Some(chat.clone()), other].into_iter().flatten() {
+                    let prefix = rows::chat_prefix(&address);
+                    self.matching_in(kinds::IN_CHAT, &prefix, wanted, &mut found)
+                        .await?;
+                }
+                if both {
+                    found.sort_unstable();
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn matching_in(
+        &self,
+        kind: Kind,
+        prefix: &[u8],
+        wanted: &Wanted,
+        found: &mut Vec<Place>,
+    ) -> Result<(), Error> {
+        let key = |at: Timestamp, number: u64| {
+            let mut key = prefix.to_vec();
+            key.extend_from_slice(&rows::time_key(Place { at, number }));
+            key
+        };
+        let last = wanted.until.unwrap_or(Timestamp::from_millis(u64::MAX));
+        let to = Bound::Included(key(last, u64::MAX));
+        let mut from = Bound::Included(key(wanted.from.unwrap_or_default(), 0));
+        if wanted.from > Some(last) {
+            return Ok(());
+        }
+        loop {
+            let range = ScanRange {
+                from,
+                to: to.clone(),
                 reverse: false,
                 limit: PAGE,
             };
             let page = self.store.scan(&self.namespace, kind, range).await?;
             for (key, row) in &page.entries {
-                if passes(Facts::decode(row)?, filter) {
-                    found.push(rows::number_of(key)?);
+                let place = Place::of_key(key)?;
+                if wanted.passes(place.number, Facts::decode(row)?) {
+                    found.push(place);
                 }
             }
             match page.entries.into_iter().next_back() {
                 Some((key, _)) if page.more => from = Bound::Excluded(key),
-                Some(_) | None => return Ok(Matches(found)),
+                Some(_) | None => return Ok(()),
             }
         }
     }
 
-    async fn fetch(&self, numbers: &[u64]) -> Result<Vec<Message>, Error> {
+    /// The messages with these numbers, in this order; those that are gone are left out.
+    pub(super) async fn fetch(&self, numbers: &[u64]) -> Result<Vec<StoredMessage>, Error> {
         let mut messages = Vec::with_capacity(numbers.len());
         for chunk in numbers.chunks(MULTI_GET_MAX) {
             let keys: Vec<_> = chunk
@@ -202,59 +238,16 @@ impl Journal {
                 .await?;
             // A message may have been trimmed since the index was read.
             for row in found.into_iter().flatten() {
-                messages.push(rows::decode_message(&row)?.message);
+                messages.push(rows::decode_message(&row)?);
             }
         }
         Ok(messages)
     }
-}
 
-fn passes(facts: Facts, filter: &ListMessages) -> bool {
-    filter.from_me.is_none_or(|wanted| facts.from_me == wanted)
-        && filter.from.is_none_or(|from| facts.at >= from)
-        && filter.until.is_none_or(|until| facts.at <= until)
-}
-
-/// Numbers of messages, lowest first.
-struct Matches(Vec<u64>);
-
-impl Matches {
-    fn page(self, filter: &ListMessages, limit: u32) -> (Vec<u64>, u64) {
-        let total = self.0.len();
-        let (skip, take) = (to_usize(filter.offset), to_usize(limit));
-        let page = match filter.order {
-            ListOrder::OldestFirst => self.0.into_iter().skip(skip).take(take).collect(),
-            ListOrder::NewestFirst => self.0.into_iter().rev().skip(skip).take(take).collect(),
-        };
-        (page, u64::try_from(total).unwrap_or(u64::MAX))
-    }
-}
-
-/// A range of numbers, both ends included.
-#[derive(Debug, Clone, Copy)]
-struct Window {
-    first: u64,
-    last: u64,
-}
-
-impl Window {
-    const fn is_empty(self) -> bool {
-        self.first > self.last
-    }
-
-    /// The page without looking at any row: numbers have no gaps.
-    fn page(self, order: ListOrder, offset: u32, limit: u32) -> (Vec<u64>, u64) {
-        if self.is_empty() {
-            return (Vec::new(), 0);
-        }
-        let total = self.last - self.first + 1;
-        let (skip, take) = (to_usize(offset), to_usize(limit));
-        let numbers = self.first..=self.last;
-        let page = match order {
-            ListOrder::OldestFirst => numbers.skip(skip).take(take).collect(),
-            ListOrder::NewestFirst => numbers.rev().skip(skip).take(take).collect(),
-        };
-        (page, total)
+    /// Messages of these numbers as they are shown.
+    pub(crate) async fn numbered(&self, numbers: &[u64]) -> Result<Vec<Message>, Error> {
+        let found = self.fetch(numbers).await?;
+        Ok(found.into_iter().map(|stored| stored.message).collect())
     }
 }
 

@@ -103,10 +103,7 @@ impl Outbox for Journal {
         }
         let page = self.store.scan(&self.namespace, kinds::OUTBOX, range).await;
         let page = page.map_err(Error::from)?;
-        let rows = page
-            .entries
-            .iter()
-            .map(|(_, row)| rows::decode("event", row));
+        let rows = page.entries.iter().map(|(_, row)| rows::decode_event(row));
         Ok(rows.collect::<Result<_, Error>>()?)
     }
 

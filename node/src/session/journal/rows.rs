@@ -1,34 +1,66 @@
 //! How the journal's rows look: the first byte is the schema version, what follows is JSON behind a few fixed bytes.
 //!
-//! Owns keys and values. Must not know when they are written.
+//! Owns values. Must not know when they are written.
+
+mod facts;
+mod keys;
+
+use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use switchboard_vocab::chats::Chat;
+use switchboard_vocab::contacts::CheckedUser;
+use switchboard_vocab::events::Envelope;
 use switchboard_vocab::media::StoredMedia;
 use switchboard_vocab::messages::Message;
-use switchboard_vocab::{ChatId, MessageId, OpError, Timestamp};
+use switchboard_vocab::{OpError, Timestamp};
 
 use super::Error;
 
+pub(super) use facts::{Facts, Wanted};
+pub(super) use keys::{
+    Place, chat_prefix, early_key, id_key, in_chat_key, number_key, number_of, progress_key,
+    time_key,
+};
+
 /// First byte of every value. A change of format is a new number; old ones must be read for ever.
 const SCHEMA: u8 = 1;
-const FLAG_FROM_ME: u8 = 1;
-/// Schema, flags, time.
-const FACTS_LEN: usize = 10;
+/// Of events that know how many bytes went before them.
+const SCHEMA_COUNTED: u8 = 2;
+/// What stands before a message's JSON: schema, flags, time. Readers go by the JSON.
+const MESSAGE_HEAD_LEN: usize = 10;
+/// The layout of the rows of this release. Source: 0 had no order by time.
+pub(super) const LAYOUT: u8 = 1;
 
 /// Where the journal stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Head {
     /// The session this journal belongs to; another uuid is another session of the same name.
     pub(crate) uuid: String,
-    /// Number of the oldest message kept.
+    /// Number of the oldest message kept; of layout 0 only.
     pub(crate) first_number: u64,
-    /// Number of the newest message; `first_number - 1` when the log is empty.
+    /// Number of the newest message; zero when there never was one.
     pub(crate) last_number: u64,
     /// Sequence of the oldest event kept.
     pub(crate) first_sequence: u64,
     /// Sequence of the newest event, kept or not.
     pub(crate) last_sequence: u64,
+    /// [`LAYOUT`] of whoever wrote last.
+    #[serde(default)]
+    pub(crate) layout: u8,
+    /// Messages in the log.
+    #[serde(default)]
+    pub(crate) messages: u64,
+    /// Bytes of these messages, their protobufs included.
+    #[serde(default)]
+    pub(crate) bytes: u64,
+    /// Bytes of all events there ever were.
+    #[serde(default)]
+    pub(crate) event_bytes: u64,
+    /// Stars for messages that the log does not have yet.
+    #[serde(default)]
+    pub(crate) early_stars: u32,
 }
 
 impl Head {
@@ -39,11 +71,12 @@ impl Head {
             last_number: 0,
             first_sequence: 1,
             last_sequence: 0,
+            layout: LAYOUT,
+            messages: 0,
+            bytes: 0,
+            event_bytes: 0,
+            early_stars: 0,
         }
-    }
-
-    pub(super) const fn messages(&self) -> u64 {
-        (self.last_number + 1).saturating_sub(self.first_number)
     }
 
     pub(super) const fn events(&self) -> u64 {
@@ -59,6 +92,9 @@ pub(crate) struct StoredMessage {
     /// For messages sent through this session: what became of the send.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) fate: Option<Fate>,
+    /// When each person last voted or reacted, as far as something of theirs was taken back: older ones count no more.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) voted: BTreeMap<String, Timestamp>,
 }
 
 /// What became of a send.
@@ -93,57 +129,63 @@ pub(crate) struct MediaRow {
     pub(crate) number: u64,
 }
 
-/// What listings filter by, readable without decoding the message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Facts {
-    pub(super) from_me: bool,
-    pub(super) at: Timestamp,
+/// A conversation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ChatRow {
+    /// As it is shown, without its last message and without the name of a contact.
+    pub(crate) chat: Chat,
+    /// The last message that was read: its time and number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) read: Option<(Timestamp, u64)>,
 }
 
-impl Facts {
-    pub(super) const fn of(message: &Message) -> Self {
-        Self {
-            from_me: message.from_me,
-            at: message.at,
-        }
-    }
-
-    pub(super) fn encode(self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(FACTS_LEN);
-        out.push(SCHEMA);
-        out.push(if self.from_me { FLAG_FROM_ME } else { 0 });
-        out.extend_from_slice(&self.at.as_millis().to_be_bytes());
-        out
-    }
-
-    pub(super) fn decode(row: &[u8]) -> Result<Self, Error> {
-        let (head, rest) = row
-            .split_first_chunk::<2>()
-            .ok_or_else(|| Error::row("facts"))?;
-        let (at, _) = rest
-            .split_first_chunk::<8>()
-            .ok_or_else(|| Error::row("facts"))?;
-        let [schema, flags] = *head;
-        if schema != SCHEMA {
-            return Err(Error::schema("facts", schema));
-        }
-        Ok(Self {
-            from_me: flags & FLAG_FROM_ME != 0,
-            at: Timestamp::from_millis(u64::from_be_bytes(*at)),
-        })
-    }
+/// What WhatsApp said of a number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CheckedRow {
+    pub(crate) user: CheckedUser,
+    pub(crate) at: Timestamp,
 }
 
 pub(super) fn encode_message(stored: &StoredMessage) -> Result<Vec<u8>, Error> {
-    let mut out = Facts::of(&stored.message).encode();
+    let mut out = Vec::with_capacity(512);
+    out.push(SCHEMA);
+    out.push(u8::from(stored.message.from_me));
+    out.extend_from_slice(&stored.message.at.as_millis().to_be_bytes());
     serde_json::to_writer(&mut out, stored).map_err(|e| Error::encode("message", &e))?;
     Ok(out)
 }
 
 pub(super) fn decode_message(row: &[u8]) -> Result<StoredMessage, Error> {
-    Facts::decode(row)?;
-    let json = row.get(FACTS_LEN..).unwrap_or_default();
+    match row.first() {
+        Some(&SCHEMA) => {}
+        Some(&schema) => return Err(Error::schema("message", schema)),
+        None => return Err(Error::row("message")),
+    }
+    let json = row.get(MESSAGE_HEAD_LEN..).unwrap_or_default();
     serde_json::from_slice(json).map_err(|e| Error::decode("message", &e))
+}
+
+/// An event, and how many bytes of events went before it.
+pub(super) fn encode_event(envelope: &Envelope, before: u64) -> Result<Vec<u8>, Error> {
+    let mut out = vec![SCHEMA_COUNTED];
+    out.extend_from_slice(&before.to_be_bytes());
+    serde_json::to_writer(&mut out, envelope).map_err(|e| Error::encode("event", &e))?;
+    Ok(out)
+}
+
+pub(super) fn decode_event(row: &[u8]) -> Result<Envelope, Error> {
+    if row.first() != Some(&SCHEMA_COUNTED) {
+        return decode("event", row);
+    }
+    let json = row.get(9..).ok_or_else(|| Error::row("event"))?;
+    serde_json::from_slice(json).map_err(|e| Error::decode("event", &e))
+}
+
+/// How many bytes of events went before this one; `None` for one of an earlier release.
+pub(super) fn bytes_before(row: &[u8]) -> Option<u64> {
+    let (schema, rest) = row.split_first()?;
+    let (before, _) = rest.split_first_chunk::<8>()?;
+    (*schema == SCHEMA_COUNTED).then(|| u64::from_be_bytes(*before))
 }
 
 pub(super) fn encode<T: Serialize>(what: &'static str, value: &T) -> Result<Vec<u8>, Error> {
@@ -175,34 +217,4 @@ pub(super) fn decode_bytes(what: &'static str, row: &[u8]) -> Result<bytes::Byte
         return Err(Error::schema(what, *schema));
     }
     Ok(bytes::Bytes::copy_from_slice(rest))
-}
-
-/// The key of a message by number, or of an event by sequence.
-pub(super) fn number_key(number: u64) -> Vec<u8> {
-    number.to_be_bytes().to_vec()
-}
-
-/// The number at the end of a key.
-pub(super) fn number_of(key: &[u8]) -> Result<u64, Error> {
-    let (_, number) = key
-        .split_last_chunk::<8>()
-        .ok_or_else(|| Error::row("numbered key"))?;
-    Ok(u64::from_be_bytes(*number))
-}
-
-pub(super) fn id_key(id: &MessageId) -> Vec<u8> {
-    id.as_str().as_bytes().to_vec()
-}
-
-/// What all keys of one conversation begin with. No address holds a zero byte.
-pub(super) fn chat_prefix(chat: &ChatId) -> Vec<u8> {
-    let mut key = chat.to_string().into_bytes();
-    key.push(0);
-    key
-}
-
-pub(super) fn chat_key(chat: &ChatId, number: u64) -> Vec<u8> {
-    let mut key = chat_prefix(chat);
-    key.extend_from_slice(&number.to_be_bytes());
-    key
 }

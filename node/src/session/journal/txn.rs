@@ -3,9 +3,11 @@
 //! Several requests share a commit. Each works on a layer of its own, so that one that fails leaves nothing behind.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
-use switchboard_keystore::{KeyStore, Kind, Namespace, Op};
+use switchboard_keystore::{KeyStore, Kind, Namespace, Op, ScanRange};
+use switchboard_vocab::sessions::Identity;
 
 use super::rows::Head;
 use super::{Error, rows};
@@ -18,6 +20,12 @@ type Layer = BTreeMap<(Kind, Vec<u8>), Option<Vec<u8>>>;
 pub(super) struct Memory {
     pub(super) head: Head,
     pub(super) sinks: BTreeMap<String, u64>,
+    /// Who the account is, as far as the session was told.
+    pub(super) me: Option<Identity>,
+    /// Parts of the history under way: conversations and messages so far.
+    pub(super) history: BTreeMap<String, (u64, u64)>,
+    /// The sequence of the oldest event that was looked at, and the bytes of events before it.
+    pub(super) oldest_event: Option<(u64, u64)>,
 }
 
 pub(super) struct Txn<'a> {
@@ -58,6 +66,56 @@ impl<'a> Txn<'a> {
             return Ok(row.clone());
         }
         Ok(self.store.get(self.namespace, kind, key).await?)
+    }
+
+    /// Rows of a kind in a range, with what this commit has written so far. At most `range.limit`, in the order asked for.
+    pub(super) async fn scan(
+        &self,
+        kind: Kind,
+        mut range: ScanRange,
+    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+        let limit = range.limit;
+        let reverse = range.reverse;
+        let within = |bound: &Bound<Vec<u8>>, unbounded: Vec<u8>| match bound {
+            Bound::Included(key) => Bound::Included((kind, key.clone())),
+            Bound::Excluded(key) => Bound::Excluded((kind, key.clone())),
+            Bound::Unbounded => Bound::Included((kind, unbounded)),
+        };
+        let highest = vec![u8::MAX; switchboard_keystore::KEY_BYTES_MAX];
+        let bounds = (within(&range.from, Vec::new()), within(&range.to, highest));
+        let (
+            Bound::Included(low) | Bound::Excluded(low),
+            Bound::Included(high) | Bound::Excluded(high),
+        ) = (&bounds.0, &bounds.1)
+        else {
+            return Ok(Vec::new());
+        };
+        if low >= high {
+            // A range of one key is asked for by nobody, and an empty one has nothing.
+            return Ok(Vec::new());
+        }
+        let mut own: BTreeMap<Vec<u8>, Option<Vec<u8>>> = BTreeMap::new();
+        for layer in [&self.accepted, &self.pending] {
+            for ((_, key), row) in layer.range(bounds.clone()) {
+                own.insert(key.clone(), row.clone());
+            }
+        }
+        // So many rows of the store can be hidden by those of this commit.
+        range.limit = limit.saturating_add(own.len());
+        let page = self.store.scan(self.namespace, kind, range).await?;
+        let mut merged: BTreeMap<Vec<u8>, Vec<u8>> = page.entries.into_iter().collect();
+        for (key, row) in own {
+            match row {
+                Some(row) => drop(merged.insert(key, row)),
+                None => drop(merged.remove(&key)),
+            }
+        }
+        let found = merged.into_iter();
+        Ok(if reverse {
+            found.rev().take(limit).collect()
+        } else {
+            found.take(limit).collect()
+        })
     }
 
     pub(super) fn put(&mut self, kind: Kind, key: Vec<u8>, value: Vec<u8>) {

@@ -3,15 +3,20 @@
 //! Owns grouping and what happens when the store fails. Must not know what a change means for its rows.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use switchboard_keystore::{Epoch, KeyStore, Namespace};
 use switchboard_vocab::events::{Envelope, Event};
 use switchboard_vocab::messages::Message;
-use switchboard_vocab::{EventId, MessageId, OpError, Timestamp};
-use switchboard_whatsapp::{Dispatched, Incoming, Receipt};
+use switchboard_vocab::settings::Settings;
+use switchboard_vocab::{ChatId, EventId, MessageId, OpError, Timestamp, UserId};
+use switchboard_whatsapp::{Dispatched, Fact, Incoming, Receipt};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::learn::Piece;
+use super::rows::CheckedRow;
 use super::txn::{Memory, Txn};
 use super::{Acked, Claim, Claimed, Error, Limits, rows};
 use crate::ports::{SessionScope, WebhookBook};
@@ -25,11 +30,51 @@ const GROUP_ROWS_MAX: usize = 4_096;
 /// A group ends once it has this many bytes. Source: half of the store's limit for one batch.
 const GROUP_BYTES_MAX: usize = switchboard_keystore::BATCH_BYTES_MAX / 2;
 
+/// How often the log is looked through for messages that are too old.
+const TRIM_EVERY: Duration = Duration::from_secs(600);
+/// The wait where one look left some.
+const TRIM_AGAIN: Duration = Duration::from_millis(200);
+
 /// What is to be written.
 pub(super) enum Change {
     Open,
     Flush,
+    /// Brings messages numbered above this into the layout of this release.
+    Migrate(u64),
     Take(Vec<Incoming>),
+    Learn(Vec<Fact>),
+    History {
+        facts: Vec<Fact>,
+        messages: Vec<Incoming>,
+        piece: Piece,
+    },
+    /// Removes some messages of a conversation.
+    Clear {
+        chat: ChatId,
+        until: Option<Timestamp>,
+    },
+    /// They are gone, so many.
+    Cleared {
+        chat: ChatId,
+        until: Option<Timestamp>,
+        gone: u64,
+    },
+    /// Removes some messages that are older than this.
+    Trim {
+        before: Option<Timestamp>,
+    },
+    /// Messages of others were read here.
+    Read(Vec<MessageId>),
+    /// A whole conversation was.
+    ReadAll(ChatId),
+    Block {
+        user: UserId,
+        blocked: bool,
+    },
+    Checked(Vec<CheckedRow>),
+    Settings(Box<Settings>),
+    /// The search index has these as they are now.
+    Indexed(Vec<u64>),
     Claim(Box<Claimed>),
     Dispatched(Box<Dispatched>),
     NotSent {
@@ -60,6 +105,10 @@ pub(super) enum Reply {
     Done,
     Claim(Box<Claim>),
     Message(Box<Message>),
+    /// How many, and whether there are more.
+    Step(u64, bool),
+    /// Where to go on.
+    After(Option<u64>),
 }
 
 pub(super) struct Request {
@@ -78,6 +127,8 @@ pub(super) struct Writer {
     pub(super) shared: Arc<Mutex<Memory>>,
     pub(super) last_sequence: watch::Sender<u64>,
     pub(super) stop: CancellationToken,
+    /// When the log is next looked through for what is too old.
+    pub(super) next_trim: Instant,
 }
 
 type Answers = Vec<(
@@ -94,12 +145,27 @@ impl Writer {
                 biased;
                 () = self.stop.cancelled() => return,
                 first = queue.recv() => first,
+                () = tokio::time::sleep_until(self.next_trim) => Some(self.trim_request()),
             };
             let Some(first) = first else { return };
             if let Err(error) = self.group(first, &mut queue).await {
                 tracing::error!(session = %self.scope.session, %error, "the journal ends");
                 return;
             }
+        }
+    }
+
+    /// The next step of what goes by its age. Steps follow each other at a distance, so that calls come between them.
+    fn trim_request(&mut self) -> Request {
+        self.next_trim = Instant::now() + TRIM_EVERY;
+        let age = self.limits.age_max.map(|age| {
+            let now = crate::clock::now().as_millis();
+            let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+            Timestamp::from_millis(now.saturating_sub(age))
+        });
+        Request {
+            change: Change::Trim { before: age },
+            reply: None,
         }
     }
 
@@ -117,7 +183,12 @@ impl Writer {
             force |= matches!(change, Change::Open);
             let result = Box::pin(apply(&mut txn, change, &self.scope, self.limits)).await;
             match &result {
-                Ok(_) => txn.accept(),
+                Ok(reply) => {
+                    if matches!(reply, Reply::Step(0, true)) {
+                        self.next_trim = Instant::now() + TRIM_AGAIN;
+                    }
+                    txn.accept();
+                }
                 Err(error) => {
                     if reply.is_none() {
                         tracing::error!(session = %self.scope.session, %error, "a row was not written");
@@ -174,34 +245,16 @@ async fn apply(
     scope: &SessionScope,
     limits: Limits,
 ) -> Result<Reply, Error> {
-    let mut write = Write { txn, scope, limits };
-    match change {
-        Change::Open | Change::Flush => {}
-        Change::Take(batch) => write.take(batch).await?,
-        Change::Claim(claimed) => {
-            let claim = write.claim(*claimed).await?;
-            return Ok(Reply::Claim(Box::new(claim)));
-        }
-        Change::Dispatched(dispatched) => {
-            let message = write.dispatched(*dispatched).await?;
-            return Ok(Reply::Message(Box::new(message)));
-        }
-        Change::NotSent { id, error, at } => write.not_sent(&id, *error, at).await?,
-        Change::Acked(acked) => write.acked(acked).await?,
-        Change::Receipt(receipt) => write.receipt(receipt).await?,
-        Change::Happened { at, event } => write.emit(at, *event)?,
-        Change::Saved(saved) => {
-            let row = rows::encode("saved state", &*saved)?;
-            write.txn.put(kinds::SAVED, Vec::new(), row);
-        }
-        Change::Webhooks(book) => {
-            let row = rows::encode("webhooks", &book)?;
-            write.txn.put(kinds::WEBHOOKS, Vec::new(), row);
-        }
-        Change::Pass { sink, sequence } => write.pass(sink, sequence)?,
-        Change::Forget { sink } => write.forget(&sink),
-    }
-    Ok(Reply::Done)
+    let mut write = Write {
+        txn,
+        scope,
+        limits,
+        quiet: false,
+    };
+    let reply = write.change(change).await?;
+    write.trim().await?;
+    write.bound_events().await?;
+    Ok(reply)
 }
 
 /// One request's view of the transaction.
@@ -209,11 +262,102 @@ pub(super) struct Write<'t, 's> {
     pub(super) txn: &'t mut Txn<'s>,
     pub(super) scope: &'t SessionScope,
     pub(super) limits: Limits,
+    /// Nothing is told: the history is taken in.
+    pub(super) quiet: bool,
 }
 
 impl Write<'_, '_> {
+    async fn change(&mut self, change: Change) -> Result<Reply, Error> {
+        let at = crate::clock::now();
+        match change {
+            Change::Open | Change::Flush => {}
+            Change::Migrate(after) => return Ok(Reply::After(self.migrate(after).await?)),
+            Change::Take(batch) => drop(self.take(batch).await?),
+            Change::Learn(facts) => self.learn(facts, at).await?,
+            Change::History {
+                facts,
+                messages,
+                piece,
+            } => self.history(facts, messages, piece, at).await?,
+            Change::Clear { chat, until } => {
+                let (count, more) = self.clear_step(&chat, until).await?;
+                return Ok(Reply::Step(count, more));
+            }
+            Change::Cleared { chat, until, gone } => self.cleared(&chat, until, gone, at).await?,
+            Change::Trim { before } => {
+                let old = match before {
+                    Some(before) => self.trim_before(before).await?,
+                    None => false,
+                };
+                let more = self.trim().await?;
+                return Ok(Reply::Step(0, old || more));
+            }
+            Change::Read(ids) => {
+                for id in ids {
+                    for stored in self.with_id(&id).await? {
+                        if !stored.message.from_me {
+                            self.read_up_to(&stored.message, at).await?;
+                        }
+                    }
+                }
+            }
+            Change::ReadAll(chat) => self.read_all(&chat, at).await?,
+            Change::Block { user, blocked } => self.block_one(&user, blocked, at).await?,
+            Change::Checked(found) => self.checked(&found, at).await?,
+            Change::Settings(settings) => {
+                let row = rows::encode("settings", &*settings)?;
+                self.txn.put(kinds::SETTINGS, Vec::new(), row);
+            }
+            Change::Indexed(numbers) => {
+                for number in numbers {
+                    self.txn.delete(kinds::UNINDEXED, rows::number_key(number));
+                }
+            }
+            Change::Claim(claimed) => {
+                let claim = self.claim(*claimed).await?;
+                return Ok(Reply::Claim(Box::new(claim)));
+            }
+            Change::Dispatched(dispatched) => {
+                let message = self.dispatched(*dispatched).await?;
+                return Ok(Reply::Message(Box::new(message)));
+            }
+            Change::NotSent { id, error, at } => self.not_sent(&id, *error, at).await?,
+            Change::Acked(acked) => self.acked(acked).await?,
+            Change::Receipt(receipt) => self.receipt(receipt).await?,
+            Change::Happened { at, event } => self.emit(at, *event)?,
+            Change::Saved(saved) => {
+                let row = rows::encode("saved state", &*saved)?;
+                self.txn.put(kinds::SAVED, Vec::new(), row);
+                self.txn.memory.me = saved.identity;
+            }
+            Change::Webhooks(book) => {
+                let row = rows::encode("webhooks", &book)?;
+                self.txn.put(kinds::WEBHOOKS, Vec::new(), row);
+            }
+            Change::Pass { sink, sequence } => self.pass(sink, sequence)?,
+            Change::Forget { sink } => self.forget(&sink),
+        }
+        Ok(Reply::Done)
+    }
+
+    /// What WhatsApp said of numbers.
+    async fn checked(&mut self, found: &[CheckedRow], at: Timestamp) -> Result<(), Error> {
+        for checked in found {
+            let key = checked.user.user.to_string().into_bytes();
+            let row = rows::encode("checked number", checked)?;
+            self.txn.put(kinds::CHECKED, key, row);
+            if let (Some(phone), Some(lid)) = (&checked.user.phone, &checked.user.lid) {
+                self.pair(phone, lid, at).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Gives the event the next sequence, and keeps it when some sink still has to see it.
     pub(super) fn emit(&mut self, at: Timestamp, event: Event) -> Result<(), Error> {
+        if self.quiet {
+            return Ok(());
+        }
         let head = &mut self.txn.memory.head;
         head.last_sequence += 1;
         let sequence = head.last_sequence;
@@ -229,7 +373,10 @@ impl Write<'_, '_> {
             at,
             event,
         };
-        let row = rows::encode("event", &envelope)?;
+        let before = self.txn.memory.head.event_bytes;
+        let row = rows::encode_event(&envelope, before)?;
+        let len = u64::try_from(row.len()).unwrap_or(u64::MAX);
+        self.txn.memory.head.event_bytes = before.saturating_add(len);
         self.txn.put(kinds::OUTBOX, rows::number_key(sequence), row);
         let head = &mut self.txn.memory.head;
         if head.events() > self.limits.events_max {

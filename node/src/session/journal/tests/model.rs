@@ -42,15 +42,18 @@ fn any_filter() -> impl Strategy<Value = ListMessages> {
 
 /// What a listing means, in the plainest words.
 fn model_list(log: &BTreeMap<u64, Message>, filter: &ListMessages) -> (Vec<u64>, u64) {
-    let mut numbers: Vec<u64> = log
+    let mut found: Vec<&Message> = log
         .values()
         .filter(|m| filter.chat.as_ref().is_none_or(|chat| m.chat == *chat))
         .filter(|m| filter.after_number.is_none_or(|after| m.number > after))
         .filter(|m| filter.from_me.is_none_or(|from_me| m.from_me == from_me))
         .filter(|m| filter.from.is_none_or(|from| m.at >= from))
         .filter(|m| filter.until.is_none_or(|until| m.at <= until))
-        .map(|m| m.number)
         .collect();
+    if filter.after_number.is_none() {
+        found.sort_by_key(|m| (m.at, m.number));
+    }
+    let mut numbers: Vec<u64> = found.into_iter().map(|m| m.number).collect();
     let total = numbers.len() as u64;
     if filter.order == ListOrder::NewestFirst {
         numbers.reverse();
@@ -86,6 +89,7 @@ struct Model {
     fates: BTreeMap<u8, bool>,
     last: u64,
     events: u64,
+    chats: std::collections::BTreeSet<u64>,
 }
 
 async fn play(fixture: &mut Fixture, model: &mut Model, act: Act) {
@@ -98,7 +102,7 @@ async fn play(fixture: &mut Fixture, model: &mut Model, act: Act) {
             for (id, from) in batch {
                 if model.taken.insert((id, from)) {
                     model.last += 1;
-                    model.events += 1;
+                    model.events += 1 + u64::from(model.chats.insert(from));
                     let mut message = message(&format!("I{id}"), from, u64::from(id % 12));
                     message.number = model.last;
                     model.log.insert(model.last, message);
@@ -137,6 +141,7 @@ async fn play(fixture: &mut Fixture, model: &mut Model, act: Act) {
             model.fates.insert(id, ok);
             model.events += 1;
             if ok {
+                model.events += u64::from(model.chats.insert(to));
                 fixture.journal.dispatched(dispatched(&text)).await.unwrap();
             } else {
                 let error = OpError::new(ErrorCode::NotConnected, "not connected");

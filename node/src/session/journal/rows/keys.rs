@@ -1,0 +1,75 @@
+//! The keys of the journal's rows.
+
+use switchboard_vocab::{ChatId, MessageId, Timestamp, UserId};
+
+use super::Error;
+
+/// A message's place in the order of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) struct Place {
+    pub(in super::super) at: Timestamp,
+    pub(in super::super) number: u64,
+}
+
+impl Place {
+    /// The place at the end of an index key.
+    pub(in super::super) fn of_key(key: &[u8]) -> Result<Self, Error> {
+        let short = || Error::row("index key");
+        let (rest, number) = key.split_last_chunk::<8>().ok_or_else(short)?;
+        let (_, at) = rest.split_last_chunk::<8>().ok_or_else(short)?;
+        Ok(Self {
+            at: Timestamp::from_millis(u64::from_be_bytes(*at)),
+            number: u64::from_be_bytes(*number),
+        })
+    }
+}
+
+/// The key of a message by number, or of an event by sequence.
+pub(in super::super) fn number_key(number: u64) -> Vec<u8> {
+    number.to_be_bytes().to_vec()
+}
+
+/// The number at the end of a key.
+pub(in super::super) fn number_of(key: &[u8]) -> Result<u64, Error> {
+    let (_, number) = key
+        .split_last_chunk::<8>()
+        .ok_or_else(|| Error::row("numbered key"))?;
+    Ok(u64::from_be_bytes(*number))
+}
+
+pub(in super::super) fn id_key(id: &MessageId) -> Vec<u8> {
+    id.as_str().as_bytes().to_vec()
+}
+
+/// What all keys of one conversation begin with. No address holds a zero byte.
+pub(in super::super) fn chat_prefix(chat: &ChatId) -> Vec<u8> {
+    let mut key = chat.to_string().into_bytes();
+    key.push(0);
+    key
+}
+
+/// The place of a message among all.
+pub(in super::super) fn time_key(place: Place) -> Vec<u8> {
+    let mut key = place.at.as_millis().to_be_bytes().to_vec();
+    key.extend_from_slice(&place.number.to_be_bytes());
+    key
+}
+
+/// The place of a message in its conversation.
+pub(in super::super) fn in_chat_key(chat: &ChatId, place: Place) -> Vec<u8> {
+    let mut key = chat_prefix(chat);
+    key.extend_from_slice(&time_key(place));
+    key
+}
+
+pub(in super::super) fn progress_key(number: u64, user: &UserId) -> Vec<u8> {
+    let mut key = number_key(number);
+    key.extend_from_slice(user.to_string().as_bytes());
+    key
+}
+
+pub(in super::super) fn early_key(chat: &ChatId, id: &MessageId) -> Vec<u8> {
+    let mut key = chat_prefix(chat);
+    key.extend_from_slice(id.as_str().as_bytes());
+    key
+}
