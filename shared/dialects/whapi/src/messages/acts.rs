@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use switchboard_dialect_kit::{Cx, Fields, NoBody, Reject, lenient};
+use switchboard_vocab::MessageId;
 use switchboard_vocab::messages::{Act, Forward, GetInfo, MarkRead, MessageAction, Star};
-use switchboard_vocab::{ChatId, MessageId};
 
 use crate::ids::{self, invalid};
 
@@ -105,7 +105,7 @@ pub(crate) struct ForwardMessage {
 
 /// Decodes `POST /messages/{MessageID}`.
 pub(crate) fn forward(Fields(request): Fields<ForwardMessage>, cx: &Cx) -> Result<Forward, Reject> {
-    let to: ChatId = ids::recipient("to", &request.to)?;
+    let to = ids::distant_recipient("to", &request.to)?;
     Ok(Forward {
         id: cx.next_message_id(),
         target: target(cx)?.into(),

@@ -351,6 +351,7 @@ pub(crate) fn send_event(
     cx: &Cx,
 ) -> Result<SendMessage, Reject> {
     without_effect([("view_once", request.view_once == Some(true))])?;
+    ids::distant_recipient("to", &request.to)?;
     let start = moment("startTime", &request.start_time)?;
     let end = request.end_time.filter(|value| !value.is_null());
     let end = end.map(|value| moment("endTime", &value)).transpose()?;

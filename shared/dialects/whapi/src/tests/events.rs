@@ -11,6 +11,7 @@ use switchboard_vocab::messages::DeliveryStatus;
 use switchboard_vocab::sessions::SessionState;
 use switchboard_vocab::webhooks::Subscription;
 
+use super::schema;
 use super::settings::subscriptions;
 
 /// A webhook that wants every event of these kinds.
@@ -22,7 +23,15 @@ fn webhook(mode: &str, events: &str) -> Subscription {
 }
 
 fn everything() -> Subscription {
-    let kinds = ["messages", "statuses", "channel", "users", "presences"];
+    let kinds = [
+        "messages",
+        "statuses",
+        "channel",
+        "users",
+        "presences",
+        "chats",
+        "contacts",
+    ];
     webhook(
         "body",
         &kinds
@@ -32,7 +41,9 @@ fn everything() -> Subscription {
 }
 
 fn told(event: Event, subscription: &Subscription) -> String {
-    payloads(&crate::dialect(), &samples::envelope(event), subscription)
+    let text = payloads(&crate::dialect(), &samples::envelope(event), subscription);
+    schema::check_payloads(&text);
+    text
 }
 
 fn received() -> Event {
@@ -69,6 +80,97 @@ fn messages_of_others_and_own() {
     let picture = samples::incoming_with(Body::Media(samples::media(MediaKind::Image)));
     let picture = Event::Messages(messages::Event::Received(picture));
     assert_snapshot!("picture", told(picture, &everything()));
+}
+
+#[test]
+fn changed_messages() {
+    use switchboard_vocab::content::Reaction;
+    use switchboard_vocab::events::messages::{Deletion, MessageChange};
+    let mut after = samples::own_message("hi");
+    after.marks.reactions = vec![Reaction {
+        user: samples::partner(),
+        emoji: "👍".to_owned(),
+        at: samples::now(),
+    }];
+    let trigger = samples::incoming_with(Body::Reaction {
+        to: after.id.clone(),
+        emoji: "👍".to_owned(),
+    });
+    let change = MessageChange {
+        before: samples::own_message("hi"),
+        after,
+        trigger: Some(Box::new(trigger)),
+    };
+    let event = Event::Messages(messages::Event::Changed(change.clone()));
+    assert_snapshot!("message_changed", told(event, &everything()));
+    let unseen = MessageChange {
+        after: change.before.clone(),
+        ..change
+    };
+    let event = Event::Messages(messages::Event::Changed(unseen));
+    assert_eq!(told(event, &everything()), "no payload\n");
+    let deletion = Deletion {
+        chat: samples::partner().into(),
+        id: samples::incoming("").id,
+        before: None,
+        for_everyone: true,
+        by: samples::partner(),
+        at: samples::now(),
+    };
+    let event = Event::Messages(messages::Event::Deleted(deletion));
+    assert_snapshot!("message_deleted", told(event, &everything()));
+}
+
+#[test]
+fn chats() {
+    use super::chats::chat;
+    use switchboard_vocab::chats::Chat;
+    use switchboard_vocab::events::chats::{ChatChange, Event as Of};
+    let chats = |event| told(Event::Chats(event), &everything());
+    let after = Chat {
+        archived: true,
+        ..chat()
+    };
+    let change = ChatChange {
+        before: chat(),
+        after,
+    };
+    let id = || samples::partner().into();
+    assert_snapshot!("chat_added", chats(Of::Added(chat())));
+    assert_snapshot!("chat_changed", chats(Of::Changed(change)));
+    assert_snapshot!("chat_cleared", chats(Of::Cleared { chat: id() }));
+    assert_snapshot!("chat_removed", chats(Of::Removed { chat: id() }));
+    let stories = Chat {
+        id: "status@broadcast".parse().unwrap(),
+        ..chat()
+    };
+    assert_eq!(chats(Of::Added(stories)), "no payload\n");
+}
+
+#[test]
+fn contacts() {
+    use super::contacts::contact;
+    use switchboard_vocab::contacts::Contact;
+    use switchboard_vocab::events::contacts::{ContactChange, Event as Of};
+    let contacts = |event| told(Event::Contacts(event), &everything());
+    let changed = |after| {
+        contacts(Of::Changed(ContactChange {
+            before: contact(),
+            after,
+        }))
+    };
+    assert_snapshot!("contact_added", contacts(Of::Added(contact())));
+    let renamed = Contact {
+        name: Some("Gerda Neu".to_owned()),
+        ..contact()
+    };
+    assert_snapshot!("contact_changed", changed(renamed));
+    assert_snapshot!("contact_removed", contacts(Of::Removed(contact())));
+    let blocked = Contact {
+        blocked: true,
+        ..contact()
+    };
+    assert_eq!(changed(blocked), "no payload\n");
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn health_starts_the_channel_unless_told_not_to() {
 
 #[test]
 fn health_refuses_what_is_not_possible() {
-    check_refused(get("/health?channel_type=mobile"), 501, "channel_type: ");
+    check_refused(get("/health?channel_type=mobile"), 400, "channel_type: ");
     check_refused(
         get("/health?channel_type=fax"),
         400,
@@ -58,4 +58,9 @@ fn every_state_has_a_word() {
         format!("{state:?} {}", rest.lines().next().unwrap())
     });
     assert_snapshot!(words.join("\n"));
+}
+
+#[test]
+fn there_are_no_limits() {
+    assert_snapshot!(decoded(get("/limits")), @"204");
 }
