@@ -53,6 +53,15 @@ pub enum Fault {
     },
     /// Stanzas are sent, or taken, twice.
     Duplicate,
+    /// Messages to a device arrive with damaged ciphertexts. What phones send to their own companions
+    /// alone stays whole, also under [`Fault::Withhold`].
+    Garble,
+    /// Messages to a device arrive without a ciphertext, as what is only for phones does.
+    Withhold {
+        /// Whether that is said to be because they may be looked at once only.
+        #[serde(default)]
+        view_once: bool,
+    },
     /// Open sockets are closed at once, without a word.
     #[serde(alias = "disconnect_all")]
     Disconnect,
@@ -76,6 +85,8 @@ impl Fault {
             | Self::Drop
             | Self::Delay { .. }
             | Self::Duplicate
+            | Self::Garble
+            | Self::Withhold { .. }
             | Self::Disconnect
             | Self::StreamError { .. }
             | Self::Clear => 1,
@@ -173,6 +184,10 @@ pub struct Verdict {
     pub twice: bool,
     /// It, and what follows it, waits this many milliseconds.
     pub delay_ms: u64,
+    /// Its ciphertexts are damaged.
+    pub garbled: bool,
+    /// Its ciphertexts are missing; whether as those of a view-once message.
+    pub withheld: Option<bool>,
 }
 
 /// What becomes of a new connection.
@@ -260,6 +275,8 @@ impl Plan {
                 | Fault::Drop
                 | Fault::Delay { .. }
                 | Fault::Duplicate
+                | Fault::Garble
+                | Fault::Withhold { .. }
                 | Fault::Disconnect
                 | Fault::StreamError { .. }
                 | Fault::Clear => None,
@@ -282,6 +299,8 @@ impl Plan {
             match rule.request.fault {
                 Fault::Drop => verdict.dropped = true,
                 Fault::Duplicate => verdict.twice = true,
+                Fault::Garble => verdict.garbled = true,
+                Fault::Withhold { view_once } => verdict.withheld = Some(view_once),
                 Fault::Delay { ms } => verdict.delay_ms = verdict.delay_ms.max(ms),
                 Fault::Refuse
                 | Fault::TooManyRequests

@@ -17,8 +17,8 @@ use crate::shell::hub::Hub;
 
 pub use app_state::ACTS_MAX;
 pub(crate) use app_state::{act, phone_state};
-pub(crate) use history::give_past;
 pub use history::{Generate, Given, PAST_MESSAGES_MAX, Past, PastChat, PastMessage};
+pub(crate) use history::{expire_media, give_past};
 pub(crate) use sending::phone_send;
 
 /// How long a companion may take from the typed code to its answer.

@@ -27,6 +27,7 @@ mod media;
 mod outgoing;
 mod qr;
 mod reading;
+mod reupload;
 mod store;
 mod sync_key;
 #[cfg(test)]
@@ -56,7 +57,8 @@ pub use known::{KNOWN_MAX, Known, Person};
 pub use media::{MEDIA_BYTES_MAX, MediaKind, MediaRef, SealedMedia, open_media, seal_media};
 pub use outgoing::{FileForm, MediaDetails, StoredAt, device_sent, media_message, text_message};
 pub use qr::QrText;
-pub use reading::{Received, read};
+pub use reading::{Received, is_view_once, read};
+pub use reupload::{ReuploadError, SealedRetry, uploaded_again};
 pub use store::{SENDER_KEYS_MAX, SESSIONS_MAX};
 pub use sync_key::{AppStateKey, asks_for_app_state_keys};
 

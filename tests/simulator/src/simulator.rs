@@ -251,6 +251,16 @@ impl Handle {
         operations::give_past(&self.hub, number, past)
     }
 
+    /// Lets the file of a message that the phone has expire on the media host, see
+    /// `POST /admin/phones/{number}/expire-media`. Downloads of it fail until a companion has had its phone
+    /// upload it again.
+    ///
+    /// # Errors
+    /// When the phone has no such message, or the host no such file.
+    pub fn expire_media(&self, number: &str, id: &str) -> Result<(), Error> {
+        operations::expire_media(&self.hub, number, id)
+    }
+
     /// What the phone shows besides messages, see `GET /admin/phones/{number}/state`. What companions have
     /// written so far is in it.
     ///

@@ -82,7 +82,9 @@ impl Server {
             | Fault::Failure { .. }
             | Fault::Drop
             | Fault::Delay { .. }
-            | Fault::Duplicate => self.faults.add(request, target).map(|()| 0),
+            | Fault::Duplicate
+            | Fault::Garble
+            | Fault::Withhold { .. } => self.faults.add(request, target).map(|()| 0),
         }
     }
 

@@ -168,7 +168,7 @@ impl Server {
             if target == from || (blocked && !own) || !self.has_device(target) {
                 continue;
             }
-            let encs: Vec<&Node> = participant.get_children_by_tag("enc").collect();
+            let encs = encs_of(participant);
             let recipient = (own && chat.account != from.account).then(|| to.to_non_ad());
             let stanza = self.message_for(from, target, &jid, recipient, node, &encs);
             self.deliver(target, account_chat(from.account), &stanza);
@@ -270,9 +270,7 @@ impl Server {
             let target = xml::attr_jid(participant, "jid").and_then(|j| self.resolve(&j));
             let Some(target) = target else { continue };
             addressed.insert(target);
-            keys.entry(target)
-                .or_default()
-                .extend(participant.get_children_by_tag("enc"));
+            keys.entry(target).or_default().extend(encs_of(participant));
         }
         for target in devices {
             if target == from || !members.contains(&target.account) {
@@ -280,7 +278,9 @@ impl Server {
             }
             // The sender key has to stand before what is encrypted with it.
             let mut encs = keys.get(&target).cloned().unwrap_or_default();
-            encs.extend(shared.iter().copied());
+            if !encs.iter().any(|e| e.tag == "unavailable") {
+                encs.extend(shared.iter().copied());
+            }
             let mut stanza = base.clone();
             self.add_content(&mut stanza, node, &encs);
             self.deliver(target, group_chat(id), &stanza);
@@ -450,8 +450,12 @@ pub(crate) fn group_chat(group: GroupId) -> u64 {
     GROUP_CHAT | group.0
 }
 
+/// The ciphertexts of a message or for a participant, or the sign that there is none for it.
 pub(super) fn encs_of(node: &Node) -> Vec<&Node> {
-    node.get_children_by_tag("enc").collect()
+    let children = xml::children(node).iter();
+    children
+        .filter(|c| c.tag == "enc" || c.tag == "unavailable")
+        .collect()
 }
 
 pub(super) fn participants_of(node: &Node) -> impl Iterator<Item = &Node> {

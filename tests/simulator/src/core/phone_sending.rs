@@ -14,6 +14,7 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt as _, Node};
 use waproto::whatsapp as wa;
 
+use super::damage::unavailable;
 use super::groups::GroupId;
 use super::ids::{AccountId, Addressing, DeviceId, PHONE, parse_number};
 use super::phone_stanzas::enc_node;
@@ -258,10 +259,13 @@ impl Plan {
         let person = phone.person();
         phone.remember(&self.id, &self.to.to_string(), person, message);
         let media = media_type_from_message(message);
+        let once = phone::is_view_once(message);
         let mut children = Vec::new();
         let mut participants = Vec::new();
         if self.group {
-            let members: Vec<DeviceAddress> = self.targets.iter().map(|t| t.address).collect();
+            let targets = self.targets.iter().map(|t| t.address);
+            let members: Vec<DeviceAddress> =
+                targets.filter(|t| !once || t.device == PHONE).collect();
             let group = self.to.to_string();
             let sealed = phone.encrypt_group(&group, message, &members, bundles, &mut self.rng)?;
             for (device, enc) in &sealed.distribution {
@@ -274,6 +278,9 @@ impl Plan {
         } else {
             let copy = phone::device_sent(&self.to.to_string(), message);
             for target in self.targets.clone() {
+                if once && target.address.device != PHONE {
+                    continue;
+                }
                 let own = target.address.number == self.own_number;
                 let content = if own { &copy } else { message };
                 let bundle = bundles.get(&target.address);
@@ -284,6 +291,9 @@ impl Plan {
                     Err(e) => return Err(e.into()),
                 }
             }
+        }
+        if once {
+            participants.extend(self.told_only());
         }
         if !participants.is_empty() {
             let participants = NodeBuilder::new("participants").children(participants);
@@ -301,6 +311,17 @@ impl Plan {
             stanza = stanza.attr("addressing_mode", self.addressing.as_str());
         }
         Ok(stanza.children(children).build())
+    }
+
+    /// The companions, which do not get what may be looked at once only: they are told that there is something.
+    fn told_only(&self) -> impl Iterator<Item = Node> {
+        let companions = self.targets.iter().filter(|t| t.address.device != PHONE);
+        companions.map(|t| {
+            NodeBuilder::new("to")
+                .attr("jid", t.jid.clone())
+                .children([unavailable(true)])
+                .build()
+        })
     }
 
     /// What the stanza says about its content. Source: WhatsApp Web, as in wacore 0.7.0.

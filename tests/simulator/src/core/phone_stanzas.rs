@@ -8,7 +8,7 @@ use waproto::whatsapp as wa;
 use super::phones::WorkParts;
 use super::prekeys::SignedKey;
 use super::xml;
-use super::{history, iq_long};
+use super::{history, iq_long, reupload};
 use crate::phone::{
     self, Addon, Bundle, ChatName, DeviceAddress, EncKind, Kept, MediaError, MediaRef, Person,
     Phone, Received, Record,
@@ -42,6 +42,11 @@ pub struct Incoming {
 
 /// Takes a stanza and returns the answers.
 pub(crate) fn read(phone: &mut Phone, incoming: &Incoming, work: &mut WorkParts<'_>) -> Vec<Node> {
+    if xml::attr(&incoming.node, "type").as_deref() == Some(reupload::REQUEST) {
+        return reupload::answer(phone, incoming, work)
+            .into_iter()
+            .collect();
+    }
     if incoming.node.tag == "receipt" {
         return resend(phone, incoming, work).into_iter().collect();
     }

@@ -13,6 +13,7 @@ use super::phone_sending::SendError;
 use super::phone_stanzas::{self, Incoming};
 use super::prekeys::Bundle;
 use super::queue::{Class, Queue};
+use super::reupload;
 use super::server::{Effect, Server};
 use super::xml;
 use crate::phone::{self, Act, AppStateFault, DeviceAddress, Person, Phone, SyncNews, Wants};
@@ -128,6 +129,9 @@ pub struct WorkParts<'a> {
     pub media: &'a dyn Fn(&str) -> Option<bytes::Bytes>,
     /// Puts an encrypted file on the media host, by its hash. Returns whether it was taken.
     pub store: &'a dyn Fn(&[u8; 32], bytes::Bytes) -> bool,
+    /// Uploads an encrypted file of the media host again, by its hash. Returns where it is now, `None` if the
+    /// host never had it.
+    pub upload_again: &'a dyn Fn(&[u8; 32]) -> Option<String>,
     /// Whether chats are addressed by LID.
     pub by_lid: bool,
 }
@@ -249,8 +253,10 @@ impl Server {
             from.clone()
         };
         let device = self.resolve(&author)?;
-        let retry = node.tag == "receipt" && xml::attr(&node, "type").as_deref() == Some("retry");
-        if node.tag == "receipt" && !retry {
+        let kind = xml::attr(&node, "type");
+        let retry = node.tag == "receipt" && kind.as_deref() == Some("retry");
+        let asks_for_file = device.account == account && kind.as_deref() == Some(reupload::REQUEST);
+        if node.tag == "receipt" && !retry && !asks_for_file {
             return None;
         }
         let bundle = if retry && node.get_optional_child("keys").is_none() {
@@ -344,6 +350,7 @@ impl Server {
                     }
                 }
                 "receipt" => self.route_receipt(from, stanza),
+                reupload::ANSWER => self.media_retried(account, stanza),
                 _ => {}
             }
         }

@@ -6,10 +6,11 @@
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt as _, Node};
 
-use super::ids::{Addressing, ConnId, DeviceId};
+use super::ids::{Addressing, ConnId, DeviceId, PHONE};
 use super::messages::account_chat;
 use super::privacy::{Category, Value};
 use super::queue::Class;
+use super::reupload;
 use super::server::Server;
 use super::xml;
 
@@ -56,7 +57,14 @@ impl Server {
         };
         let kind = xml::attr(node, "type");
         let kind = kind.as_deref().unwrap_or_default();
-        if SELF_TYPES.contains(&kind) {
+        if kind == reupload::REQUEST {
+            // For the own phone, whatever device the address names.
+            let phone = DeviceId {
+                account: from.account,
+                device: PHONE,
+            };
+            self.direct_receipt(from, &to, phone, kind, node);
+        } else if SELF_TYPES.contains(&kind) {
             self.tell_own_devices(from, &to, node);
         } else if to.is_group() || to.is_status_broadcast() {
             self.group_receipt(from, &to, kind, node);

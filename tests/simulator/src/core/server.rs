@@ -12,6 +12,7 @@ use wacore_binary::{Jid, Node};
 
 use super::account::{Account, Device};
 use super::conn::{Conn, Phase};
+use super::damage::damaged;
 use super::groups::Groups;
 use super::ids::{AccountId, Addressing, ConnId, DeviceId, server_jid};
 use super::newsletters::Newsletters;
@@ -295,6 +296,11 @@ impl Server {
             self.journal.dropped(device);
             return;
         }
+        let bytes = if verdict.garbled || verdict.withheld.is_some() {
+            &damaged(bytes, verdict)
+        } else {
+            bytes
+        };
         let copies = if verdict.twice { 2 } else { 1 };
         for copy in 0..copies {
             self.journal

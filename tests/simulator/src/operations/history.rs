@@ -9,7 +9,7 @@ use super::Error;
 use super::app_state::{find, lock};
 use super::sending::file_message;
 use crate::draft::OutgoingFile;
-use crate::phone::{self, ChatName, Kept};
+use crate::phone::{self, ChatName, Kept, MediaRef};
 use crate::shell::hub::Hub;
 
 /// Most messages in one call, given or made up.
@@ -134,6 +134,20 @@ pub(crate) fn give_past(hub: &Hub, number: &str, past: Past) -> Result<Given, Er
             .map_err(|e| Error::Refused(e.to_string()))?;
     }
     Ok(total)
+}
+
+/// Lets the file of a message that the phone has expire on the media host: who downloads it is told that it
+/// is gone, until the phone has uploaded it again.
+pub(crate) fn expire_media(hub: &Hub, number: &str, id: &str) -> Result<(), Error> {
+    let (_, phone) = find(hub, number)?;
+    let message = lock(&phone)?.kept_message("", id);
+    let message = message
+        .ok_or_else(|| Error::NotFound(format!("expire media: the phone has no message {id:?}")))?;
+    let file = MediaRef::of(&message)
+        .map_err(|e| Error::Refused(e.to_string()))?
+        .filter(|file| hub.media.expire(file.file_enc_sha256));
+    file.map(drop)
+        .ok_or_else(|| Error::NotFound(format!("expire media: no file of message {id:?} is there")))
 }
 
 fn chat_name(hub: &Hub, with: &str, name: Option<String>) -> Result<ChatName, Error> {

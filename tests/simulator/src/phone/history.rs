@@ -292,6 +292,13 @@ impl Phone {
         Ok(())
     }
 
+    /// A message that the phone has, by its id; `chat` is any address of its chat.
+    #[must_use]
+    pub fn kept_message(&self, chat: &str, id: &str) -> Option<wa::Message> {
+        let (_, found) = self.history.as_deref()?.find(chat, id)?;
+        found.decode()?.message.into_option()
+    }
+
     /// The user opened a chat.
     pub fn opened_chat(&mut self, chat: &str) {
         if let Some(log) = self.history.as_mut().and_then(|h| h.chats.get_mut(chat)) {

@@ -125,6 +125,11 @@ impl std::fmt::Debug for MediaRef {
 }
 
 impl MediaRef {
+    /// The secret of the file.
+    pub(super) const fn media_key(&self) -> &[u8; 32] {
+        &self.media_key
+    }
+
     /// The file a message refers to, through its wrappers; `None` when it has no file.
     ///
     /// # Errors

@@ -90,7 +90,7 @@ pub fn read(received: Received, message: &wa::Message) -> Option<Record> {
         details: details::details(outer.message, context),
         media: content.media,
         location: content.location,
-        view_once: outer.view_once || says_view_once(outer.message),
+        view_once: is_view_once(message),
         ephemeral: outer.ephemeral
             || context.is_some_and(|context| context.expiration.is_some_and(|secs| secs > 0)),
         forwarded: context.is_some_and(|context| context.is_forwarded == Some(true)),
@@ -392,6 +392,13 @@ fn context(message: &wa::Message) -> Option<&wa::ContextInfo> {
         template_button_reply_message,
         interactive_response_message
     )
+}
+
+/// Whether a message may be looked at once only. Companions do not get such messages from phones.
+#[must_use]
+pub fn is_view_once(message: &wa::Message) -> bool {
+    let outer = unwrapped(message);
+    outer.view_once || says_view_once(outer.message)
 }
 
 fn says_view_once(message: &wa::Message) -> bool {

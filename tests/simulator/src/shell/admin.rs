@@ -30,6 +30,7 @@ pub(crate) fn router() -> Router<Arc<Hub>> {
         .route("/phones/{number}/act", post(act))
         .route("/phones/{number}/state", get(state))
         .route("/phones/{number}/history", post(history))
+        .route("/phones/{number}/expire-media", post(expire_media))
         .route("/phones/{number}/unlink", post(unlink))
         .merge(phones::router())
         .route("/journal", get(journal))
@@ -162,6 +163,20 @@ async fn history(
     Json(past): Json<Past>,
 ) -> Result<impl IntoResponse, Error> {
     operations::give_past(&hub, &number, past).map(Json)
+}
+
+#[derive(Debug, Deserialize)]
+struct Expire {
+    id: String,
+}
+
+/// `POST /admin/phones/{number}/expire-media`: the file of a message is gone from the media host.
+async fn expire_media(
+    State(hub): State<Arc<Hub>>,
+    Path(number): Path<String>,
+    Json(message): Json<Expire>,
+) -> Result<impl IntoResponse, Error> {
+    operations::expire_media(&hub, &number, &message.id).map(|()| StatusCode::NO_CONTENT)
 }
 
 /// `GET /admin/phones/{number}/state`: what the phone shows besides messages.

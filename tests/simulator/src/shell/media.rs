@@ -13,6 +13,8 @@ use sha2::{Digest, Sha256};
 
 /// Largest file, in bytes.
 pub(crate) const FILE_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Most files that have expired and are remembered.
+const EXPIRED_MAX: usize = 10_000;
 /// Most uploads that are incomplete at a time.
 const PARTIAL_MAX: usize = 256;
 pub(crate) use crate::core::MEDIA_PATH as PATH;
@@ -45,6 +47,19 @@ struct Files {
     whole: HashMap<[u8; 32], Bytes>,
     partial: HashMap<[u8; 32], BytesMut>,
     bytes: usize,
+    /// How often a file has expired. Its upload of that number, and later ones, are there.
+    expired: HashMap<[u8; 32], u32>,
+}
+
+impl Files {
+    /// Where a file is since its last upload.
+    fn path(&self, hash: &[u8; 32]) -> String {
+        let path = media_path(hash);
+        match self.expired.get(hash) {
+            Some(upload) => format!("{path}.{upload}"),
+            None => path,
+        }
+    }
 }
 
 /// How far an upload is.
@@ -81,7 +96,7 @@ impl MediaStore {
         let hash = hash_of(token)?;
         let mut files = self.lock();
         if files.whole.contains_key(&hash) {
-            return Ok(media_path(&hash));
+            return Ok(files.path(&hash));
         }
         let data = if offset == 0 {
             data
@@ -100,7 +115,7 @@ impl MediaStore {
         }
         self.make_room(&mut files, data.len())?;
         files.whole.insert(hash, data);
-        Ok(media_path(&hash))
+        Ok(files.path(&hash))
     }
 
     /// Keeps the first bytes of a file whose upload broke off.
@@ -135,14 +150,41 @@ impl MediaStore {
         } else {
             Presence::Partial(files.partial.get(&hash).map_or(0, BytesMut::len))
         };
-        Ok((presence, media_path(&hash)))
+        Ok((presence, files.path(&hash)))
     }
 
-    /// The file at a download path.
+    /// The file at a download path, unless it has expired there.
     pub(crate) fn by_path(&self, path: &str) -> Option<Bytes> {
         let path = path.split('?').next().unwrap_or_default();
-        let hash = hash_of(path.strip_prefix(PATH)?).ok()?;
-        self.lock().whole.get(&hash).cloned()
+        let (token, upload) = path.strip_prefix(PATH)?.split_once('.').map_or_else(
+            || (path.strip_prefix(PATH).unwrap_or_default(), Some(0)),
+            |(token, upload)| (token, upload.parse::<u32>().ok()),
+        );
+        let hash = hash_of(token).ok()?;
+        let files = self.lock();
+        let expired = files.expired.get(&hash).copied().unwrap_or(0);
+        let file = files.whole.get(&hash)?;
+        upload.filter(|u| *u >= expired).map(|_| file.clone())
+    }
+
+    /// Lets a file expire where it is now. Returns whether there is such a file.
+    pub(crate) fn expire(&self, hash: [u8; 32]) -> bool {
+        let mut files = self.lock();
+        if !files.whole.contains_key(&hash)
+            || (files.expired.len() >= EXPIRED_MAX && !files.expired.contains_key(&hash))
+        {
+            return false;
+        }
+        let uploads = files.expired.entry(hash).or_default();
+        *uploads = uploads.saturating_add(1);
+        true
+    }
+
+    /// Lets whoever still has the file upload it again. Returns where it is now.
+    pub(crate) fn upload_again(&self, hash: &[u8; 32]) -> Option<String> {
+        let files = self.lock();
+        files.whole.get(hash)?;
+        Some(files.path(hash))
     }
 }
 

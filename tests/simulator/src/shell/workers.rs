@@ -66,6 +66,7 @@ fn do_work(hub: &Hub, mut work: Work) {
                 rng: &mut work.rng,
                 media: &media,
                 store: &store,
+                upload_again: &|sha256| hub.media.upload_again(sha256),
                 by_lid: work.by_lid,
             };
             phones::run(&mut phone, &mut parts)

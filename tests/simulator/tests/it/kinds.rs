@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use switchboard_simulator::phone::{Kind, Record};
 use switchboard_simulator::{Handle, Outgoing};
 use wacore::poll::PollVoteCiphertext;
-use wacore::types::events::{Event, InboundMessage};
+use wacore::types::events::{Event, InboundMessage, UnavailableType};
 use waproto::whatsapp as wa;
 use whatsapp_rust::Jid;
 
@@ -163,8 +163,16 @@ async fn files_of_every_kind() {
     let mut once = file("image", json!({}));
     once["view_once"] = json!(true);
     let id = send(&simulator, once);
-    let got = arrives(&alice, &id).await;
-    assert!(got.message.view_once_message_v2.is_set() || got.message.image_message.is_set());
+    let hidden = alice
+        .wait_for(
+            "the sign that there is something for the phone",
+            |e| match e {
+                Event::UndecryptableMessage(u) if *u.info.id == *id => Some(u.unavailable_type),
+                _ => None,
+            },
+        )
+        .await;
+    assert_eq!(hidden, UnavailableType::ViewOnce);
 
     let album = send(&simulator, json!({"album": {"images": 1}}));
     let head = arrives(&alice, &album).await;

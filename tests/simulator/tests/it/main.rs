@@ -23,4 +23,5 @@ mod messages;
 mod pairing;
 mod privacy;
 mod profile;
+mod recovery;
 mod stories;
