@@ -9,7 +9,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use switchboard_keystore::{Epoch, KeyStore, Namespace};
+use switchboard_vocab::contacts::{Business, CheckedUser, Picture};
+use switchboard_vocab::events::presence::ChatState;
+use switchboard_vocab::media::MediaKeys;
 use switchboard_vocab::pairing::Challenge;
+use switchboard_vocab::profile::Privacy;
 use switchboard_vocab::sessions::Identity;
 use switchboard_vocab::{ChatId, MessageId, UserId};
 use tokio::sync::mpsc::Sender;
@@ -17,16 +21,15 @@ use tokio_util::sync::CancellationToken;
 use wacore::store::traits::DeviceStore;
 use whatsapp_rust::Client;
 
-use crate::addresses;
 use crate::api::{
-    Account, Choices, Dispatched, End, Error, Fence, Intake, OpenRequest, Outgoing, OutgoingStory,
-    Signal,
+    Account, AppStateChange, ChatTail, Choices, Dispatched, End, Error, Fence, Group, Intake,
+    OpenRequest, Outgoing, OutgoingStory, ProfileChange, Signal, Target, UserInfo,
 };
 use crate::backend::Backend;
 use crate::connector::Shared;
 use crate::gate::Gate;
 use crate::outgoing::{self, Reach};
-use crate::{identity, media};
+use crate::{app_state, identity, media, own, people};
 
 mod close;
 mod live;
@@ -176,21 +179,113 @@ impl Account for Session {
         Box::pin(outgoing::post(&live.client, story)).await
     }
 
+    async fn change_app_state(&self, change: AppStateChange) -> Result<(), Error> {
+        let live = self.online_live()?;
+        Box::pin(app_state::change(&live.client, &live.backend, change)).await
+    }
+
     async fn mark_read(
         &self,
         chat: &ChatId,
         sender: Option<&UserId>,
         ids: &[MessageId],
     ) -> Result<(), Error> {
+        own::mark(&*self.online()?, chat, sender, ids, false).await
+    }
+
+    async fn mark_played(
+        &self,
+        chat: &ChatId,
+        sender: Option<&UserId>,
+        ids: &[MessageId],
+    ) -> Result<(), Error> {
+        own::mark(&*self.online()?, chat, sender, ids, true).await
+    }
+
+    async fn set_timer(&self, chat: &ChatId, period: Duration) -> Result<(), Error> {
+        own::set_timer(&*self.online()?, chat, period).await
+    }
+
+    async fn check(&self, users: &[UserId]) -> Result<Vec<CheckedUser>, Error> {
+        people::check(&*self.online()?, users).await
+    }
+
+    async fn user_info(&self, users: &[UserId]) -> Result<Vec<UserInfo>, Error> {
+        people::user_info(&*self.online()?, users).await
+    }
+
+    async fn addresses(&self, user: &UserId) -> (Option<UserId>, Option<UserId>) {
+        match self.live() {
+            Some(live) => people::both(&live.client, user).await,
+            None => (None, None),
+        }
+    }
+
+    async fn picture(&self, chat: &ChatId, preview: bool) -> Result<Option<Picture>, Error> {
+        people::picture(&*self.online()?, chat, preview).await
+    }
+
+    async fn business(&self, user: &UserId) -> Result<Option<Business>, Error> {
+        people::business(&*self.online()?, user).await
+    }
+
+    async fn change_profile(&self, change: ProfileChange) -> Result<(), Error> {
         let client = self.online()?;
-        let ids: Vec<&str> = ids.iter().map(MessageId::as_str).collect();
-        let chat = addresses::jid_of_chat(chat);
-        let sender = sender
-            .filter(|_| !chat.is_pn() && !chat.is_lid())
-            .map(addresses::jid_of_user);
-        Box::pin(client.mark_as_read(&chat, sender.as_ref(), &ids))
-            .await
-            .map_err(|error| Error::Interrupted(format!("a read receipt ({error:#})")))
+        Box::pin(own::change_profile(&client, change)).await?;
+        self.refresh_identity(&client);
+        Ok(())
+    }
+
+    async fn privacy(&self) -> Result<Privacy, Error> {
+        own::privacy(&*self.online()?).await
+    }
+
+    async fn block(&self, user: &UserId, blocked: bool) -> Result<(), Error> {
+        people::block(&*self.online()?, user, blocked).await
+    }
+
+    async fn blocked(&self) -> Result<Vec<UserId>, Error> {
+        people::blocked(&*self.online()?).await
+    }
+
+    async fn set_online(&self, online: bool) -> Result<(), Error> {
+        own::set_online(&*self.online()?, online).await
+    }
+
+    async fn subscribe_presence(&self, user: &UserId) -> Result<(), Error> {
+        own::subscribe(&*self.online()?, user).await
+    }
+
+    async fn send_chat_state(&self, chat: &ChatId, state: ChatState) -> Result<(), Error> {
+        own::send_chat_state(&*self.online()?, chat, state).await
+    }
+
+    async fn groups(&self) -> Result<Vec<Group>, Error> {
+        people::groups(&*self.online()?).await
+    }
+
+    async fn request_history(&self, tail: &ChatTail, count: u32) -> Result<(), Error> {
+        own::request_history(&self.online()?, tail, count).await
+    }
+
+    async fn reupload(
+        &self,
+        chat: &ChatId,
+        target: &Target,
+        media_keys: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        media::reupload(&*self.online()?, chat, target, media_keys).await
+    }
+
+    fn media_keys(&self, keys: &MediaKeys) -> Result<Vec<u8>, Error> {
+        media::MediaKeys::of_caller(keys)?
+            .to_bytes()
+            .ok_or_else(|| Error::Media("the keys cannot be written".to_owned()))
+    }
+
+    fn client_version(&self) -> Option<String> {
+        let (first, second, third) = self.live()?.version;
+        Some(format!("{first}.{second}.{third}"))
     }
 
     async fn download(&self, media_keys: &[u8], size_max: u64) -> Result<Bytes, Error> {

@@ -8,6 +8,7 @@
 mod account;
 mod addresses;
 mod api;
+mod app_state;
 mod ask;
 mod backend;
 mod clock;
@@ -21,6 +22,8 @@ mod incoming;
 mod intake;
 mod media;
 mod outgoing;
+mod own;
+mod people;
 mod proto_json;
 mod task;
 mod transport;

@@ -1,22 +1,36 @@
 //! What is needed to download a file, and the download itself.
 
 use std::io::{self, Cursor, Seek, SeekFrom, Write};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use switchboard_vocab::content::MediaKind;
-use switchboard_vocab::{MediaId, MessageId};
+use switchboard_vocab::{ChatId, MediaId, MessageId};
 use wacore::download::{DownloadWriter, Downloadable, MediaType};
+use wacore::media_retry::MediaRetryResult;
 use whatsapp_rust::error::ErrorChainExt;
+use whatsapp_rust::features::MediaReuploadRequest;
 use whatsapp_rust::{Client, anyhow};
 
-use crate::api::Error;
+use crate::addresses;
+use crate::api::{Error, Target};
+use crate::outgoing::chain;
 
 /// First byte of the stored form.
 const SCHEMA: u8 = 1;
 /// Length of a media id: enough of the digest that nobody finds a second file for it.
 const MEDIA_ID_LEN: usize = 40;
+/// Length of a media key. Source: whatsapp-rust 0.7.0, `UploadResponse`.
+const MEDIA_KEY_BYTES: usize = 32;
+/// Length of a SHA-256.
+const DIGEST_BYTES: usize = 32;
+/// Domain of WhatsApp's media hosts.
+const MEDIA_DOMAIN: &str = "whatsapp.net";
+const MEDIA_DOMAIN_SUFFIX: &str = ".whatsapp.net";
+/// Longest wait for the phone to upload a file again.
+const REUPLOAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Space reserved at most on the sender's word about the size.
 const RESERVED_BYTES_MAX: u64 = 4 << 20;
 
@@ -99,7 +113,44 @@ impl MediaKeys {
         Some(out)
     }
 
-    fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+    /// From what a caller knows of a file.
+    pub(crate) fn of_caller(keys: &switchboard_vocab::media::MediaKeys) -> Result<Self, Error> {
+        let hex = |what: &str, text: &str| {
+            hex::decode(text).map_err(|_| Error::Media(format!("{what} is not hex")))
+        };
+        let digest = |what: &str, text: &Option<String>| match text {
+            Some(text) => hex(what, text).and_then(|bytes| {
+                if bytes.len() == DIGEST_BYTES {
+                    Ok(Some(bytes))
+                } else {
+                    Err(Error::Media(format!("{what} has not {DIGEST_BYTES} bytes")))
+                }
+            }),
+            None => Ok(None),
+        };
+        let media_key = hex("the media key", &keys.media_key)?;
+        if media_key.len() != MEDIA_KEY_BYTES {
+            return Err(Error::Media(format!(
+                "the media key has not {MEDIA_KEY_BYTES} bytes"
+            )));
+        }
+        let path = match (&keys.direct_path, &keys.url) {
+            (Some(path), _) if !path.is_empty() => path.clone(),
+            (_, Some(url)) => path_of(url)?,
+            (_, None) => return Err(Error::Media("neither path nor address is told".to_owned())),
+        };
+        Ok(Self {
+            kind: keys.kind.into(),
+            direct_path: Some(path),
+            static_url: None,
+            media_key: Some(media_key),
+            file_enc_sha256: digest("the digest of the encrypted file", &keys.encrypted_sha256)?,
+            file_sha256: digest("the digest of the file", &keys.sha256)?,
+            size: keys.size,
+        })
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         let Some((&SCHEMA, body)) = bytes.split_first() else {
             return Err(Error::Media("the keys are not of this release".to_owned()));
         };
@@ -125,6 +176,23 @@ impl MediaKeys {
         text.truncate(MEDIA_ID_LEN);
         MediaId::parse(&text).ok()
     }
+}
+
+/// The path on the media host in an address of a file.
+fn path_of(url: &str) -> Result<String, Error> {
+    let url: url::Url = url
+        .parse()
+        .map_err(|error| Error::Media(format!("the address is none: {error}")))?;
+    let is_theirs = url
+        .host_str()
+        .is_some_and(|host| host == MEDIA_DOMAIN || host.ends_with(MEDIA_DOMAIN_SUFFIX));
+    if !is_theirs {
+        return Err(Error::Media(
+            "the address is not of whatsapp's media host".to_owned(),
+        ));
+    }
+    let query = url.query().map(|query| format!("?{query}"));
+    Ok(format!("{}{}", url.path(), query.unwrap_or_default()))
 }
 
 /// Collects a download and refuses to grow beyond its limit.
@@ -196,6 +264,50 @@ pub(crate) fn failed(error: &anyhow::Error) -> Error {
         Some(429) => Error::RateLimited("the media host answered 429".to_owned()),
         Some(status) => Error::Media(format!("the media host answered {status}")),
         None => Error::Media(format!("{error:#}")),
+    }
+}
+
+/// Asks the phone to upload a file again; the new keys.
+pub(crate) async fn reupload(
+    client: &Client,
+    chat: &ChatId,
+    target: &Target,
+    media_keys: &[u8],
+) -> Result<Vec<u8>, Error> {
+    let mut keys = MediaKeys::from_bytes(media_keys)?;
+    let media_key = keys
+        .media_key
+        .clone()
+        .ok_or_else(|| Error::Media("the file was never encrypted".to_owned()))?;
+    let chat = addresses::jid_of_chat(chat);
+    let writer = target.sender.as_ref().map(addresses::jid_of_user);
+    let is_shared = !chat.is_pn() && !chat.is_lid();
+    let request = MediaReuploadRequest {
+        msg_id: target.id.as_str(),
+        chat_jid: &chat,
+        media_key: &media_key,
+        is_from_me: target.from_me,
+        participant: writer.as_ref().filter(|_| is_shared),
+    };
+    let reupload = client.media_reupload();
+    let asking = Box::pin(reupload.request(&request));
+    let answer = tokio::time::timeout(REUPLOAD_TIMEOUT, asking)
+        .await
+        .map_err(|_| Error::Media("the phone does not answer".to_owned()))?
+        .map_err(|error| Error::Media(format!("upload again: {}", chain(&error))))?;
+    match answer {
+        MediaRetryResult::Success { direct_path } => {
+            keys.direct_path = Some(direct_path);
+            keys.static_url = None;
+            keys.to_bytes()
+                .ok_or_else(|| Error::Media("the new keys cannot be written".to_owned()))
+        }
+        MediaRetryResult::NotFound => {
+            Err(Error::Media("the phone does not have the file".to_owned()))
+        }
+        MediaRetryResult::GeneralError | MediaRetryResult::DecryptionError => Err(Error::Media(
+            "the phone could not upload the file".to_owned(),
+        )),
     }
 }
 

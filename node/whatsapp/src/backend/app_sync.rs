@@ -15,6 +15,25 @@ fn mac_key(collection: &str, index_mac: &[u8]) -> Vec<u8> {
     keys::tuple(&[collection.as_bytes(), index_mac])
 }
 
+impl Backend {
+    /// Every value MAC of a collection, by index MAC.
+    pub(crate) async fn all_mutation_macs(
+        &self,
+        collection: &str,
+    ) -> Result<HashMap<Vec<u8>, Vec<u8>>> {
+        let prefix = keys::prefix(&[collection.as_bytes()]);
+        let mut all = HashMap::new();
+        self.walk(kinds::MUTATION_MAC, &prefix, &mut |key, value| {
+            if let Some(index_mac) = key.get(prefix.len()..) {
+                all.insert(index_mac.to_vec(), value);
+            }
+            Ok(true)
+        })
+        .await?;
+        Ok(all)
+    }
+}
+
 #[async_trait]
 impl AppSyncStore for Backend {
     async fn get_sync_key(&self, key_id: &[u8]) -> Result<Option<AppStateSyncKey>> {
