@@ -6,6 +6,7 @@
 
 mod connection;
 mod consumer;
+mod direct;
 mod kv;
 mod log;
 mod rpc;

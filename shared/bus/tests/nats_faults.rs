@@ -354,6 +354,39 @@ async fn only_the_right_password_or_token_opens_the_door() {
     try_with(&server, token("wrong")).await.unwrap_err();
 }
 
+/// A configuration of before: messages are read one by one then, after one wait.
+#[tokio::test]
+async fn without_the_right_to_ask_for_many_messages_all_are_read() {
+    let user =
+        "user: u, password: right, permissions: { publish: { deny: [\"$JS.API.DIRECT.GET.>\"] } }";
+    let settings = format!("authorization {{ users: [ {{ {user} }} ] }}");
+    let server = TestServer::start_with(&settings).await.unwrap();
+    let bus = nats::connect(NatsConfig {
+        auth: Auth::UserPassword {
+            user: "u".to_owned(),
+            password: SecretString::from("right"),
+        },
+        limits: Limits {
+            operation_deadline: Duration::from_secs(1),
+            ..Limits::default()
+        },
+        ..config(&server)
+    });
+    let (bus, spec) = (bus.await.unwrap(), stream());
+    bus.log.open(&spec).await.unwrap();
+    let subject = names().wal("default", "s").unwrap();
+    for id in ["a", "b", "c"] {
+        let payload = Bytes::from_static(b"x");
+        let appended = bus.log.append(&spec.name, &subject, id, payload, None);
+        appended.await.unwrap();
+    }
+    for _ in 0..2 {
+        let found = bus.log.read(&spec.name, &subject, 0, 10).await.unwrap();
+        let ids: Vec<_> = found.iter().filter_map(|r| r.id.as_deref()).collect();
+        assert_eq!(ids, ["a", "b", "c"]);
+    }
+}
+
 #[tokio::test]
 async fn a_configuration_that_cannot_work_is_an_error_without_secrets() {
     let connect = |url: &str| {

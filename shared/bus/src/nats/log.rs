@@ -1,6 +1,7 @@
 //! Streams of events in JetStream.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::{AckPolicy, ReplayPolicy};
@@ -15,6 +16,7 @@ use serde::Deserialize;
 
 use super::connection::{Connection, EXPECTED_LAST, Failure, code, json};
 use super::consumer::NatsConsumer;
+use super::direct;
 use crate::event_log::{
     Appended, Consumer, ConsumerSpec, EventLog, EventLogError, LogRecord, Overflow, StreamSpec,
     check_event,
@@ -31,6 +33,9 @@ const EXPECTED_STREAM: &str = "Nats-Expected-Stream";
 #[derive(Debug)]
 pub(super) struct NatsLog {
     connection: Arc<Connection>,
+    /// Questions for many messages are answered. Cleared for good by the first one that is not: an older server, or a missing
+    /// right.
+    batches: AtomicBool,
 }
 
 /// The answer to a consumer request, as far as it is needed.
@@ -93,7 +98,38 @@ pub(super) fn failed(op: &'static str, stream: &StreamName, failure: Failure) ->
 
 impl NatsLog {
     pub(super) fn new(connection: Arc<Connection>) -> Self {
-        Self { connection }
+        Self {
+            connection,
+            batches: AtomicBool::new(true),
+        }
+    }
+
+    /// Messages of a subject by one question, where the server answers it.
+    async fn batch(
+        &self,
+        stream: &StreamName,
+        subject: &Subject,
+        after: u64,
+        max: usize,
+    ) -> Vec<LogRecord> {
+        if !self.batches.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        match direct::read(&self.connection, stream, subject, after, max).await {
+            Ok(batch) => {
+                if !batch.is_known {
+                    self.batches.store(false, Ordering::Relaxed);
+                }
+                batch.records
+            }
+            // No leader or no connection: the messages are asked for one by one, which says so or waits.
+            Err(Failure::Disconnected | Failure::Nobody) => Vec::new(),
+            Err(failure) => {
+                tracing::warn!(%stream, ?failure, "many messages cannot be read at once, so they are read one by one: see that this user may publish to $JS.API.DIRECT.GET.{stream}");
+                self.batches.store(false, Ordering::Relaxed);
+                Vec::new()
+            }
+        }
     }
 
     /// The last stored message of a subject, as the stream's leader knows it.
@@ -332,7 +368,21 @@ impl EventLog for NatsLog {
         let (mut found, mut bytes, mut after) = (Vec::new(), 0, after);
         let last = self.last(stream, subject).await?.unwrap_or(0);
         // Asking beyond the last one would make the server look through the rest of the stream.
-        while after < last && found.len() < max.clamp(1, FETCH_MAX) && bytes < READ_BYTES_MAX {
+        let max = max.clamp(1, FETCH_MAX);
+        if after < last && max > 1 {
+            for record in self.batch(stream, subject, after, max).await {
+                // A copy's limit of bytes need not be this one.
+                if bytes >= READ_BYTES_MAX {
+                    break;
+                }
+                after = record.seq;
+                bytes += record.payload.len();
+                found.push(record);
+            }
+        }
+        // Whatever a batch did not bring is asked for where it is sure to be; but what it brought is enough for now.
+        let is_enough = !found.is_empty() && self.batches.load(Ordering::Relaxed);
+        while !is_enough && after < last && found.len() < max && bytes < READ_BYTES_MAX {
             let which = serde_json::json!({ "seq": after + 1, "next_by_subj": subject.as_str() });
             let Some(message) = self.message("read", stream, &which).await? else {
                 break;
