@@ -185,7 +185,11 @@ pub(crate) fn contact_digits(user: &UserId, alt: Option<&UserId>) -> String {
     let digits = known.unwrap_or_else(|| user.user());
     let fits = CONTACT_DIGITS.contains(&digits.len());
     // The pattern of `ContactID` allows an empty text, and nothing else for what does not fit.
-    fits.then(|| digits.to_owned()).unwrap_or_default()
+    if fits {
+        digits.to_owned()
+    } else {
+        String::new()
+    }
 }
 
 /// The chat that a message went to, as `recipient_id`; stories go to an address that does not fit its pattern.

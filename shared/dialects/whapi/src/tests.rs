@@ -27,6 +27,10 @@ fn decoded(request: Request) -> String {
 }
 
 /// What the caller sees when the operation answers this; it fits the system's own schema.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a case writes its request in place"
+)]
 fn answered<O: Operation>(request: Request, output: Result<O::Output, OpError>) -> String {
     let text = testing::answered::<O>(&crate::dialect(), request.clone(), vec![output]);
     schema::check_answer(&request, &text);
@@ -34,6 +38,10 @@ fn answered<O: Operation>(request: Request, output: Result<O::Output, OpError>) 
 }
 
 /// The same for a row of two operations.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a case writes its request in place"
+)]
 fn answered_both<A: Operation, B: Operation>(
     request: Request,
     first: A::Output,

@@ -79,7 +79,7 @@ fn routes(facts: &Facts) -> Vec<Case> {
         )
         .says("path"),
         Case::new("wrong method", call(Method::PATCH, "/messages/text"), 404).says("methods"),
-        Case::new("a later release", call(Method::POST, "/messages/poll"), 501).says("release"),
+        Case::new("a later release", call(Method::POST, "/groups"), 501).says("release"),
     ]
 }
 
