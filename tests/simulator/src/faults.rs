@@ -23,6 +23,9 @@ pub enum Error {
     /// The rule names a number that no account has.
     #[error("add fault: no account has the number {0}")]
     Number(String),
+    /// The rule names a receiver that does not exist.
+    #[error("add fault: nobody is at {0}")]
+    Receiver(String),
     /// A device was named without the number of its account.
     #[error("add fault: a device needs the number of its account")]
     DeviceWithoutNumber,
@@ -62,6 +65,11 @@ pub enum Fault {
         #[serde(default)]
         view_once: bool,
     },
+    /// Messages are refused with this code in the `error` of their ack, and reach nobody.
+    Nack {
+        /// The code, such as 463 or 479.
+        code: u16,
+    },
     /// Open sockets are closed at once, without a word.
     #[serde(alias = "disconnect_all")]
     Disconnect,
@@ -87,6 +95,7 @@ impl Fault {
             | Self::Duplicate
             | Self::Garble
             | Self::Withhold { .. }
+            | Self::Nack { .. }
             | Self::Disconnect
             | Self::StreamError { .. }
             | Self::Clear => 1,
@@ -112,6 +121,9 @@ pub struct Request {
     /// Only stanzas of this kind, as the journal spells it; a bare tag takes all of its kinds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stanza: Option<String>,
+    /// For [`Fault::Nack`]: only messages to this number, group or `status@broadcast`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// How many times; 0 means until the rules are deleted. Without it once, except that
     /// [`Fault::Refuse`] lasts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,6 +140,7 @@ impl Request {
             device: None,
             direction: None,
             stanza: None,
+            to: None,
             count: None,
         }
     }
@@ -160,6 +173,8 @@ impl Target {
 struct Rule {
     request: Request,
     target: Target,
+    /// The key of the chat that messages go to.
+    chat: Option<u64>,
     /// How often it still acts; `None` is without end.
     left: Option<u32>,
 }
@@ -213,6 +228,19 @@ impl Plan {
     /// # Errors
     /// When there are too many rules or a value is out of bounds.
     pub fn add(&mut self, request: Request, target: Target) -> Result<(), Error> {
+        self.add_for_chat(request, target, None)
+    }
+
+    /// Adds a rule about messages to the chat with this key.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_for_chat(
+        &mut self,
+        request: Request,
+        target: Target,
+        chat: Option<u64>,
+    ) -> Result<(), Error> {
         if self.rules.len() >= RULES_MAX {
             return Err(Error::TooMany);
         }
@@ -226,6 +254,7 @@ impl Plan {
         self.rules.push(Rule {
             request,
             target,
+            chat,
             left,
         });
         Ok(())
@@ -277,6 +306,7 @@ impl Plan {
                 | Fault::Duplicate
                 | Fault::Garble
                 | Fault::Withhold { .. }
+                | Fault::Nack { .. }
                 | Fault::Disconnect
                 | Fault::StreamError { .. }
                 | Fault::Clear => None,
@@ -284,6 +314,24 @@ impl Plan {
             refusal.is_some()
         });
         refusal
+    }
+
+    /// Judges a message of `device` to the chat with this key: the code it is refused with.
+    pub fn nack(&mut self, device: DeviceId, chat: Option<u64>) -> Option<u16> {
+        let mut refused = None;
+        self.take(|rule| {
+            let Fault::Nack { code } = rule.request.fault else {
+                return false;
+            };
+            let meant = rule.target.covers(Some(device))
+                && (rule.chat.is_none() || rule.chat == chat)
+                && refused.is_none();
+            if meant {
+                refused = Some(code);
+            }
+            meant
+        });
+        refused
     }
 
     /// Judges a stanza.
@@ -305,6 +353,7 @@ impl Plan {
                 Fault::Refuse
                 | Fault::TooManyRequests
                 | Fault::Failure { .. }
+                | Fault::Nack { .. }
                 | Fault::Disconnect
                 | Fault::StreamError { .. }
                 | Fault::Clear => return false,

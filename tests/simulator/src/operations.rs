@@ -169,7 +169,9 @@ pub(crate) fn unlink(hub: &Hub, number: &str, device: u16) -> Result<(), Error> 
 pub(crate) fn inject(hub: &Hub, request: Request) -> Result<usize, Error> {
     hub.with(|server| server.inject(request))
         .map_err(|e| match e {
-            crate::faults::Error::Number(_) => Error::NotFound(e.to_string()),
+            crate::faults::Error::Number(_) | crate::faults::Error::Receiver(_) => {
+                Error::NotFound(e.to_string())
+            }
             crate::faults::Error::TooMany => Error::Busy(e.to_string()),
             crate::faults::Error::Delay(_) | crate::faults::Error::DeviceWithoutNumber => {
                 Error::Bad(e.to_string())

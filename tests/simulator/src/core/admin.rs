@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use wacore_binary::Jid;
+
 use super::conn::Conn;
 use super::ids::{ConnId, DeviceId, PHONE, parse_number};
 use super::pairing;
@@ -82,10 +84,27 @@ impl Server {
             | Fault::Failure { .. }
             | Fault::Drop
             | Fault::Delay { .. }
-            | Fault::Duplicate
+            | Fault::Nack { .. }
             | Fault::Garble
-            | Fault::Withhold { .. } => self.faults.add(request, target).map(|()| 0),
+            | Fault::Withhold { .. }
+            | Fault::Duplicate => {
+                let chat = request.to.as_deref().map(|to| self.chat_named(to));
+                let chat = chat.transpose()?;
+                self.faults
+                    .add_for_chat(request, target, chat)
+                    .map(|()| 0)
+            }
         }
+    }
+
+    /// The key of the chat at a number or address.
+    fn chat_named(&self, to: &str) -> Result<u64, faults::Error> {
+        let nobody = || faults::Error::Receiver(to.to_owned());
+        let jid = match parse_number(to) {
+            Some(number) => Jid::pn(number.to_string()),
+            None => to.parse().map_err(|_| nobody())?,
+        };
+        self.chat_key(Some(&jid)).ok_or_else(nobody)
     }
 
     fn covered(&self, target: Target) -> Vec<ConnId> {

@@ -83,7 +83,11 @@ impl Server {
 
     /// A client, or the phone double, sends a message.
     pub(crate) fn message(&mut self, conn: ConnId, from: DeviceId, node: &Node) {
-        let outcome = self.route_message(from, node);
+        let chat = self.chat_key(xml::attr_jid(node, "to").as_ref());
+        let outcome = match self.faults.nack(from, chat) {
+            Some(code) => Err(code),
+            None => self.route_message(from, node),
+        };
         let mut ack = NodeBuilder::new("ack")
             .attr("class", "message")
             .attr("t", self.now_s());

@@ -4,7 +4,7 @@ use switchboard_simulator::faults::{Fault, Request};
 use switchboard_simulator::journal::Direction;
 use wacore::types::events::Event;
 
-use crate::client::{TestClient, simulator, until};
+use crate::client::{TestClient, pn, simulator, until};
 use crate::http;
 
 const ALICE: &str = "4915100000001";
@@ -111,6 +111,46 @@ async fn a_ban_reaches_the_client() {
             matches!(e, Event::LoggedOut(_) | Event::ConnectFailure(_)).then_some(())
         })
         .await;
+    simulator.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_to_one_receiver_are_refused() {
+    let simulator = simulator().await;
+    let client = TestClient::paired(&simulator, ALICE).await;
+    for number in [BOB, "4915100000003"] {
+        simulator.add_phone(number, "").unwrap();
+    }
+    let rule = Request {
+        number: Some(ALICE.to_owned()),
+        to: Some(BOB.to_owned()),
+        count: Some(1),
+        ..Request::new(Fault::Nack { code: 479 })
+    };
+    simulator.inject(rule).unwrap();
+    let nobody = Request {
+        to: Some("4915100000009".to_owned()),
+        ..Request::new(Fault::Nack { code: 479 })
+    };
+    assert!(simulator.inject(nobody).is_err());
+    let ack = |id: String| {
+        move |e: &Event| match e {
+            Event::ServerAck(ack) if ack.id == id => Some(ack.error.clone()),
+            _ => None,
+        }
+    };
+    let mut errors = Vec::new();
+    for to in ["4915100000003", BOB, BOB] {
+        let id = client.send_text(&pn(to), to).await;
+        errors.push(client.wait_for("the ack", ack(id)).await);
+    }
+    assert_eq!(errors, [None, Some("479".to_owned()), None]);
+    until("the second message", || {
+        !simulator.phone_inbox(BOB, 0).unwrap().is_empty()
+    })
+    .await;
+    assert_eq!(simulator.phone_inbox(BOB, 0).unwrap().len(), 1);
+    client.stop().await;
     simulator.shutdown().await;
 }
 
