@@ -90,9 +90,7 @@ impl Server {
             | Fault::Duplicate => {
                 let chat = request.to.as_deref().map(|to| self.chat_named(to));
                 let chat = chat.transpose()?;
-                self.faults
-                    .add_for_chat(request, target, chat)
-                    .map(|()| 0)
+                self.faults.add_for_chat(request, target, chat).map(|()| 0)
             }
         }
     }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use wacore_binary::{Jid, JidExt as _};
 
 use super::ids::{AccountId, Addressing};
+use super::profile::Picture;
 
 /// Most groups a simulator holds.
 pub const GROUPS_MAX: usize = 100_000;
@@ -139,6 +140,8 @@ pub struct Group {
     pub approval: bool,
     /// Code of its invite link.
     pub invite: Box<str>,
+    /// Its picture.
+    pub picture: Option<Box<Picture>>,
     /// What it is in a community.
     pub place: Place,
 }

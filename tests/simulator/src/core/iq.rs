@@ -9,6 +9,7 @@ mod encrypt;
 mod founding;
 mod group_nodes;
 mod groups;
+mod invitations;
 mod md;
 mod mex;
 mod newsletters;

@@ -12,7 +12,7 @@ const ALICE: &str = "4915100000001";
 const BOB: &str = "4915100000002";
 const CAROL: &str = "4915100000003";
 
-async fn make_group(by: &TestClient, members: &[&str]) -> Jid {
+pub(crate) async fn make_group(by: &TestClient, members: &[&str]) -> Jid {
     let participants = members
         .iter()
         .map(|m| GroupParticipantOptions {

@@ -13,6 +13,7 @@ mod app_state;
 mod app_state_snapshots;
 mod client;
 mod faults;
+mod group_life;
 mod groups;
 mod handshake;
 mod history;

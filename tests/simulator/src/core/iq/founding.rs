@@ -94,6 +94,7 @@ impl Server {
             ephemeral_s: 0,
             approval: false,
             invite: self.invite_code(),
+            picture: None,
             place,
         })
     }
@@ -136,7 +137,7 @@ impl Server {
         }
     }
 
-    /// The creator and whoever of the named ones exists.
+    /// The creator and whoever of the named ones exists and lets the creator add it.
     fn initial_members(&self, creator: AccountId, request: &Node) -> Vec<Member> {
         let mut members = vec![Member {
             account: creator,
@@ -147,7 +148,8 @@ impl Server {
             let Some(account) = account.map(|d| d.account) else {
                 continue;
             };
-            if !members.iter().any(|m| m.account == account) {
+            let willing = self.may_add(creator, account, participant);
+            if willing && !members.iter().any(|m| m.account == account) {
                 members.push(Member {
                     account,
                     role: Role::Member,

@@ -28,6 +28,9 @@ impl Server {
         let Some(id) = GroupId::parse(&to).filter(|id| self.groups.get(*id).is_some()) else {
             return Answer::NOT_FOUND;
         };
+        if request.tag == "accept" && setting {
+            return self.accept_invitation(from, id, request);
+        }
         if !self.groups.get(id).is_some_and(|g| g.has(from.account)) {
             return Answer::FORBIDDEN;
         }
@@ -163,10 +166,18 @@ impl Server {
                 return Answer::BAD;
             };
             let account = self.resolve(&jid).map(|d| d.account);
-            let outcome = account
-                .ok_or(404)
-                .and_then(|a| self.change_member(from, id, a, action));
+            let unwilling =
+                account.filter(|a| action == "add" && !self.may_add(from.account, *a, participant));
+            let outcome = match unwilling {
+                Some(_) => Err(403),
+                None => account
+                    .ok_or(404)
+                    .and_then(|a| self.change_member(from, id, a, action)),
+            };
             let mut result = NodeBuilder::new("participant").attr("jid", jid);
+            if let Some(account) = unwilling {
+                result = result.children([self.invitation(id, from.account, account)]);
+            }
             match outcome {
                 Ok(()) => {
                     changed.extend(account);

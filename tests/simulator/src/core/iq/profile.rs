@@ -6,20 +6,21 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{JidExt as _, Node};
+use wacore_binary::{Jid, Node};
 
 use super::{Answer, target_or_self};
+use crate::core::groups::GroupId;
 use crate::core::ids::{AccountId, Addressing, DeviceId};
-use crate::core::messages::account_chat;
+use crate::core::messages::{account_chat, group_chat};
 use crate::core::privacy::Category;
 use crate::core::profile::Picture;
 use crate::core::server::Server;
 use crate::core::xml;
 
 /// Longest "about" text, in bytes.
-pub(crate) const ABOUT_BYTES_MAX: usize = 1024;
+const ABOUT_BYTES_MAX: usize = 1024;
 /// Largest picture, in bytes.
-pub(crate) const PICTURE_BYTES_MAX: usize = 256 * 1024;
+const PICTURE_BYTES_MAX: usize = 256 * 1024;
 
 impl Server {
     pub(super) fn iq_status(&mut self, from: DeviceId, iq: &Node, setting: bool) -> Answer {
@@ -82,9 +83,12 @@ impl Server {
         self.account(account)?.profile.as_deref()?.picture.as_ref()
     }
 
-    /// The picture that the media host serves under this number.
+    /// The picture that the media host serves under this number, of an account or a group.
     pub(crate) fn picture(&self, number: u64, id: u64, preview: bool) -> Option<Bytes> {
-        let picture = self.picture_of(*self.by_number.get(&number)?)?;
+        let picture = match self.by_number.get(&number) {
+            Some(account) => self.picture_of(*account)?,
+            None => self.groups.get(GroupId(number))?.picture.as_deref()?,
+        };
         if picture.id != id {
             return None;
         }
@@ -93,29 +97,30 @@ impl Server {
     }
 
     pub(super) fn iq_picture(&mut self, from: DeviceId, iq: &Node, setting: bool) -> Answer {
-        if xml::attr_jid(iq, "target").is_some_and(|j| j.is_group()) {
-            // Pictures of groups are not simulated.
-            return if setting {
-                Answer::UNKNOWN
-            } else {
-                Answer::NOT_FOUND
-            };
-        }
+        let group = xml::attr_jid(iq, "target").and_then(|j| GroupId::parse(&j));
         let asked = iq.get_optional_child("picture");
         if setting {
-            let content = |kind: &str| {
-                let of_kind = iq.get_children_by_tag("picture");
-                let mut of_kind = of_kind.filter(|p| {
-                    let said = xml::attr(p, "type");
-                    said.as_deref().unwrap_or("image") == kind
-                });
-                let bytes = xml::bytes(of_kind.next()?)?;
-                (!bytes.is_empty()).then(|| Bytes::copy_from_slice(bytes))
+            let (full, preview) = (sent_picture(iq, "image"), sent_picture(iq, "preview"));
+            let set = match group {
+                Some(group) => match self.set_group_picture(from, group, full, preview) {
+                    Ok(id) => id,
+                    Err(refusal) => return refusal,
+                },
+                None => self.set_picture(from, full, preview),
             };
-            return match self.set_picture(from, content("image"), content("preview")) {
+            return match set {
                 Some(id) => Answer::one(NodeBuilder::new("picture").attr("id", id).build()),
                 None => Answer::Error(413, "too-large"),
             };
+        }
+        if let Some(group) = group {
+            let Some(g) = self.groups.get(group) else {
+                return Answer::NOT_FOUND;
+            };
+            if !g.has(from.account) {
+                return Answer::HIDDEN;
+            }
+            return self.picture_answer(asked, group.0, g.picture.as_deref());
         }
         let Some(target) = target_or_self(self, from, iq).map(|d| d.account) else {
             return Answer::NOT_FOUND;
@@ -124,7 +129,19 @@ impl Server {
         if !self.allows(target, from.account, Category::Picture, trusted) {
             return Answer::HIDDEN;
         }
-        let (Some(picture), Some(account)) = (self.picture_of(target), self.account(target)) else {
+        let Some(account) = self.account(target) else {
+            return Answer::NOT_FOUND;
+        };
+        self.picture_answer(asked, account.number, self.picture_of(target))
+    }
+
+    fn picture_answer(
+        &self,
+        asked: Option<&Node>,
+        number: u64,
+        picture: Option<&Picture>,
+    ) -> Answer {
+        let Some(picture) = picture else {
             return Answer::NOT_FOUND;
         };
         if asked.and_then(|p| xml::attr_u64(p, "id")) == Some(picture.id) {
@@ -133,13 +150,51 @@ impl Server {
         }
         let preview = asked.and_then(|p| xml::attr(p, "type")).as_deref() != Some("image");
         let kind = if preview { "preview" } else { "image" };
-        let path = format!("/pps/{}/{}/{kind}", account.number, picture.id);
+        let path = format!("/pps/{number}/{}/{kind}", picture.id);
         let node = NodeBuilder::new("picture")
             .attr("id", picture.id)
             .attr("type", kind)
             .attr("url", format!("https://{}{path}", self.options.media_host))
             .attr("direct_path", path);
         Answer::one(node.build())
+    }
+
+    /// Sets or removes the picture of a group and tells its members. `None` for one that is too large.
+    fn set_group_picture(
+        &mut self,
+        by: DeviceId,
+        id: GroupId,
+        full: Option<Bytes>,
+        preview: Option<Bytes>,
+    ) -> Result<Option<u64>, Answer> {
+        let now_s = self.now_s();
+        let author = self.account(by.account).map(|a| a.jid(Addressing::Pn));
+        let author = author.ok_or(Answer::NOT_FOUND)?;
+        let group = self.groups.get_mut(id).ok_or(Answer::NOT_FOUND)?;
+        if !group.may_edit(by.account) {
+            return Err(Answer::FORBIDDEN);
+        }
+        if too_large(full.as_ref()) || too_large(preview.as_ref()) {
+            return Ok(None);
+        }
+        let number = next_id(now_s, group.picture.take().as_deref());
+        let picture = full.map(|full| Picture {
+            id: number,
+            full,
+            preview,
+        });
+        let change = picture_change(id.jid(), author, number, picture.is_some());
+        group.picture = picture.map(Box::new);
+        let members: Vec<AccountId> = group.members.iter().map(|m| m.account).collect();
+        let node = self.notification(id.jid(), "picture", vec![change]);
+        for member in members {
+            for device in self.companions_of(member) {
+                if device != by {
+                    self.deliver(device, group_chat(id), &node);
+                }
+            }
+        }
+        Ok(Some(number))
     }
 
     /// Sets or, without an image, removes the picture of an account and tells whoever may see it.
@@ -150,26 +205,17 @@ impl Server {
         full: Option<Bytes>,
         preview: Option<Bytes>,
     ) -> Option<u64> {
-        let too_large =
-            |image: &Option<Bytes>| image.as_ref().is_some_and(|b| b.len() > PICTURE_BYTES_MAX);
-        if too_large(&full) || too_large(&preview) {
+        if too_large(full.as_ref()) || too_large(preview.as_ref()) {
             return None;
         }
         let now_s = self.now_s();
         let account = self.account_mut(by.account)?;
         let jid = account.jid(Addressing::Pn);
-        let author = account.device_jid(Addressing::Pn, by.device).to_non_ad();
-        let old = account.profile_mut().picture.take().map_or(0, |p| p.id);
-        let id = now_s.max(old + 1);
-        let tag = if full.is_some() { "set" } else { "delete" };
+        let old = account.profile_mut().picture.take();
+        let id = next_id(now_s, old.as_ref());
+        let change = picture_change(jid.clone(), jid.clone(), id, full.is_some());
         account.profile_mut().picture = full.map(|full| Picture { id, full, preview });
-        let mut change = NodeBuilder::new(tag)
-            .attr("jid", jid.clone())
-            .attr("author", author);
-        if tag == "set" {
-            change = change.attr("id", id);
-        }
-        let node = self.notification(jid, "picture", vec![change.build()]);
+        let node = self.notification(jid, "picture", vec![change]);
         // Unlike of other changes, the device that made this one hears of it too: clients wait for that.
         let others = self.audience(by, Some(Category::Picture));
         for device in others.into_iter().chain([by]) {
@@ -239,5 +285,37 @@ impl Server {
             }
         }
         self.tell_watchers(owner);
+    }
+}
+
+/// The picture of a kind in a request to set it.
+fn sent_picture(iq: &Node, kind: &str) -> Option<Bytes> {
+    let of_kind = iq.get_children_by_tag("picture");
+    let mut of_kind = of_kind.filter(|p| {
+        let said = xml::attr(p, "type");
+        said.as_deref().unwrap_or("image") == kind
+    });
+    let bytes = xml::bytes(of_kind.next()?)?;
+    (!bytes.is_empty()).then(|| Bytes::copy_from_slice(bytes))
+}
+
+fn too_large(image: Option<&Bytes>) -> bool {
+    image.is_some_and(|b| b.len() > PICTURE_BYTES_MAX)
+}
+
+/// Pictures are numbered by their time, and never alike.
+fn next_id(now_s: u64, old: Option<&Picture>) -> u64 {
+    now_s.max(old.map_or(0, |p| p.id) + 1)
+}
+
+/// What a notification says about a new or removed picture.
+fn picture_change(of: Jid, by: Jid, id: u64, set: bool) -> Node {
+    let change = NodeBuilder::new(if set { "set" } else { "delete" })
+        .attr("jid", of)
+        .attr("author", by);
+    if set {
+        change.attr("id", id).build()
+    } else {
+        change.build()
     }
 }
