@@ -130,7 +130,7 @@ impl Server {
         let chat = chat.map(|n| ChatName {
             shown: n.shown,
             lid: n.lid,
-            name: None,
+            name: self.group_name(&to_jid),
         });
         let a = self.account(account).ok_or_else(nobody)?;
         Ok(Plan {

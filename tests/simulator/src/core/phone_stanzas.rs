@@ -5,7 +5,7 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt as _, Node};
 use waproto::whatsapp as wa;
 
-use super::phones::WorkParts;
+use super::phones::{WorkParts, reads};
 use super::prekeys::SignedKey;
 use super::xml;
 use super::{history, iq_long, reupload};
@@ -36,6 +36,8 @@ pub struct Incoming {
     pub chat: String,
     /// The chat's address by LID.
     pub chat_lid: Option<String>,
+    /// The name of the group.
+    pub chat_name: Option<String>,
     /// Keys of the author, where a retry receipt brought none.
     pub bundle: Option<Bundle>,
 }
@@ -46,6 +48,10 @@ pub(crate) fn read(phone: &mut Phone, incoming: &Incoming, work: &mut WorkParts<
         return reupload::answer(phone, incoming, work)
             .into_iter()
             .collect();
+    }
+    if reads(&incoming.node) {
+        phone.opened_chat(&incoming.chat);
+        return Vec::new();
     }
     if incoming.node.tag == "receipt" {
         return resend(phone, incoming, work).into_iter().collect();
@@ -155,7 +161,7 @@ fn keep(phone: &mut Phone, incoming: &Incoming, record: &Record, message: &wa::M
     let chat = ChatName {
         shown: incoming.chat.clone(),
         lid: incoming.chat_lid.clone(),
-        name: None,
+        name: incoming.chat_name.clone(),
     };
     let text = |key| xml::attr(&incoming.node, key).map(std::borrow::Cow::into_owned);
     let in_group = incoming.from.is_group() || incoming.from.is_status_broadcast();

@@ -55,21 +55,20 @@ impl Server {
             account,
             device: PHONE,
         };
-        match act {
-            Act::SetPushName { name } => self.rename(phone, name),
-            Act::SaveContact { contact, .. } | Act::DeleteContact { contact } => {
-                let named = self
-                    .named(contact)
-                    .and_then(|n| n.shown.parse::<Jid>().ok());
-                let other = named.and_then(|jid| self.resolve(&jid)).map(|d| d.account);
-                let other: Vec<AccountId> = other.into_iter().collect();
-                if matches!(act, Act::SaveContact { .. }) {
-                    self.change_address_book(account, &other, &[]);
-                } else {
-                    self.change_address_book(account, &[], &other);
-                }
+        if let Some(name) = act.push_name() {
+            self.rename(phone, name);
+        }
+        if let Some((contact, added)) = act.contact() {
+            let named = self
+                .named(contact)
+                .and_then(|n| n.shown.parse::<Jid>().ok());
+            let other = named.and_then(|jid| self.resolve(&jid)).map(|d| d.account);
+            let other: Vec<AccountId> = other.into_iter().collect();
+            if added {
+                self.change_address_book(account, &other, &[]);
+            } else {
+                self.change_address_book(account, &[], &other);
             }
-            _ => {}
         }
     }
 

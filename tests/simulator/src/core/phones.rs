@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, JidExt as _, Node};
 
+use super::groups::GroupId;
 use super::history;
 use super::ids::{AccountId, Addressing, DeviceId, PHONE};
 use super::iq_long;
@@ -256,7 +258,8 @@ impl Server {
         let kind = xml::attr(&node, "type");
         let retry = node.tag == "receipt" && kind.as_deref() == Some("retry");
         let asks_for_file = device.account == account && kind.as_deref() == Some(reupload::REQUEST);
-        if node.tag == "receipt" && !retry && !asks_for_file {
+        let read = device.account == account && reads(&node);
+        if node.tag == "receipt" && !retry && !asks_for_file && !read {
             return None;
         }
         let bundle = if retry && node.get_optional_child("keys").is_none() {
@@ -272,6 +275,7 @@ impl Server {
         };
         let own = device.account == account;
         let (chat, chat_lid) = self.chat_of(&node, &from, own);
+        let chat_name = self.group_name(&from);
         Some(Incoming {
             node,
             from,
@@ -281,6 +285,7 @@ impl Server {
             group,
             chat,
             chat_lid,
+            chat_name,
             bundle,
         })
     }
@@ -304,6 +309,30 @@ impl Server {
                 Some(a.jid(Addressing::Lid).to_string()),
             ),
             None => (other.to_string(), None),
+        }
+    }
+
+    /// The name of a group.
+    pub(super) fn group_name(&self, jid: &Jid) -> Option<String> {
+        let group = self.groups.get(GroupId::parse(jid)?)?;
+        Some(group.subject.body.to_string())
+    }
+
+    /// Lets the phone of an account know that one of its devices has read a chat.
+    pub(super) fn tell_phone_of_reading(&mut self, by: DeviceId, chat: &Jid, receipt: &Node) {
+        let Some(own) = self.account(by.account) else {
+            return;
+        };
+        let mut node = NodeBuilder::new("receipt")
+            .attr("from", own.device_jid(Addressing::Pn, by.device))
+            .attr("recipient", chat.clone())
+            .build();
+        for key in ["id", "type"] {
+            xml::copy_attr(receipt, &mut node, key);
+        }
+        let id = xml::attr(&node, "id").unwrap_or_default().into_owned();
+        if let Some(bytes) = xml::encode(&node) {
+            self.queue_for_phone(by.account, Class::Receipt, 0, &id, bytes);
         }
     }
 
@@ -380,6 +409,13 @@ impl Server {
             Addressing::Pn
         }
     }
+}
+
+/// Whether a receipt says that something was read.
+pub(super) fn reads(node: &Node) -> bool {
+    let kind = xml::attr(node, "type");
+    let kind = kind.as_deref().unwrap_or_default();
+    node.tag == "receipt" && matches!(kind, "read" | "read-self" | "played" | "played-self")
 }
 
 /// A bundle as phones take it.

@@ -8,6 +8,7 @@ use wacore_binary::{Jid, JidExt as _, Node};
 
 use super::ids::{Addressing, ConnId, DeviceId, PHONE};
 use super::messages::account_chat;
+use super::phones::reads;
 use super::privacy::{Category, Value};
 use super::queue::Class;
 use super::reupload;
@@ -57,6 +58,9 @@ impl Server {
         };
         let kind = xml::attr(node, "type");
         let kind = kind.as_deref().unwrap_or_default();
+        if reads(node) {
+            self.tell_phone_of_reading(from, &to, node);
+        }
         if kind == reupload::REQUEST {
             // For the own phone, whatever device the address names.
             let phone = DeviceId {

@@ -224,10 +224,10 @@ fn made_up_messages(
     rng: &mut ChaCha20Rng,
 ) -> Vec<Kept> {
     let count = texts.len() as u64;
-    let numbered = (0_u64..).zip(texts);
-    let kept = numbered.map(|(n, text)| {
+    let numbered = (0_u64..).zip(texts).enumerate();
+    let kept = numbered.map(|(place, (n, text))| {
         let from_me = rng.random_range(0..2) == 0;
-        let is_picture = (n as usize % PICTURE_EVERY) == PICTURE_EVERY - 1;
+        let is_picture = (place % PICTURE_EVERY) == PICTURE_EVERY - 1;
         let message = match picture.filter(|_| is_picture) {
             Some(picture) => picture.clone(),
             None => phone::text_message(text, rng),

@@ -330,6 +330,10 @@ fn writes_twice(mutations: &[wa::SyncdMutation]) -> bool {
     })
 }
 
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "all that is left to go wrong is in the value"
+)]
 fn fault(error: &AppStateError) -> AppStateFault {
     match error {
         AppStateError::MismatchingContentMAC => AppStateFault::ValueMac,

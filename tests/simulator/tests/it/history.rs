@@ -15,6 +15,7 @@ use crate::http::request;
 
 const ALICE: &str = "4915100000001";
 const BOB: &str = "4915100000002";
+const CAROL: &str = "4915100000003";
 const GROUP: &str = "120363000000000777@g.us";
 const BOOTSTRAP: i32 = 0;
 const RECENT: i32 = 3;
@@ -304,5 +305,74 @@ async fn older_messages_come_when_a_companion_asks() {
     let (_, sync) = piece(&alice, ON_DEMAND).await;
     assert_eq!(sync.conversations[0].messages.len(), 50);
     alice.stop().await;
+    simulator.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_read_or_deleted_is_so_for_the_next_companion() {
+    let simulator = simulator().await;
+    simulator.add_phone(BOB, "bob").unwrap();
+    simulator.add_phone(CAROL, "carol").unwrap();
+    let alice = TestClient::paired(&simulator, ALICE).await;
+    let unread = |sync: &wa::HistorySync| -> Vec<u32> {
+        let mut counts: Vec<u32> = sync
+            .conversations
+            .iter()
+            .filter_map(|c| c.unread_count)
+            .collect();
+        counts.sort_unstable();
+        counts
+    };
+    for from in [BOB, BOB, CAROL] {
+        simulator
+            .phone_text(from, ALICE, &format!("from {from}"))
+            .unwrap();
+    }
+    let mut bobs = Vec::new();
+    for _ in 0..3 {
+        let (text, message) = alice.next_text().await;
+        if text.ends_with(BOB) {
+            bobs.push(message);
+        }
+    }
+    until("the phone to read them", || {
+        simulator.phone_inbox(ALICE, 0).unwrap().len() == 3
+    })
+    .await;
+    let second = TestClient::paired(&simulator, ALICE).await;
+    assert_eq!(unread(&piece(&second, BOOTSTRAP).await.1), [1, 2]);
+
+    let ids: Vec<&str> = bobs.iter().map(|m| &*m.info.id).collect();
+    let chat = &bobs[0].info.source.chat;
+    alice.client.mark_as_read(chat, None, &ids).await.unwrap();
+    let carol: Jid = pn(CAROL).parse().unwrap();
+    alice
+        .client
+        .chat_actions()
+        .delete_chat(&carol, true, None)
+        .await
+        .unwrap();
+    alice
+        .client
+        .chat_actions()
+        .star_message(chat, None, ids[0], false)
+        .await
+        .unwrap();
+    until("the phone to know", || {
+        let state = simulator.phone_state(ALICE).unwrap();
+        let receipts = simulator.journal();
+        let device = receipts.device(&format!("{ALICE}:1")).unwrap();
+        !state.starred.is_empty() && device.inbound.contains_key("receipt:read")
+    })
+    .await;
+    let third = TestClient::paired(&simulator, ALICE).await;
+    let (_, sync) = piece(&third, BOOTSTRAP).await;
+    assert_eq!(unread(&sync), [0], "read, and the other chat is gone");
+    let messages = &sync.conversations[0].messages;
+    let starred = messages.iter().filter(|m| m.message.starred == Some(true));
+    assert_eq!(starred.count(), 1);
+    for client in [alice, second, third] {
+        client.stop().await;
+    }
     simulator.shutdown().await;
 }

@@ -173,6 +173,28 @@ impl Act {
         }
     }
 
+    /// The new profile name, if that is what changes.
+    #[must_use]
+    pub fn push_name(&self) -> Option<&str> {
+        if let Self::SetPushName { name } = self {
+            Some(name)
+        } else {
+            None
+        }
+    }
+
+    /// The contact that is added, or taken away with `false`.
+    #[must_use]
+    pub fn contact(&self) -> Option<(&str, bool)> {
+        if let Self::SaveContact { contact, .. } = self {
+            Some((contact, true))
+        } else if let Self::DeleteContact { contact } = self {
+            Some((contact, false))
+        } else {
+            None
+        }
+    }
+
     /// The records that say so. `names` has an entry for each of [`Self::names`].
     #[must_use]
     pub fn draft(&self, names: &BTreeMap<String, Named>, now_ms: i64) -> Vec<Drafted> {
@@ -398,6 +420,10 @@ impl Draft<'_> {
         self.set(&schemas::USER_STATUS_MUTE, &[self.chat(contact)], value)
     }
 
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the caller hands over settings only, and the name is the last of them"
+    )]
     fn setting(&self, act: &Act) -> Drafted {
         let mut value = wa::SyncActionValue::default();
         let schema = match act {
@@ -423,10 +449,7 @@ impl Draft<'_> {
                 &schemas::LOCALE_SETTING
             }
             other => {
-                let name = match other {
-                    Act::SetPushName { name } => Some(name.clone()),
-                    _ => None,
-                };
+                let name = other.push_name().map(str::to_owned);
                 value.push_name_setting = value::PushNameSetting { name }.into();
                 &schemas::SETTING_PUSH_NAME
             }

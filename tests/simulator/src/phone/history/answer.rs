@@ -31,6 +31,10 @@ pub enum Asked {
 }
 
 /// What a message of an own companion asks for, if it is of the kind that phones answer.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "other requests are not for this phone, whichever the client invents"
+)]
 #[must_use]
 pub fn asked(message: &wa::Message) -> Option<Asked> {
     use wa::message::PeerDataOperationRequestType as Kind;
@@ -114,6 +118,7 @@ impl Phone {
     ) -> Option<Chunk> {
         let id = request.chat_jid.as_deref()?;
         let chat = self.history.as_deref().and_then(|h| h.chat(id));
+        let writer = self.history_writer(by_lid);
         let messages = chat.map(|(_, log)| &log.messages);
         let before_ms = request
             .oldest_msg_timestamp_ms
@@ -125,7 +130,9 @@ impl Phone {
                 let before_s = before_ms.map_or(u64::MAX, |ms| ms / 1000);
                 messages.partition_point(|m| m.at_s < before_s)
             });
-            messages.iter().take(at).collect()
+            let shown = chat.map_or("", |(shown, _)| shown);
+            let earlier = messages.iter().take(at);
+            earlier.filter(|m| writer.shows(shown, m)).collect()
         });
         let wanted = request
             .on_demand_msg_count
@@ -141,7 +148,7 @@ impl Phone {
         } else {
             EndOfHistoryTransferType::COMPLETE_AND_NO_MORE_MESSAGE_REMAIN_ON_PRIMARY
         };
-        let conversation = self.history_writer(by_lid).on_demand(id, chat, found, end);
+        let conversation = writer.on_demand(id, chat, found, end);
         let sync = wa::HistorySync {
             sync_type: HistorySyncType::ON_DEMAND,
             conversations: vec![conversation],

@@ -117,6 +117,46 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// Whether a message is still there for the user, who may have deleted it or its chat.
+    pub(super) fn shows(&self, shown: &str, logged: &Logged) -> bool {
+        let at_ms = i64::try_from(logged.at_s.saturating_mul(1000)).unwrap_or(i64::MAX);
+        let chat = self.state.chats.get(shown);
+        let emptied = chat.and_then(|c| c.deleted_at_ms.max(c.cleared_at_ms));
+        let mut deleted = self.state.deleted_messages.iter();
+        emptied.is_none_or(|emptied| at_ms > emptied)
+            && !deleted.any(|m| m.chat == shown && *m.id == *logged.id)
+    }
+
+    /// Whether the chat itself was deleted and nothing came since.
+    fn is_gone(&self, shown: &str, log: &ChatLog) -> bool {
+        let chat = self.state.chats.get(shown);
+        chat.is_some_and(|c| c.deleted_at_ms.is_some())
+            && !log.messages.iter().any(|m| self.shows(shown, m))
+    }
+
+    /// Messages, newest first, as they stand in a conversation of the address `id`.
+    fn messages(&self, shown: &str, logged: &[&Logged], id: &str) -> Vec<wa::HistorySyncMsg> {
+        let mut out = Vec::with_capacity(logged.len());
+        for (number, logged) in (1_u64..).zip(logged) {
+            let Some(mut info) = logged.decode() else {
+                continue;
+            };
+            if let Some(key) = info.key.as_option_mut() {
+                key.remote_jid = Some(id.to_owned());
+            }
+            let mut starred = self.state.starred.iter();
+            info.starred = starred
+                .any(|m| m.chat == shown && *m.id == *logged.id)
+                .then_some(true);
+            out.push(wa::HistorySyncMsg {
+                message: info.into(),
+                msg_order_id: Some(number),
+            });
+        }
+        out.reverse();
+        out
+    }
+
     fn conversation(&self, part: &Part<'_>) -> wa::Conversation {
         let newest = part.log.messages.back().map(|m| m.at_s);
         let lid = part.log.lid.as_deref().filter(|_| self.by_lid);
@@ -128,7 +168,7 @@ impl Writer {
         let name = name.or_else(|| contact.and_then(|c| c.full_name.clone()));
         wa::Conversation {
             id: id.to_owned(),
-            messages: messages(&part.messages, id),
+            messages: self.messages(part.shown, &part.messages, id),
             last_msg_timestamp: newest,
             conversation_timestamp: newest,
             unread_count: Some(part.log.unread),
@@ -168,29 +208,10 @@ impl Writer {
         };
         wa::Conversation {
             id: id.to_owned(),
-            messages: messages(found, id),
+            messages: self.messages(shown, found, id),
             ..self.conversation(&part)
         }
     }
-}
-
-/// Messages, newest first, as they stand in a conversation of this address.
-fn messages(logged: &[&Logged], id: &str) -> Vec<wa::HistorySyncMsg> {
-    let mut out = Vec::with_capacity(logged.len());
-    for (number, logged) in (1_u64..).zip(logged) {
-        let Some(mut info) = logged.decode() else {
-            continue;
-        };
-        if let Some(key) = info.key.as_option_mut() {
-            key.remote_jid = Some(id.to_owned());
-        }
-        out.push(wa::HistorySyncMsg {
-            message: info.into(),
-            msg_order_id: Some(number),
-        });
-    }
-    out.reverse();
-    out
 }
 
 /// Compresses a piece.
@@ -228,29 +249,11 @@ impl Phone {
         let writer = self.history_writer(by_lid);
         let empty = super::History::default();
         let history = self.history.as_deref().unwrap_or(&empty);
-        let recent_from = now_s.saturating_sub(wants.recent_days.saturating_mul(DAY_S));
-        let full_from = now_s.saturating_sub(wants.full_days.saturating_mul(DAY_S));
-        let mut first = Vec::new();
-        let mut recent = Vec::new();
-        let mut full = Vec::new();
-        for (shown, log) in history
-            .chats
-            .iter()
-            .filter(|(shown, _)| &***shown != STATUS)
-        {
-            let (old, new): (Vec<&Logged>, Vec<&Logged>) =
-                log.messages.iter().partition(|m| m.at_s < recent_from);
-            let at = new.len().saturating_sub(wants.first_messages);
-            let (earlier, newest) = new.split_at(at);
-            let old: Vec<&Logged> = old.into_iter().filter(|m| m.at_s >= full_from).collect();
-            first.push((&**shown, log, newest.to_vec()));
-            if !earlier.is_empty() {
-                recent.push((&**shown, log, earlier.to_vec()));
-            }
-            if wants.full && !old.is_empty() {
-                full.push((&**shown, log, old));
-            }
-        }
+        let Split {
+            first,
+            recent,
+            full,
+        } = split(&writer, history, wants, now_s);
         let mut sync = self.sync(HistorySyncType::INITIAL_BOOTSTRAP, history);
         let parts: Vec<Part<'_>> = first.into_iter().map(|p| whole(p, None)).collect();
         sync.conversations = parts.iter().map(|p| writer.conversation(p)).collect();
@@ -351,6 +354,38 @@ impl Phone {
 }
 
 type Chosen<'a> = (&'a str, &'a ChatLog, Vec<&'a Logged>);
+
+/// What goes into pieces of which kind.
+#[derive(Default)]
+struct Split<'a> {
+    first: Vec<Chosen<'a>>,
+    recent: Vec<Chosen<'a>>,
+    full: Vec<Chosen<'a>>,
+}
+
+fn split<'a>(writer: &Writer, history: &'a super::History, wants: &Wants, now_s: u64) -> Split<'a> {
+    let recent_from = now_s.saturating_sub(wants.recent_days.saturating_mul(DAY_S));
+    let full_from = now_s.saturating_sub(wants.full_days.saturating_mul(DAY_S));
+    let mut split = Split::default();
+    let chats = history.chats.iter().map(|(shown, log)| (&**shown, log));
+    for (shown, log) in chats.filter(|(shown, log)| *shown != STATUS && !writer.is_gone(shown, log))
+    {
+        let shown_messages = log.messages.iter().filter(|m| writer.shows(shown, m));
+        let (old, new): (Vec<&Logged>, Vec<&Logged>) =
+            shown_messages.partition(|m| m.at_s < recent_from);
+        let at = new.len().saturating_sub(wants.first_messages);
+        let (earlier, newest) = new.split_at(at);
+        let old: Vec<&Logged> = old.into_iter().filter(|m| m.at_s >= full_from).collect();
+        split.first.push((shown, log, newest.to_vec()));
+        if !earlier.is_empty() {
+            split.recent.push((shown, log, earlier.to_vec()));
+        }
+        if wants.full && !old.is_empty() {
+            split.full.push((shown, log, old));
+        }
+    }
+    split
+}
 
 fn whole((shown, log, messages): Chosen<'_>, end: Option<EndOfHistoryTransferType>) -> Part<'_> {
     Part {
