@@ -63,12 +63,37 @@ fn documented(code: ErrorCode, path: &str) -> Option<(StatusCode, Text)> {
         ("/session/logout", ErrorCode::NotConnected) => {
             Text::Fixed("Could not disconnect as it was not connected")
         }
-        (path, ErrorCode::Rejected | ErrorCode::NotFound) if path.starts_with("/chat/send/") => {
+        (path, ErrorCode::Rejected | ErrorCode::NotFound)
+            if path.starts_with("/chat/send/") || path == "/chat/react" =>
+        {
             Text::After("Error sending message: ")
+        }
+        ("/chat/presence", ErrorCode::Rejected) => {
+            Text::Fixed("Failure sending chat presence to Whatsapp servers")
+        }
+        ("/chat/markread", ErrorCode::Rejected) => Text::Fixed("Failure marking messages as read"),
+        ("/user/check", ErrorCode::Rejected) => {
+            Text::After("Failed to check if users are on WhatsApp: ")
+        }
+        ("/user/avatar", ErrorCode::NotFound) => Text::Fixed("No avatar found"),
+        ("/user/avatar", ErrorCode::Rejected) => Text::After("Failed to get avatar: "),
+        (path, ErrorCode::Rejected | ErrorCode::NotFound | ErrorCode::MediaUnreachable) => {
+            Text::After(download(path)?)
         }
         _ => return None,
     };
     Some((FAULT, text))
+}
+
+/// How a download that failed begins to say so.
+fn download(path: &str) -> Option<&'static str> {
+    match path {
+        "/chat/downloadimage" => Some("Failed to download image "),
+        "/chat/downloadvideo" => Some("Failed to download video "),
+        "/chat/downloadaudio" => Some("Failed to download audio "),
+        "/chat/downloaddocument" => Some("Failed to download document "),
+        _ => None,
+    }
 }
 
 /// The table. The reference knows 400 for requests, 401 for tokens and 500 for everything else; faults that it does not list

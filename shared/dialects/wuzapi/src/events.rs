@@ -1,6 +1,7 @@
 //! Events as this system's webhooks tell them: a form with `jsonData` and `token`, or a multipart form with the file too.
 
 mod form;
+mod history;
 mod messages;
 mod presence;
 
@@ -8,6 +9,7 @@ use serde::Serialize;
 use switchboard_dialect_kit::{EventCx, Payload};
 use switchboard_vocab::content::{Body, MediaKind};
 use switchboard_vocab::events::messages::Event as MessageEvent;
+use switchboard_vocab::events::sessions::Event as SessionEvent;
 use switchboard_vocab::events::{Envelope, Event};
 use switchboard_vocab::webhooks::Subscription;
 
@@ -39,12 +41,20 @@ pub(crate) fn payloads(
         }
         Event::Messages(MessageEvent::StatusChanged(change)) => messages::receipt(change),
         Event::Presence(event) => presence::data(event),
+        Event::Messages(MessageEvent::Deleted(deletion)) => {
+            messages::deleted(deletion, envelope.sequence, cx.identity)
+        }
+        Event::Sessions(SessionEvent::HistoryTaken(part)) => history::data(part),
         // What changed a message is a message of its own there. Of chats, contacts and the session itself that system's
         // webhooks say nothing; its clients ask.
-        Event::Messages(MessageEvent::Changed(_) | MessageEvent::Deleted(_))
+        Event::Messages(MessageEvent::Changed(_))
         | Event::Chats(_)
         | Event::Contacts(_)
-        | Event::Sessions(_) => None,
+        | Event::Sessions(
+            SessionEvent::StateChanged(_)
+            | SessionEvent::ChallengeIssued(_)
+            | SessionEvent::Paired(_),
+        ) => None,
     };
     let file = cx.media.filter(|_| wants_media(envelope, subscription));
     data.map(|data| form::payload(envelope, subscription, &data, file))

@@ -1,21 +1,24 @@
 //! Sending, marking read.
 
+mod acts;
+mod kinds;
+
 use http::Method;
 use serde::{Deserialize, Serialize};
-use switchboard_dialect_kit::{Cx, Refusal, Reject, Reply, Routes, lenient, media};
+use switchboard_dialect_kit::{Cx, Reject, Reply, Routes, lenient, media};
 use switchboard_vocab::content::{Content, MediaKind, OutgoingMedia, Text};
+use switchboard_vocab::media::MediaSource;
 use switchboard_vocab::messages::{CAPTION_LEN_MAX, MarkRead, SendMessage, Sent, TEXT_LEN_MAX};
-use switchboard_vocab::{ErrorCode, MessageId, OpError};
+use switchboard_vocab::{ErrorCode, MessageId, OpError, UserId};
 
 use crate::ids;
 use crate::input::{Payload, needed};
 use crate::sessions::details;
-use crate::webhooks::{ok, refused};
+use crate::webhooks::ok;
 
 /// The rows of this area.
 pub(crate) fn routes(routes: Routes) -> Routes {
-    let later = Refusal::LaterRelease;
-    routes
+    let routes = routes
         .op(Method::POST, "/chat/send/text", text, sent)
         .op(
             Method::POST,
@@ -49,20 +52,8 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         )
         .op(Method::POST, "/chat/markread", mark_read, |_, _| {
             details("Message(s) marked as read")
-        })
-        .refused(
-            Method::POST,
-            "/chat/send/template",
-            Refusal::NotOnLinkedDevice,
-        )
-        .refused(Method::POST, "/chat/send/location", later)
-        .refused(Method::POST, "/chat/send/contact", later)
-        .refused(Method::POST, "/chat/react", later)
-        .aliases(true)
-        .refused(Method::POST, "/chat/send/buttons", later)
-        .refused(Method::POST, "/chat/send/list", later)
-        .refused(Method::POST, "/chat/delete", later)
-        .aliases(false)
+        });
+    acts::routes(kinds::routes(routes))
 }
 
 /// Every field of every send call; each call looks at its own.
@@ -89,9 +80,29 @@ struct Send {
 struct ContextInfo {
     stanzaid: Option<String>,
     participant: Option<String>,
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    mentionedjid: Vec<String>,
 }
 
 impl Send {
+    /// Who is mentioned.
+    fn mentions(&self) -> Result<Vec<UserId>, Reject> {
+        let context = self.contextinfo.as_ref();
+        let mentioned = context.map_or(&[][..], |context| &context.mentionedjid);
+        mentioned
+            .iter()
+            .map(|jid| ids::person("MentionedJID", jid))
+            .collect()
+    }
+
+    /// Refuses mentions where the message has no words for them.
+    fn no_mentions(&self) -> Result<(), Reject> {
+        if self.mentions()?.is_empty() {
+            return Ok(());
+        }
+        Err(OpError::invalid("MentionedJID: only words and captions have some").into())
+    }
+
     /// The message around some content.
     fn message(&self, content: Content, cx: &Cx) -> Result<SendMessage, Reject> {
         let given = self.id.as_deref().filter(|id| !id.is_empty());
@@ -119,6 +130,7 @@ fn text(Payload(request): Payload<Send>, cx: &Cx) -> Result<SendMessage, Reject>
     request.message(
         Content::Text(Text {
             body: body.to_owned(),
+            mentions: request.mentions()?,
             ..Text::default()
         }),
         cx,
@@ -181,9 +193,6 @@ fn file(Payload(request): Payload<Send>, form: &Form, cx: &Cx) -> Result<SendMes
     if form.kind == MediaKind::Document {
         needed("FileName", request.filename.as_ref())?;
     }
-    if request.jpegthumbnail.is_some() || request.pngthumbnail.is_some() {
-        return Err(refused("JpegThumbnail, PngThumbnail"));
-    }
     if !form.begins.iter().any(|prefix| data.starts_with(prefix)) {
         return Err(OpError::invalid(form.complaint).into());
     }
@@ -207,7 +216,13 @@ fn file(Payload(request): Payload<Send>, form: &Form, cx: &Cx) -> Result<SendMes
         }
         within("Caption", caption, CAPTION_LEN_MAX)?;
     }
+    let mentions = request.mentions()?;
+    if caption.is_none() {
+        request.no_mentions()?;
+    }
     let content = OutgoingMedia {
+        mentions,
+        thumbnail: thumbnail(&request)?,
         mime_type: given
             .mime_type
             .filter(|mime| mime != "application/octet-stream"),
@@ -216,6 +231,24 @@ fn file(Payload(request): Payload<Send>, form: &Form, cx: &Cx) -> Result<SendMes
         ..OutgoingMedia::new(form.kind, given.source)
     };
     request.message(Content::Media(content), cx)
+}
+
+/// A picture shown before the file is there: base64, with or without the head of a data URI.
+fn thumbnail(request: &Send) -> Result<Option<MediaSource>, Reject> {
+    let given = request
+        .jpegthumbnail
+        .as_ref()
+        .or(request.pngthumbnail.as_ref());
+    let Some(text) = given.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let source = if text.starts_with("data:") {
+        media::data_uri(text).map(|given| given.source)
+    } else {
+        media::base64(text).map(|bytes| media::Given::bytes(bytes, None, None).source)
+    };
+    let source = source.map_err(|e| OpError::invalid(format!("Thumbnail: {}", e.public)))?;
+    Ok(Some(source))
 }
 
 fn within(field: &str, text: &str, max: usize) -> Result<(), Reject> {

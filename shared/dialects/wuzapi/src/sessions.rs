@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use switchboard_dialect_kit::routes::both;
 use switchboard_dialect_kit::{Cx, NoBody, Refusal, Reject, Reply, Routes, lenient};
 use switchboard_vocab::sessions::{GetStatus, Logout, SessionState, SessionStatus, Start, Stop};
+use switchboard_vocab::settings::{Change, Changed};
 use switchboard_vocab::webhooks::{Choose, EventClass, Webhooks};
 use switchboard_vocab::{DialectName, OpError};
 
-use crate::input::Payload;
+use crate::input::{Payload, needed};
 use crate::webhooks::{classes_of, ok, types_of, url_of};
 
 /// How long a connect that is not immediate waits for the login. Source: that system's code.
@@ -39,11 +40,39 @@ pub(crate) fn routes(routes: Routes) -> Routes {
             |out, _| Ok(ok(&Status::of(&out))),
         )
         .aliases(true)
-        .refused(Method::POST, "/session/proxy", Refusal::LaterRelease)
+        .op(Method::POST, "/session/proxy", proxy, |_: Changed, _| {
+            details("Proxy configured successfully")
+        })
         .refused(Method::GET, "/admin/users", Refusal::LaterRelease)
         .refused(Method::POST, "/admin/users", Refusal::LaterRelease)
         .refused(Method::DELETE, "/admin/users/{id}", Refusal::LaterRelease)
         .aliases(false)
+}
+
+#[derive(Deserialize)]
+struct Proxy {
+    #[serde(alias = "proxyurl")]
+    proxy_url: Option<String>,
+    #[serde(default, deserialize_with = "lenient::optional_boolean")]
+    enable: Option<bool>,
+}
+
+/// SOCKS5 only; the address is judged where the connection is made.
+fn proxy(Payload(request): Payload<Proxy>, _: &Cx) -> Result<Change, Reject> {
+    let address = if request.enable == Some(true) {
+        let text = needed("proxy_url", request.proxy_url.as_ref())?;
+        if !text.starts_with("socks5://") {
+            let wanted = "proxy_url: socks5://user:password@host:port is expected";
+            return Err(OpError::invalid(wanted).into());
+        }
+        text.to_owned()
+    } else {
+        String::new()
+    };
+    Ok(Change {
+        proxy: Some(address),
+        ..Change::default()
+    })
 }
 
 /// The data of calls that only say what was done.

@@ -1,7 +1,9 @@
 //! One file per area; `check` functions keep the cases to a line each.
 
 mod events;
+mod kinds;
 mod messages;
+mod people;
 mod sessions;
 
 use insta::assert_snapshot;
@@ -39,11 +41,6 @@ fn the_table_is_the_whole_api() {
 #[test]
 fn refused_rows_give_a_reason() {
     check_refused(get("/group/list"), 501, "does not offer this operation yet");
-    check_refused(
-        post("/chat/send/template", "{}"),
-        501,
-        "does not let a linked device",
-    );
 }
 
 #[test]

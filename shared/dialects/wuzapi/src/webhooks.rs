@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use http::Method;
 use serde::{Deserialize, Serialize};
 use switchboard_dialect_kit::{Cx, NoBody, Reject, Reply, Routes};
+use switchboard_vocab::DialectName;
 use switchboard_vocab::webhooks::{
     EventClass, GetWebhooks, Replace, Replaced, Subscription, Webhooks,
 };
-use switchboard_vocab::{DialectName, OpError};
 
 use crate::input::{Payload, needed};
 
@@ -42,19 +42,26 @@ pub(crate) fn routes(routes: Routes) -> Routes {
 
 /// The envelope of every success.
 #[derive(Serialize)]
-struct Envelope<'a, T> {
+pub(crate) struct Envelope<'a, T> {
     code: u16,
     data: &'a T,
     success: bool,
 }
 
+impl<'a, T> Envelope<'a, T> {
+    /// Around the data of a success.
+    pub(crate) const fn of(data: &'a T) -> Self {
+        Self {
+            code: 200,
+            data,
+            success: true,
+        }
+    }
+}
+
 /// A success.
 pub(crate) fn ok<T: Serialize>(data: &T) -> Reply {
-    Reply::ok(&Envelope {
-        code: 200,
-        data,
-        success: true,
-    })
+    Reply::ok(&Envelope::of(data))
 }
 
 #[derive(Deserialize)]
@@ -109,13 +116,20 @@ pub(crate) fn url_of(webhooks: &Webhooks) -> String {
         .map_or_else(String::new, |found| found.url.clone())
 }
 
-/// The event types of that system and the classes behind them. `HistorySync` has no events here yet.
+/// The event types of that system and the classes behind them, the one that stands for the type first.
 const TYPES: [(&str, &[EventClass]); 5] = [
-    ("Message", &[EventClass::Received, EventClass::Sent]),
+    (
+        "Message",
+        &[
+            EventClass::Received,
+            EventClass::Sent,
+            EventClass::Deletions,
+        ],
+    ),
     ("ReadReceipt", &[EventClass::Statuses]),
     ("Presence", &[EventClass::Presence]),
     ("ChatPresence", &[EventClass::Presence]),
-    ("HistorySync", &[]),
+    ("HistorySync", &[EventClass::History]),
 ];
 
 /// The classes of a `Subscribe` list: none or `All` = every class; unknown names are dropped, as that system does.
@@ -139,18 +153,9 @@ pub(crate) fn types_of(classes: Option<&BTreeSet<EventClass>>) -> Vec<&'static s
     if EventClass::ALL.iter().all(|class| classes.contains(class)) {
         return vec!["All"];
     }
-    let whole = |found: &&(&str, &[EventClass])| {
-        !found.1.is_empty() && found.1.iter().all(|c| classes.contains(c))
+    let chosen = |found: &&(&str, &[EventClass])| {
+        let first = found.1.first();
+        first.is_some_and(|class| classes.contains(class))
     };
-    TYPES.iter().filter(whole).map(|(name, _)| *name).collect()
-}
-
-/// Refuses what this system cannot say.
-pub(crate) fn refused(field: &str) -> Reject {
-    let reason = switchboard_dialect_kit::Refusal::LaterRelease.reason();
-    OpError::new(
-        switchboard_vocab::ErrorCode::Refused,
-        format!("{field}: {reason}"),
-    )
-    .into()
+    TYPES.iter().filter(chosen).map(|(name, _)| *name).collect()
 }

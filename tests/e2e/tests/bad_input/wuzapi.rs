@@ -76,7 +76,7 @@ fn routes(facts: &Facts) -> Vec<Case> {
     vec![
         Case::new("unknown path", call(Method::GET, "/chat/send/nowhere"), 404).says("path"),
         Case::new("wrong method", call(Method::GET, "/chat/send/text"), 404).says("methods"),
-        Case::new("a later release", call(Method::GET, "/user/contacts"), 501).says("release"),
+        Case::new("a later release", call(Method::GET, "/group/list"), 501).says("release"),
     ]
 }
 

@@ -158,7 +158,7 @@ fn routes(facts: &Facts) -> Vec<Case> {
         .says("methods"),
         Case::new(
             "a later release",
-            get(facts, "/client/getChats/paired"),
+            call(facts, Method::POST, "/client/getLabels/paired"),
             501,
         )
         .says("release"),
@@ -194,17 +194,17 @@ fn texts(facts: &Facts) -> Vec<Case> {
         )
         .says("contentType invalid, must be string, MessageMedia"),
         Case::new(
-            "a type of a later release",
+            "a poll without a question",
             send(&message("Poll", json!({}))),
-            501,
+            422,
         )
-        .says("contentType"),
+        .says("pollName"),
         Case::new(
-            "a type that phones lost",
+            "buttons without words",
             send(&message("Buttons", json!({}))),
-            501,
+            422,
         )
-        .says("contentType"),
+        .says("body"),
         Case::new(
             "no content",
             send(&json!({"chatId": format!("{PEER}@c.us"), "contentType": "string"})),

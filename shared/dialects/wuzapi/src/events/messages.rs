@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 use switchboard_vocab::content::{Action, Body, MediaKind, ReplyKind};
-use switchboard_vocab::events::messages::StatusChange;
+use switchboard_vocab::events::messages::{Deletion, StatusChange};
 use switchboard_vocab::messages::{DeliveryStatus, Message};
+use switchboard_vocab::sessions::Identity;
 use switchboard_vocab::{ChatId, UserId};
 
 use super::Data;
@@ -58,8 +59,36 @@ struct Info<'a> {
 #[serde(untagged)]
 enum Proto<'a> {
     Whole(&'a RawValue),
-    Words { conversation: &'a str },
+    Words {
+        conversation: &'a str,
+    },
+    Revoke {
+        #[serde(rename = "protocolMessage")]
+        protocol: Revoke<'a>,
+    },
     Nothing {},
+}
+
+/// `ProtocolMessage` that deletes a message for everyone.
+#[derive(Clone, Serialize)]
+struct Revoke<'a> {
+    key: Key<'a>,
+    /// Source: `REVOKE` of `ProtocolMessage.Type`, which Go writes as a number.
+    #[serde(rename = "type")]
+    kind: u8,
+}
+
+/// `MessageKey` as Go writes it.
+#[derive(Clone, Serialize)]
+struct Key<'a> {
+    #[serde(rename = "remoteJID")]
+    remote: String,
+    #[serde(rename = "fromMe")]
+    from_me: bool,
+    #[serde(rename = "ID")]
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    participant: Option<String>,
 }
 
 impl<'a> Proto<'a> {
@@ -85,8 +114,8 @@ pub(super) fn message(message: &Message) -> Option<String> {
     let event = MessageEvent {
         info: info(message),
         message: Proto::of(message),
-        is_ephemeral: false,
-        is_view_once: false,
+        is_ephemeral: message.context.ephemeral.is_some(),
+        is_view_once: message.context.view_once,
         is_view_once_v2: false,
         is_document_with_caption: captioned,
         is_edit: edited,
@@ -95,6 +124,73 @@ pub(super) fn message(message: &Message) -> Option<String> {
         retry_count: 0,
         newsletter_meta: None,
         raw_message: Proto::of(message),
+    };
+    Data::text("Message", None, event)
+}
+
+/// The data of a deletion for everyone: the message that carried it, as far as it is known. Its id is made of the deleted
+/// one's and the event's number, because a receiver that has seen the deleted message's id would take it for a repetition.
+pub(super) fn deleted(
+    deletion: &Deletion,
+    sequence: u64,
+    identity: Option<&Identity>,
+) -> Option<String> {
+    if !deletion.for_everyone {
+        return None;
+    }
+    let before = deletion.before.as_deref();
+    let own = identity.is_some_and(|me| {
+        deletion.by == me.phone || me.lid.as_ref().is_some_and(|lid| deletion.by == *lid)
+    });
+    let alt = before.and_then(|before| before.chat_alt.as_ref());
+    let (chat, group) = (known(&deletion.chat, alt), deletion.chat.is_group());
+    let author = before.map_or(&deletion.by, |before| &before.sender);
+    let by_author = *author == deletion.by
+        || before.is_some_and(|before| before.sender_alt.as_ref() == Some(&deletion.by));
+    let key = Key {
+        remote: chat.clone(),
+        from_me: before.map_or(own, |before| before.from_me),
+        id: deletion.id.as_str(),
+        participant: group.then(|| author.to_string()),
+    };
+    let proto = || Proto::Revoke {
+        protocol: Revoke {
+            key: key.clone(),
+            kind: 0,
+        },
+    };
+    let id = format!("{}.{sequence}", deletion.id);
+    let event = MessageEvent {
+        info: Info {
+            chat,
+            sender: deletion.by.to_string(),
+            is_from_me: own,
+            is_group: group,
+            broadcast_list_owner: "",
+            id: &id,
+            server_id: 0,
+            kind: "text",
+            push_name: "",
+            timestamp: ids::time(deletion.at),
+            category: "",
+            multicast: false,
+            media_type: "",
+            // Source: the `edit` attribute of the stanza: 7 = revoked by its sender, 8 = by an admin.
+            edit: if by_author { "7" } else { "8" },
+            verified_name: None,
+            device_sent_meta: None,
+        },
+        message: proto(),
+        is_ephemeral: false,
+        is_view_once: false,
+        is_view_once_v2: false,
+        is_document_with_caption: false,
+        is_edit: false,
+        source_web_msg: None,
+        unavailable_request_id: "",
+        retry_count: 0,
+        newsletter_meta: None,
+        raw_message: proto(),
     };
     Data::text("Message", None, event)
 }

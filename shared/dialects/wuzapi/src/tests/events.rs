@@ -4,10 +4,10 @@ use insta::assert_snapshot;
 use switchboard_dialect_kit::testing::{payloads, samples};
 use switchboard_vocab::DialectName;
 use switchboard_vocab::content::{Body, MediaKind};
-use switchboard_vocab::events::messages::StatusChange;
+use switchboard_vocab::events::messages::{Deletion, StatusChange};
 use switchboard_vocab::events::presence::{ChatState, ChatStateChange, PresenceChange};
-use switchboard_vocab::events::{Event, messages, presence};
-use switchboard_vocab::messages::DeliveryStatus;
+use switchboard_vocab::events::{Event, messages, presence, sessions};
+use switchboard_vocab::messages::{DeliveryStatus, Message};
 
 fn told(event: Event) -> String {
     let mut subscription = samples::subscription(DialectName::Wuzapi);
@@ -91,4 +91,87 @@ fn presence_and_typing() {
         "recording",
         told(Event::Presence(presence::Event::ChatState(typing)))
     );
+}
+
+#[test]
+fn what_stands_around_a_message() {
+    let mut message = samples::incoming("hello");
+    message.context.ephemeral = Some(std::time::Duration::from_secs(60));
+    message.context.view_once = true;
+    let text = told(Event::Messages(messages::Event::Received(message)));
+    assert!(
+        text.contains("IsEphemeral%22%3Atrue") && text.contains("IsViewOnce%22%3Atrue"),
+        "{text}"
+    );
+}
+
+#[test]
+fn every_body_has_types() {
+    let bodies = samples::file_bodies().into_iter().chain(samples::bodies());
+    let types: Vec<_> = bodies
+        .map(|body| {
+            let kind = format!("{:?}", body.kind());
+            let text = told(Event::Messages(messages::Event::Received(
+                samples::incoming_with(body),
+            )));
+            let field = |name: &str| {
+                let (_, rest) = text.split_once(&format!("%22{name}%22%3A%22")).unwrap();
+                rest.split_once("%22").unwrap().0.to_owned()
+            };
+            format!(
+                "{kind}: {} {} {}",
+                field("Type"),
+                field("MediaType"),
+                field("Edit")
+            )
+        })
+        .collect();
+    assert_snapshot!("types", types.join("\n"));
+}
+
+#[test]
+fn deletions_and_history() {
+    let deleted = |before: Option<Message>, for_everyone, by| {
+        let chat = before
+            .as_ref()
+            .map_or_else(|| samples::partner().into(), |b| b.chat.clone());
+        told(Event::Messages(messages::Event::Deleted(Deletion {
+            chat,
+            id: samples::incoming("").id,
+            before: before.map(Box::new),
+            for_everyone,
+            by,
+            at: samples::now(),
+        })))
+    };
+    let partner = samples::partner;
+    assert_snapshot!(
+        "deleted",
+        deleted(Some(samples::incoming("x")), true, partner())
+    );
+    let in_group = samples::incoming_in_group("x");
+    assert_snapshot!(
+        "deleted_by_admin",
+        deleted(Some(in_group), true, samples::own())
+    );
+    assert!(deleted(None, true, partner()).contains("protocolMessage"));
+    assert_eq!(deleted(None, false, partner()), "no payload\n");
+    let part = |part: &str| {
+        told(Event::Sessions(sessions::Event::HistoryTaken(
+            sessions::HistoryPart {
+                part: part.to_owned(),
+                progress: Some(40),
+                chats: 1,
+                messages: 2,
+            },
+        )))
+    };
+    assert_snapshot!("history", part("RECENT"));
+    assert!(!part("NEW").contains("syncType"));
+    let changed = messages::Event::Changed(messages::MessageChange {
+        before: samples::incoming("x"),
+        after: samples::incoming("y"),
+        trigger: None,
+    });
+    assert_eq!(told(Event::Messages(changed)), "no payload\n");
 }

@@ -18,7 +18,8 @@ fn texts() {
         ))
     );
     let full = r#"{"PHONE":4915112345678,"body":"hello","Id":"ABCD",
-        "ContextInfo":{"StanzaId":"AA11BB22","Participant":"4915112345678@s.whatsapp.net"}}"#;
+        "ContextInfo":{"StanzaId":"AA11BB22","Participant":"4915112345678@s.whatsapp.net",
+        "MentionedJID":["4915112345678@s.whatsapp.net"]}}"#;
     assert_snapshot!("text_full", decoded(post("/chat/send/text", full)));
     let group = r#"{"Phone":"120363025343298765@g.us","Body":"hello"}"#;
     assert!(decoded(post("/chat/send/text", group)).contains("120363025343298765@g.us"));
@@ -30,6 +31,9 @@ fn files() {
     assert_snapshot!("image", decoded(post("/chat/send/image", &image)));
     let document = r#"{"Phone":"4915112345678","Document":"data:application/octet-stream;base64,AAAA","FileName":"a.pdf"}"#;
     assert_snapshot!("document", decoded(post("/chat/send/document", document)));
+    let thumbnail = r#"{"Phone":"4915112345678","Video":"data:video/mp4;base64,AAAA","JpegThumbnail":"AAEC","Caption":"@me",
+        "ContextInfo":{"MentionedJID":["4915112345678@s.whatsapp.net"]}}"#;
+    assert_snapshot!("thumbnail", decoded(post("/chat/send/video", thumbnail)));
     for (path, field, mime, kind) in [
         ("audio", "Audio", "audio/ogg", "voice"),
         ("video", "Video", "video/mp4", "video"),
@@ -112,6 +116,17 @@ fn bad_requests_say_what_that_system_says() {
         "document",
         r#"{"Phone":"4915112345678","Document":"data:a/b;base64,AAAA"}"#,
         "Missing FileName in Payload",
+    );
+    let video = |more: &str| {
+        format!(r#"{{"Phone":"4915112345678","Video":"data:video/mp4;base64,AAAA",{more}}}"#)
+    };
+    check("video", &video(r##""JpegThumbnail":"!!!""##), "Thumbnail: ");
+    let mentioned = r#""ContextInfo":{"MentionedJID":["4915112345678"]}"#;
+    check("video", &video(mentioned), "MentionedJID: ");
+    check(
+        "text",
+        &context(r#""MentionedJID":["x"]"#),
+        "Could not parse MentionedJID",
     );
     let long = format!(
         r#"{{"Phone":"4915112345678","Body":"{}"}}"#,

@@ -26,6 +26,11 @@ fn event_types_and_classes_agree() {
         ["Message", "ReadReceipt"]
     );
     assert_eq!(types_of(Some(&classes_of(&names(&["All"])))), ["All"]);
+    let some = names(&["HistorySync", "Message"]);
+    assert_eq!(
+        types_of(Some(&classes_of(&some))),
+        ["Message", "HistorySync"]
+    );
     assert_eq!(types_of(None), ["All"]);
 }
 

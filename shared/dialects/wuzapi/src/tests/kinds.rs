@@ -1,0 +1,218 @@
+//! Sending what is neither words nor a file, acting on messages, downloading.
+
+use insta::assert_snapshot;
+use switchboard_dialect_kit::testing::{post, samples};
+use switchboard_vocab::content::MediaKind;
+use switchboard_vocab::media::Open;
+use switchboard_vocab::messages::Act;
+use switchboard_vocab::{ErrorCode, OpError};
+
+use super::{answered, check_refused, decoded};
+
+fn to(fields: &str) -> String {
+    format!(r#"{{"Phone":"4915112345678",{fields}}}"#)
+}
+
+fn sends(path: &str, fields: &str) -> String {
+    decoded(post(&format!("/chat/send/{path}"), &to(fields)))
+}
+
+fn check(path: &str, fields: &str, message: &str) {
+    check_refused(
+        post(&format!("/chat/send/{path}"), &to(fields)),
+        400,
+        message,
+    );
+}
+
+#[test]
+fn places_and_cards() {
+    let place = r#""Latitude":52.5,"Longitude":-13.4,"Name":"Office","Id":"AB12"#;
+    let place = format!("{place}\"");
+    assert_snapshot!("location", sends("location", &place));
+    check(
+        "location",
+        r#""Longitude":1"#,
+        "Missing Latitude in Payload",
+    );
+    check(
+        "location",
+        r#""Latitude":1,"Longitude":0"#,
+        "Missing Longitude in Payload",
+    );
+    check("location", r#""Latitude":91,"Longitude":1"#, "Latitude: ");
+    check(
+        "location",
+        r#""Latitude":1,"Longitude":-181"#,
+        "Longitude: ",
+    );
+    check("location", r#""Latitude":"x""#, "Could not decode Payload");
+    let card = r#""Name":"Ada","Vcard":"BEGIN:VCARD\nEND:VCARD","ContextInfo":{"StanzaId":"AA11","Participant":"4915112345678"}"#;
+    assert_snapshot!("contact", sends("contact", card));
+    check("contact", r#""Vcard":"x""#, "Missing Name in Payload");
+    check("contact", r#""Name":"x""#, "Missing Vcard in Payload");
+    let mentioned = r#""Name":"x","Vcard":"y","ContextInfo":{"MentionedJID":["4915112345678"]}"#;
+    check("contact", mentioned, "MentionedJID: ");
+    for path in ["location", "contact", "template", "buttons", "list"] {
+        check_refused(
+            post(&format!("/chat/send/{path}"), "{}"),
+            400,
+            "Missing Phone in Payload",
+        );
+    }
+}
+
+#[test]
+fn templates() {
+    let full = r#""Content":"Choose","Footer":"Thanks","Buttons":[
+        {"DisplayText":"Yes","Type":"quickreply"},{"DisplayText":"No","Type":"quickreply","Id":"n"},
+        {"DisplayText":"Page","Type":"url","Url":"https://example.com"},
+        {"DisplayText":"Call","Type":"call","PhoneNumber":"49151 12345678"}]"#;
+    assert_snapshot!("template", sends("template", full));
+    let with = |buttons: &str| format!(r#""Content":"x","Footer":"y","Buttons":{buttons}"#);
+    check("template", r#""Footer":"y""#, "Missing Content in Payload");
+    check("template", r#""Content":"y""#, "Missing Footer in Payload");
+    check("template", &with("[]"), "Missing Buttons in Payload");
+    check(
+        "template",
+        &with(r#"[{"Type":"url"}]"#),
+        "Missing DisplayText in Payload",
+    );
+    check("template", &with(r#"[{"DisplayText":"x"}]"#), "Type: ");
+    check(
+        "template",
+        &with(r#"[{"DisplayText":"x","Type":"url"}]"#),
+        "Missing Url in Payload",
+    );
+    check(
+        "template",
+        &with(r#"[{"DisplayText":"x","Type":"url","Url":"x"}]"#),
+        "Url: ",
+    );
+    let call = r#"[{"DisplayText":"x","Type":"call","PhoneNumber":"x"}]"#;
+    check("template", &with(call), "Could not parse PhoneNumber");
+    let button = r#"{"DisplayText":"x","Type":"quickreply"}"#;
+    let four = [button; 4].join(",");
+    check(
+        "template",
+        &with(&format!("[{four}]")),
+        "at most three quickreply",
+    );
+}
+
+#[test]
+fn buttons_and_lists() {
+    let buttons =
+        r#""Title":"Choose","Buttons":[{"ButtonId":"y","ButtonText":"Yes"},{"ButtonText":"No"}]"#;
+    assert_snapshot!("buttons", sends("buttons", buttons));
+    check("buttons", r#""Buttons":[]"#, "Missing Title in Payload");
+    check("buttons", r#""Title":"x""#, "Missing Buttons in Payload");
+    let four = [r#"{"ButtonText":"x"}"#; 4].join(",");
+    check(
+        "buttons",
+        &format!(r#""Title":"x","Buttons":[{four}]"#),
+        "at most 3",
+    );
+    let list = r#""Title":"Lunch","Description":"Pick","ButtonText":"Menu","FooterText":"","Sections":[
+        {"Title":"Food","Rows":[{"RowId":"s","Title":"Soup","Description":"hot"},{"Title":"Tea"}]}]"#;
+    assert_snapshot!("list", sends("list", list));
+    let head = r#""Title":"x","Description":"y","ButtonText":"z""#;
+    check("list", r#""Description":"y""#, "Missing Title in Payload");
+    check("list", r#""Title":"y""#, "Missing Description in Payload");
+    check("list", head, "Missing Sections in Payload");
+    let rows = [r#"{"Title":"x"}"#; 11].join(",");
+    check(
+        "list",
+        &format!(r#"{head},"Sections":[{{"Rows":[{rows}]}}]"#),
+        "at most 10 rows",
+    );
+}
+
+#[test]
+fn reactions_and_deletions() {
+    let react = |fields: &str| post("/chat/react", &to(fields));
+    assert_snapshot!("react", decoded(react(r#""Body":"👍","Id":"me:AA11""#)));
+    let others = decoded(react(r#""Body":"remove","Id":"AA11""#));
+    assert!(
+        others.contains("\"from_me\": false") && others.contains("\"emoji\": \"\""),
+        "{others}"
+    );
+    let done = answered::<Act>(
+        react(r#""Body":"👍","Id":"me:AA11""#),
+        Ok(samples::sent("")),
+    );
+    assert_snapshot!("reacted", done);
+    let failed = OpError::new(ErrorCode::NotFound, "no message AA11");
+    let failed = answered::<Act>(react(r#""Body":"x","Id":"AA11""#), Err(failed));
+    assert!(
+        failed.contains("Error sending message: no message"),
+        "{failed}"
+    );
+    for (fields, message) in [
+        (r#""Id":"AA""#, "Missing Body in Payload"),
+        (r#""Body":"x""#, "Missing Id in Payload"),
+        (r#""Body":"x","Id":"a b""#, "Could not parse Id"),
+    ] {
+        check_refused(react(fields), 400, message);
+    }
+    let long = format!(r#""Id":"AA","Body":"{}""#, "x".repeat(65));
+    check_refused(react(&long), 400, "Body: ");
+    check_refused(post("/chat/react", "{}"), 400, "Missing Phone in Payload");
+    check_refused(
+        post("/chat/react", r#"{"Phone":"x","Body":"x","Id":"AA"}"#),
+        400,
+        "Could not parse Phone",
+    );
+    let delete = || post("/chat/delete", &to(r#""Id":"AA11""#));
+    assert_snapshot!("delete", decoded(delete()));
+    assert_snapshot!("deleted", answered::<Act>(delete(), Ok(samples::sent(""))));
+}
+
+const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE=";
+
+#[test]
+fn downloads() {
+    let full = format!(
+        r#"{{"Url":"https://mmg.whatsapp.net/x.enc","DirectPath":"/v/x","MediaKey":"{KEY}","Mimetype":"image/png",
+        "FileEncSHA256":"{KEY}","FileSHA256":"{KEY}","FileLength":2039}}"#
+    );
+    assert_snapshot!("download", decoded(post("/chat/downloadimage", &full)));
+    for (name, kind) in [
+        ("video", "video"),
+        ("audio", "audio"),
+        ("document", "document"),
+    ] {
+        let path = format!("/chat/download{name}");
+        let text = decoded(post(&path, &full));
+        assert!(text.contains(&format!("\"kind\": \"{kind}\"")), "{text}");
+        let gone = OpError::new(ErrorCode::MediaUnreachable, "gone");
+        let gone = answered::<Open>(post(&path, &full), Err(gone));
+        assert!(gone.starts_with("500\n"), "{gone}");
+        assert!(
+            gone.contains(&format!("Failed to download {name} gone")),
+            "{gone}"
+        );
+    }
+    let request = || post("/chat/downloadimage", &full);
+    let file = || Ok(samples::stored(MediaKind::Image));
+    assert_snapshot!("downloaded", answered::<Open>(request(), file()));
+    let bare = format!(r#"{{"DirectPath":"/v/x","MediaKey":"{KEY}"}}"#);
+    let typed = answered::<Open>(post("/chat/downloadimage", &bare), file());
+    assert!(typed.contains("data:image/jpeg;base64,"), "{typed}");
+    let refused = |json: &str, message: &str| {
+        check_refused(post("/chat/downloadimage", json), 400, message);
+    };
+    refused("{}", "Missing MediaKey in Payload");
+    refused(
+        &format!(r#"{{"MediaKey":"{KEY}"}}"#),
+        "Missing Url in Payload",
+    );
+    refused(
+        r#"{"MediaKey":"AAEC","Url":"x"}"#,
+        "Could not decode Payload: MediaKey",
+    );
+    refused(r#"{"MediaKey":"#, "Could not decode Payload");
+    let short = full.replace(&format!(r#""FileSHA256":"{KEY}""#), r#""FileSHA256":"x""#);
+    refused(&short, "FileSHA256: ");
+    refused(&full.replace("2039", "\"x\""), "Could not decode Payload");
+}
