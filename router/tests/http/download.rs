@@ -1,5 +1,7 @@
 //! Files on their way from the owner to the caller.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use switchboard_vocab::envelope::{CHUNK_LEN_MAX, Verb};
 use switchboard_vocab::{ErrorCode, MediaId, OpError, SessionRef, Timestamp};
 
 use crate::owner::{Call, Does, usual};
-use crate::support::{LINK_KEY, World, check_error, read, world};
+use crate::support::{LINK_KEY, World, bus, check_error, config, read, start_speaking, world};
 
 fn file(len: usize) -> Bytes {
     (0..len).map(|at| u8::try_from(at % 241).unwrap()).collect()
@@ -179,4 +181,48 @@ async fn a_link_of_a_removed_session_opens_nothing() {
         Timestamp::from_secs(4_000_000_000),
     );
     assert_eq!(world.get(&link).send().await.unwrap().status(), 404);
+}
+
+#[tokio::test]
+async fn a_file_inside_json_is_streamed_as_base64() {
+    let world = start_speaking(config(), bus().await, switchboard_router::dialects()).await;
+    let a = world.session("a").await;
+    let bytes = file(2 * CHUNK_LEN_MAX + 77);
+    let key = STANDARD.encode([1u8; 32]);
+    let ask = || {
+        let body = json!({ "Url": "https://mmg.whatsapp.net/x", "MediaKey": key, "Mimetype": "image/png" });
+        let request = world.request(Method::POST, "/chat/downloadimage");
+        request.header("token", &a.token).json(&body)
+    };
+    serve(&world, bytes.clone(), bytes.len());
+    let response = ask().send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "application/json");
+    let len = response.content_length();
+    let text = response.bytes().await.unwrap();
+    assert_eq!(len, u64::try_from(text.len()).ok());
+    let read: Value = serde_json::from_slice(&text).unwrap();
+    let data = read["data"]["Data"].as_str().unwrap();
+    let (head, data) = data.split_once(',').unwrap();
+    assert_eq!(head, "data:image/png;base64");
+    assert!(
+        STANDARD.decode(data).unwrap() == bytes,
+        "the bytes arrived changed"
+    );
+    assert_eq!(world.owner.calls_of("read").len(), 3);
+    // What goes wrong at the first piece can still be told, in the dialect's words.
+    serve(&world, Bytes::new(), 10);
+    assert_eq!(ask().send().await.unwrap().status(), 500);
+    // Later the connection breaks: nobody takes a part of a file for the whole.
+    serve(&world, file(CHUNK_LEN_MAX), CHUNK_LEN_MAX + 10);
+    let response = ask().send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert!(response.bytes().await.is_err());
+    serve(&world, Bytes::new(), 0);
+    let empty = read_value(ask().send().await.unwrap()).await;
+    assert_eq!(empty["data"]["Data"], "data:image/png;base64,");
+}
+
+async fn read_value(response: reqwest::Response) -> Value {
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
 }
