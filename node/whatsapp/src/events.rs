@@ -8,12 +8,19 @@ use tokio::sync::Notify;
 use wacore::types::events::{Event, EventHandler, EventInterest, EventKind};
 
 use crate::api::End;
-use crate::verdict;
+use crate::{facts, verdict};
 
 /// Most hints (presence, typing) that wait; more are dropped.
 const HINTS_MAX: usize = 256;
 /// Most acks and receipts that wait; more are dropped, and a status then comes late or never.
 const NOTES_MAX: usize = 8_192;
+
+/// Most facts that wait; more are dropped, and the node knows less than the phone until the next full synchronisation.
+const FACTS_MAX: usize = 65_536;
+/// Most facts taken at once.
+const FACTS_TAKEN_MAX: usize = 256;
+/// Most bytes of the history that wait, compressed; more are dropped, and those messages stay on the phone.
+const HISTORY_BYTES_MAX: usize = 128 << 20;
 
 /// Whether an event may be lost, and how easily.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +29,8 @@ enum Weight {
     Hint,
     /// A message's status hangs on it.
     Note,
+    /// The node's picture of chats and people hangs on it.
+    Fact,
     /// The session's state hangs on it.
     State,
 }
@@ -31,6 +40,7 @@ enum Weight {
 pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     arrived: Notify,
+    history_arrived: Notify,
     /// Told when QR codes ran out or a verdict came.
     turned: Notify,
     /// WhatsApp answered at all in this connection.
@@ -42,6 +52,11 @@ struct Waiting {
     events: VecDeque<(Weight, Arc<Event>)>,
     hints: usize,
     notes_dropped: u64,
+    facts: usize,
+    facts_dropped: u64,
+    /// Parts of the history; the first one is being handed over.
+    history: VecDeque<Arc<Event>>,
+    history_bytes: usize,
     ending: Ending,
 }
 
@@ -114,8 +129,10 @@ impl Queue {
     pub(crate) fn take(&self) -> Option<Arc<Event>> {
         let mut waiting = self.lock();
         let (weight, event) = waiting.events.pop_front()?;
-        if weight == Weight::Hint {
-            waiting.hints = waiting.hints.saturating_sub(1);
+        match weight {
+            Weight::Hint => waiting.hints = waiting.hints.saturating_sub(1),
+            Weight::Fact => waiting.facts = waiting.facts.saturating_sub(1),
+            Weight::Note | Weight::State => {}
         }
         if waiting.events.is_empty() {
             waiting.events.shrink_to(0);
@@ -126,11 +143,71 @@ impl Queue {
                     "acks and receipts were dropped: the session did not take them in time"
                 );
             }
+            let dropped = std::mem::take(&mut waiting.facts_dropped);
+            if dropped > 0 {
+                tracing::warn!(
+                    dropped,
+                    "facts of chats and people were dropped: the session did not take them in time"
+                );
+            }
         }
         Some(event)
     }
 
+    /// The facts that stand next in line.
+    pub(crate) fn take_facts(&self) -> Vec<Arc<Event>> {
+        let mut taken = Vec::new();
+        while taken.len() < FACTS_TAKEN_MAX {
+            let is_fact = matches!(self.lock().events.front(), Some((Weight::Fact, _)));
+            match is_fact.then(|| self.take()).flatten() {
+                Some(event) => taken.push(event),
+                None => break,
+            }
+        }
+        taken
+    }
+
+    /// The part of the history that is to be handed over next; it stays until [`Queue::history_is_taken`].
+    pub(crate) async fn history(&self) -> Arc<Event> {
+        loop {
+            let arrived = self.history_arrived.notified();
+            if let Some(event) = self.lock().history.front() {
+                return Arc::clone(event);
+            }
+            arrived.await;
+        }
+    }
+
+    /// Forgets the first part of the history.
+    pub(crate) fn history_is_taken(&self) {
+        let mut waiting = self.lock();
+        let taken = waiting.history.pop_front();
+        let bytes = taken.as_deref().map_or(0, history_bytes);
+        waiting.history_bytes = waiting.history_bytes.saturating_sub(bytes);
+    }
+
+    fn put_history(&self, event: Arc<Event>) {
+        let bytes = history_bytes(&event);
+        let mut waiting = self.lock();
+        if waiting.history_bytes + bytes > HISTORY_BYTES_MAX {
+            drop(waiting);
+            tracing::warn!(
+                bytes,
+                "a part of the history was dropped: the session did not take the others in time"
+            );
+            return;
+        }
+        waiting.history_bytes += bytes;
+        waiting.history.push_back(event);
+        drop(waiting);
+        self.history_arrived.notify_one();
+    }
+
     fn put(&self, event: Arc<Event>) {
+        if matches!(*event, Event::HistorySync(_)) {
+            self.put_history(event);
+            return;
+        }
         let weight = weight(&event);
         let mut waiting = self.lock();
         verdict::note(&event, &mut waiting.ending);
@@ -144,6 +221,11 @@ impl Queue {
                 waiting.notes_dropped += 1;
                 return;
             }
+            Weight::Fact if waiting.facts >= FACTS_MAX => {
+                waiting.facts_dropped += 1;
+                return;
+            }
+            Weight::Fact => waiting.facts += 1,
             Weight::Note | Weight::State => {}
         }
         waiting.events.push_back((weight, event));
@@ -174,7 +256,7 @@ const KINDS: [EventKind; 25] = [
     EventKind::ClientOutdated,
     EventKind::ConnectFailure,
     EventKind::StreamError,
-    EventKind::SelfPushNameUpdated,
+    EventKind::HistorySync,
     EventKind::ServerAck,
     EventKind::Receipt,
     EventKind::Messages,
@@ -190,7 +272,19 @@ fn weight(event: &Event) -> Weight {
     match event.kind() {
         EventKind::Presence | EventKind::ChatPresence => Weight::Hint,
         EventKind::ServerAck | EventKind::Receipt | EventKind::Messages => Weight::Note,
+        _ if facts::are_told_by(event) => Weight::Fact,
         _ => Weight::State,
+    }
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "only one kind carries the history"
+)]
+fn history_bytes(event: &Event) -> usize {
+    match event {
+        Event::HistorySync(part) => part.compressed_bytes().len(),
+        _ => 0,
     }
 }
 
@@ -210,7 +304,9 @@ impl EventHandler for Handler {
     }
 
     fn interest(&self) -> EventInterest {
-        EventInterest::of(&KINDS)
+        facts::KINDS
+            .into_iter()
+            .fold(EventInterest::of(&KINDS), EventInterest::with)
     }
 }
 
@@ -243,16 +339,17 @@ mod tests {
             queue.put(ack());
         }
         queue.put(Arc::new(Event::Connected(Connected::builder().build())));
-        let mut counts = [0; 3];
+        let mut counts = [0; 4];
         while let Some(event) = queue.take() {
             let at = match weight(&event) {
                 Weight::Hint => 0,
                 Weight::Note => 1,
                 Weight::State => 2,
+                Weight::Fact => 3,
             };
             counts[at] += 1;
         }
-        assert_eq!(counts, [HINTS_MAX, NOTES_MAX - HINTS_MAX, 1]);
+        assert_eq!(counts, [HINTS_MAX, NOTES_MAX - HINTS_MAX, 1, 0]);
         queue.put(presence());
         assert!(matches!(*queue.next().await, Event::Presence(_)));
     }

@@ -11,7 +11,8 @@ use whatsapp_rust::Client;
 
 use crate::addresses::{self, Person};
 use crate::api::Incoming;
-use crate::backend::{Backend, Ballot};
+use crate::backend::Backend;
+pub(crate) use crate::backend::Ballot;
 use crate::{clock, proto_json};
 
 mod body;
@@ -26,8 +27,9 @@ mod tests;
 mod wrappers;
 
 use body::Said;
+pub(crate) use polls::reply as event_reply;
 use sealed::Sealed;
-pub(crate) use sealed::own;
+pub(crate) use sealed::{named, own};
 
 /// Where a message stands and who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,12 +130,17 @@ pub(crate) fn asks_for_answers(message: &wa::Message) -> bool {
 
 /// What answers to a poll or event need; nothing for other messages.
 pub(crate) fn ballot(message: &wa::Message) -> Option<Ballot> {
+    ballot_of(message, None)
+}
+
+/// The same, where the secret may stand beside the message.
+fn ballot_of(message: &wa::Message, secret: Option<&[u8]>) -> Option<Ballot> {
     if !asks_for_answers(message) {
         return None;
     }
     let opened = wrappers::open(message);
     Some(Ballot {
-        secret: opened.secret?.to_vec(),
+        secret: opened.secret.or(secret)?.to_vec(),
         options: polls::options(opened.message),
     })
 }
@@ -163,11 +170,43 @@ fn convert(message: &wa::Message, info: &MessageInfo, people: People) -> Option<
 }
 
 /// What is told of a message beside what it says.
-struct About {
-    id: MessageId,
-    from_me: bool,
-    push_name: Option<String>,
-    at: Timestamp,
+pub(crate) struct About {
+    pub(crate) id: MessageId,
+    pub(crate) from_me: bool,
+    pub(crate) push_name: Option<String>,
+    pub(crate) at: Timestamp,
+}
+
+/// A message of the history; nothing when it says nothing. Its secret may stand beside it.
+pub(crate) async fn take_old(
+    client: &Client,
+    backend: &Backend,
+    message: &wa::Message,
+    about: About,
+    people: &People,
+    secret: Option<&[u8]>,
+) -> Option<Incoming> {
+    let said = body::read(message, &about.id)?;
+    let mut converted = Converted {
+        ballot: ballot_of(message, secret),
+        sealed: said.sealed.clone(),
+        incoming: Incoming {
+            media_keys: said.media_keys.clone(),
+            proto: Some(proto_json::bytes(message)),
+            message: envelope(said, about, people.clone()),
+        },
+    };
+    settle(client, backend, &mut converted, people).await;
+    Some(converted.incoming)
+}
+
+/// A message of which only this is left to say.
+pub(crate) fn bare(about: About, people: People, body: Body) -> Incoming {
+    Incoming {
+        message: envelope(Said::plain(body), about, people),
+        media_keys: None,
+        proto: None,
+    }
 }
 
 fn envelope(said: Said, about: About, people: People) -> Message {
@@ -211,9 +250,5 @@ pub(crate) async fn unreadable(
     let body = Body::Unreadable {
         reason: reason.to_owned(),
     };
-    Some(Incoming {
-        message: envelope(Said::plain(body), about, people),
-        media_keys: None,
-        proto: None,
-    })
+    Some(bare(about, people, body))
 }

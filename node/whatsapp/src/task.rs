@@ -4,6 +4,11 @@ use std::future::Future;
 
 use tokio::task::JoinHandle;
 
+/// Works on a thread of its own. Whoever waits for it waits on the channel it writes to; when that is gone it ends.
+pub(crate) fn blocking(work: impl FnOnce() + Send + 'static) {
+    drop(tokio::task::spawn_blocking(work));
+}
+
 /// A task that ends with its owner.
 #[derive(Debug)]
 pub(crate) struct Owned(JoinHandle<()>);

@@ -1,13 +1,15 @@
 //! The library's client of a session, built from the store.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use switchboard_keystore::Namespace;
 use wacore::store::commands::DeviceCommand;
+use wacore::store::device::default_history_sync_config;
 use wacore::store::traits::DeviceStore;
 use wacore::store::{CachedNoiseCert, CachedServerCertChain, DevicePropsOverride};
-use wacore::types::events::Subscription;
+use wacore::types::events::{Event, Subscription};
+use waproto::whatsapp::device_props::{HistorySyncConfig, PlatformType};
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::{CacheConfig, Client, TokioRuntime};
 
@@ -21,6 +23,10 @@ use crate::outgoing::chain;
 use crate::transport::Factory;
 use crate::version::Version;
 
+/// How far back a full history goes. Source: what WhatsApp's own desktop client asks for at most.
+const FULL_HISTORY_DAYS: u32 = 3_650;
+/// How large a full history may be. Source: as above, in megabytes.
+const FULL_HISTORY_MB: u32 = 10_240;
 /// How often the device row is saved when it changed and nothing else saved it. Source: the library's own bots.
 const SAVE_EVERY: Duration = Duration::from_secs(30);
 /// Fewest and most chats with a receiving worker: below, chats wait for each other; above, memory goes.
@@ -37,11 +43,17 @@ pub(super) struct Live {
     pub(super) factory: Arc<Factory>,
     pub(super) events: Arc<Queue>,
     pub(super) version: Version,
+    /// Facts that were taken from the queue and that the node does not have yet.
+    unlearnt: Mutex<Vec<Arc<Event>>>,
     /// Unsubscribes when dropped.
     _subscription: Subscription,
 }
 
 impl Live {
+    pub(super) fn unlearnt(&self) -> MutexGuard<'_, Vec<Arc<Event>>> {
+        self.unlearnt.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Whether the client may run once more.
     pub(super) fn may_run(&self) -> bool {
         !self.client.shutdown_signal().is_fired()
@@ -87,7 +99,7 @@ impl Session {
             .await
             .map_err(failed)?;
         let manager = Arc::new(manager);
-        let props = DevicePropsOverride::new().with_os(config.device_name.clone());
+        let props = props(&config.device_name, self.choices.full_history);
         manager
             .process_command(DeviceCommand::SetDeviceProps(props))
             .await;
@@ -97,7 +109,7 @@ impl Session {
         let factory = Arc::new(Factory {
             target: Arc::clone(&self.shared.target),
             gate: Arc::clone(&self.gate),
-            last_failure: std::sync::Mutex::default(),
+            last_failure: Mutex::default(),
         });
         let caches = CacheConfig {
             chat_lanes_capacity: config
@@ -118,7 +130,7 @@ impl Session {
             .with_version_override(version)
             .with_cache_config(caches)
             .with_inbound_durability_hook(hook)
-            .with_skip_history_sync(true)
+            .with_skip_history_sync(false)
             .with_wanted_pre_key_count(config.pre_key_count.clamp(PRE_KEYS_MIN, PRE_KEYS_MAX))
             .with_background_saver_interval(SAVE_EVERY);
         let client = Box::pin(build.build())
@@ -137,6 +149,7 @@ impl Session {
             factory,
             events,
             version,
+            unlearnt: Mutex::default(),
             _subscription,
         })
     }
@@ -160,6 +173,25 @@ impl Session {
         }
         Ok(())
     }
+}
+
+/// What the phone is told of this device when it is linked. Source of the full history's row: whatsapp-rust 0.7.0,
+/// `DevicePropsOverride::with_require_full_sync`.
+fn props(name: &str, full_history: bool) -> DevicePropsOverride {
+    let props = DevicePropsOverride::new().with_os(name.to_owned());
+    if !full_history {
+        return props;
+    }
+    props
+        .with_platform_type(PlatformType::UWP)
+        .with_require_full_sync(true)
+        .with_history_sync_config(HistorySyncConfig {
+            full_sync_days_limit: Some(FULL_HISTORY_DAYS),
+            full_sync_size_mb_limit: Some(FULL_HISTORY_MB),
+            on_demand_ready: Some(true),
+            complete_on_demand_ready: Some(true),
+            ..default_history_sync_config()
+        })
 }
 
 /// Lets an unchanged client speak to a simulator: it never checks a chain it believes to know already.

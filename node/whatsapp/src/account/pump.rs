@@ -1,6 +1,7 @@
 //! Events of the library as signals to the node.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use switchboard_vocab::events::presence::{ChatState, ChatStateChange, PresenceChange};
 use switchboard_vocab::pairing::Challenge;
@@ -15,15 +16,87 @@ use whatsapp_rust::Client;
 
 use super::Session;
 use super::live::Live;
-use crate::api::{Receipt, ReceiptKind, Signal};
-use crate::{addresses, clock, identity, intake};
+use crate::api::{Fact, Receipt, ReceiptKind, Signal};
+use crate::history::Reader;
+use crate::{addresses, clock, facts, identity, intake, own};
+
+/// How often facts are offered to a node that does not take them.
+const LEARN_TRIES_MAX: u32 = 10;
+/// Pause between two offers.
+const LEARN_PAUSE: Duration = Duration::from_secs(1);
 
 impl Session {
     /// Tells the node what the library says, for ever.
     pub(super) async fn pump(&self, live: &Arc<Live>) {
         loop {
+            self.learn(live).await;
             let event = live.events.next().await;
+            self.hear(live, event).await;
+        }
+    }
+
+    /// Takes one event out of the queue: facts wait for [`Self::learn`], everything else is told.
+    pub(super) async fn hear(&self, live: &Arc<Live>, event: Arc<Event>) {
+        if facts::are_told_by(&event) {
+            live.unlearnt().push(event);
+        } else {
             Box::pin(self.tell(live, &event)).await;
+        }
+    }
+
+    /// Hands the phone's history to the node, for ever. A part that a lost connection interrupts is handed over again.
+    pub(super) async fn pump_history(&self, live: &Arc<Live>) {
+        loop {
+            let event = live.events.history().await;
+            if let Event::HistorySync(part) = &*event {
+                let reader = Reader {
+                    client: &live.client,
+                    backend: &live.backend,
+                    intake: &self.intake,
+                };
+                Box::pin(reader.take(part)).await;
+            }
+            live.events.history_is_taken();
+        }
+    }
+
+    /// Makes the facts that wait durable, in their order. What a lost connection interrupts is learnt with the next one.
+    pub(super) async fn learn(&self, live: &Live) {
+        loop {
+            let events = {
+                let mut unlearnt = live.unlearnt();
+                if unlearnt.is_empty() {
+                    unlearnt.extend(live.events.take_facts());
+                }
+                unlearnt.clone()
+            };
+            if events.is_empty() {
+                return;
+            }
+            let mut all = Vec::with_capacity(events.len());
+            for event in &events {
+                if matches!(**event, Event::SelfPushNameUpdated(_)) {
+                    self.refresh_identity(&live.client);
+                }
+                all.extend(Box::pin(facts::of(&live.client, event)).await);
+            }
+            if !all.is_empty() {
+                self.teach(all).await;
+            }
+            live.unlearnt().clear();
+        }
+    }
+
+    async fn teach(&self, facts: Vec<Fact>) {
+        for attempt in 1..=LEARN_TRIES_MAX {
+            match self.intake.learn(facts.clone()).await {
+                Ok(()) => return,
+                Err(error) if attempt == LEARN_TRIES_MAX => {
+                    let count = facts.len();
+                    tracing::warn!(session = %self.namespace, count, %error, "facts of chats and people were lost");
+                }
+                Err(_) => tokio::time::sleep(LEARN_PAUSE).await,
+            }
         }
     }
 
@@ -32,7 +105,7 @@ impl Session {
         clippy::wildcard_enum_match_arm,
         reason = "the library's enum grows, and what is new means nothing to us"
     )]
-    pub(super) async fn tell(&self, live: &Arc<Live>, event: &Event) {
+    async fn tell(&self, live: &Arc<Live>, event: &Event) {
         let client = &live.client;
         match event {
             Event::Presence(update) => self.hint(presence(client, update).await),
@@ -42,10 +115,18 @@ impl Session {
             Event::Messages(batch) => self.take_unhooked(live, batch).await,
             Event::PairSuccess(paired) => self.say(self.paired(live, paired).await).await,
             Event::OfflineSyncPreview(_) => self.say(self.who(client).map(Signal::Syncing)).await,
-            Event::Connected(_) => self.say(self.who(client).map(Signal::Connected)).await,
-            Event::SelfPushNameUpdated(_) => self.refresh_identity(client),
+            Event::Connected(_) => self.connected(client).await,
             other => self.say(pairing(other)).await,
         }
+    }
+
+    async fn connected(&self, client: &Client) {
+        if self.choices.offline
+            && let Err(error) = own::set_online(client, false).await
+        {
+            tracing::warn!(session = %self.namespace, %error, "the account could not be shown as offline");
+        }
+        self.say(self.who(client).map(Signal::Connected)).await;
     }
 
     async fn say(&self, signal: Option<Signal>) {

@@ -98,6 +98,7 @@ impl Session {
         let client = &live.client;
         let mut running = Box::pin(client.run());
         let mut pump = Box::pin(self.pump(live));
+        let mut history = Box::pin(self.pump_history(live));
         let mut error_node = watch_stream_errors(client);
         let mut stream_error = None;
         let cut = self.gate.cut();
@@ -117,6 +118,7 @@ impl Session {
                 }
                 () = &mut running => break,
                 () = &mut pump => {}
+                () = &mut history => {}
                 () = &mut code_expires, if !stop.is_cancelled() => {
                     Box::pin(client.disconnect()).await;
                     break;
@@ -139,8 +141,12 @@ impl Session {
 
     /// Tells the node what waited when the connection ended.
     async fn drain(&self, live: &Arc<Live>) {
-        while let Some(event) = live.events.take() {
-            Box::pin(self.tell(live, &event)).await;
+        loop {
+            self.learn(live).await;
+            match live.events.take() {
+                Some(event) => self.hear(live, event).await,
+                None => return,
+            }
         }
     }
 

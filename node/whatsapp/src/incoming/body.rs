@@ -169,12 +169,6 @@ fn read_pin(message: &wa::Message) -> Option<Said> {
 /// How long a pin lasts that does not say it. Source: the period WhatsApp's clients preselect.
 const PIN_LASTS: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Milliseconds or seconds of a protobuf field as a moment; nothing for zero and for moments before 1970.
-pub(super) fn moment_ms(ms: Option<i64>) -> Option<Timestamp> {
-    let ms = u64::try_from(ms?).ok().filter(|ms| *ms > 0)?;
-    Some(Timestamp::from_millis(ms))
-}
-
 /// Seconds of a protobuf field as a moment; nothing for zero and for moments before 1970.
 pub(super) fn moment(secs: Option<i64>) -> Option<Timestamp> {
     let secs = u64::try_from(secs?).ok().filter(|secs| *secs > 0)?;

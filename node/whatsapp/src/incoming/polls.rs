@@ -109,7 +109,7 @@ fn read_answer(message: &wa::Message) -> Option<Said> {
 }
 
 /// An answer to an event in our words.
-pub(super) fn reply(response: Option<EventResponseType>) -> EventReply {
+pub(crate) fn reply(response: Option<EventResponseType>) -> EventReply {
     match response {
         Some(EventResponseType::GOING) => EventReply::Going,
         Some(EventResponseType::NOT_GOING) => EventReply::NotGoing,

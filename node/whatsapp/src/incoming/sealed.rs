@@ -156,7 +156,7 @@ fn choices(
 }
 
 /// The options whose digests these are, in the order of the poll.
-pub(super) fn named(hashes: &[Vec<u8>], options: &[String]) -> Vec<String> {
+pub(crate) fn named(hashes: &[Vec<u8>], options: &[String]) -> Vec<String> {
     options
         .iter()
         .filter(|name| {
