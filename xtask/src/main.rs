@@ -1,9 +1,10 @@
-//! The workspace's own commands: `cargo xtask demo|test|chaos|tidy|coverage`.
+//! The workspace's own commands: `cargo xtask demo|test|chaos|schemathesis|tidy|coverage`.
 
 mod chaos;
 mod coverage;
 mod demo;
 mod nats;
+mod schemathesis;
 mod steps;
 mod tidy;
 
@@ -34,6 +35,8 @@ enum Command {
     },
     /// Faults under traffic: machines that die, stand still and are cut off, and judges that know what must hold
     Chaos(chaos::Chaos),
+    /// The whapi dialect under generated requests; brings schemathesis by pip
+    Schemathesis(schemathesis::Schemathesis),
     /// House rules: dependency edges, file sizes, the catalog, licences
     Tidy {
         /// Write the snapshots instead of comparing with them
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Demo { once } => demo::run(once),
         Command::Test { only } => steps::test(&only),
         Command::Chaos(chaos) => chaos::run(&chaos),
+        Command::Schemathesis(wanted) => schemathesis::run(&wanted),
         Command::Tidy { write } => tidy::run(write),
         Command::Coverage => coverage::write(),
     };

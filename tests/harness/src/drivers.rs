@@ -105,6 +105,16 @@ pub async fn create(dialect: &str, stack: &Stack, id: &str) -> Result<Box<dyn Dr
     })
 }
 
+/// A whapi driver for a session that exists.
+#[must_use]
+pub fn whapi(stack: &Stack, session: &crate::stack::NewSession) -> Box<dyn Driver> {
+    Box::new(whapi::Whapi::new(
+        crate::http::client(),
+        &stack.url,
+        session,
+    ))
+}
+
 /// Pairs a session with the phone of that number by its QR code and waits until that system calls it ready.
 ///
 /// # Errors
