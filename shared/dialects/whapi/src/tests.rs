@@ -12,6 +12,7 @@ mod pairing;
 mod presence;
 mod profile;
 mod rich;
+mod rows;
 mod schema;
 mod sessions;
 mod settings;

@@ -75,6 +75,15 @@ pub(super) fn check_answer(request: &Request, answer: &str) {
     }
 }
 
+/// Holds a request's body against the operation's schema, and names the operation.
+pub(super) fn check_request(request: &Request, body: &str) -> String {
+    let (key, facts) = operation(request);
+    if !body.is_empty() {
+        check(&facts["body"], &serde_json::from_str(body).unwrap(), &key);
+    }
+    key
+}
+
 /// Holds payloads, as the kit writes them, against `WebhookPayload`.
 pub(super) fn check_payloads(payloads: &str) {
     for payload in payloads.split("application/json\n").skip(1) {
