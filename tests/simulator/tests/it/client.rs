@@ -193,6 +193,18 @@ impl TestClient {
             .unwrap_or_else(|_| panic!("waited in vain for {what}"))
     }
 
+    /// Waits until the client knows that a user it deals with has a new device with this number.
+    pub(crate) async fn hears_of_device(&self, number: u32) {
+        self.wait_for("news of a device", |e| match e {
+            Event::DeviceListUpdate(update) => {
+                let mut devices = update.devices.iter();
+                devices.any(|d| d.device_id == number).then_some(())
+            }
+            _ => None,
+        })
+        .await;
+    }
+
     /// The next message with text.
     pub(crate) async fn next_text(&self) -> (String, InboundMessage) {
         let all = self

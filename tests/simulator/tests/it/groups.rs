@@ -2,6 +2,8 @@
 
 use switchboard_simulator::Config;
 use switchboard_simulator::core::ids::Addressing;
+use switchboard_simulator::faults::{Fault, Request};
+use switchboard_simulator::journal::Direction;
 use wacore::iq::groups::{GroupCreateOptions, GroupParticipantOptions, GroupSubject};
 use wacore::types::events::Event;
 use whatsapp_rust::Jid;
@@ -42,6 +44,8 @@ async fn write_to_all(addressing: Addressing) {
     .await;
     let alice = TestClient::paired(&simulator, ALICE).await;
     let alice2 = TestClient::paired(&simulator, ALICE).await;
+    // A client that has not heard of a device yet leaves it out, and does not answer when it asks.
+    alice.hears_of_device(2).await;
     let bob = TestClient::paired(&simulator, BOB).await;
     simulator.add_phone(CAROL, "carol").unwrap();
     let group = make_group(&alice, &[BOB, CAROL]).await;
@@ -134,6 +138,38 @@ async fn members_come_and_go() {
     alice.send_text(&to, "carol is gone").await;
     assert_eq!(bob.next_text().await.0, "carol is gone");
     for client in [alice, bob, carol] {
+        client.stop().await;
+    }
+    simulator.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_device_that_the_sender_has_not_heard_of_gets_the_message_from_its_phone() {
+    let simulator = simulator_with(Config::default()).await;
+    let alice = TestClient::paired(&simulator, ALICE).await;
+    let deaf = Request {
+        number: Some(ALICE.to_owned()),
+        device: Some(1),
+        direction: Some(Direction::Out),
+        stanza: Some("notification:devices".to_owned()),
+        count: Some(0),
+        ..Request::new(Fault::Drop)
+    };
+    simulator.inject(deaf).unwrap();
+    let alice2 = TestClient::paired(&simulator, ALICE).await;
+    let bob = TestClient::paired(&simulator, BOB).await;
+    let group = make_group(&alice, &[BOB]).await;
+    for text in ["first", "second"] {
+        alice.send_text(&group.to_string(), text).await;
+        for receiver in [&bob, &alice2] {
+            assert_eq!(receiver.next_text().await.0, text);
+        }
+    }
+    // The sender's client does not answer a device that it does not know, so its phone did.
+    let report = simulator.journal();
+    let log = report.device(&format!("{ALICE}:2")).unwrap();
+    assert!(log.inbound.contains_key("receipt:retry"));
+    for client in [alice, alice2, bob] {
         client.stop().await;
     }
     simulator.shutdown().await;

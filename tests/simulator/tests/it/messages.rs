@@ -65,6 +65,7 @@ async fn every_companion_of_both_sides_gets_its_copy() {
     let simulator = simulator().await;
     let alice = TestClient::paired(&simulator, ALICE).await;
     let alice2 = TestClient::paired(&simulator, ALICE).await;
+    alice.hears_of_device(2).await;
     let bob = TestClient::paired(&simulator, BOB).await;
     let bob2 = TestClient::paired(&simulator, BOB).await;
 
@@ -79,6 +80,7 @@ async fn every_companion_of_both_sides_gets_its_copy() {
 
     // A companion that joins later is found without asking again.
     let bob3 = TestClient::paired(&simulator, BOB).await;
+    alice.hears_of_device(3).await;
     alice.send_text(&pn(BOB), "to more").await;
     assert_eq!(bob3.next_text().await.0, "to more");
     for client in [alice, alice2, bob, bob2, bob3] {

@@ -51,6 +51,7 @@ async fn a_companion_posts_to_its_audience_and_hears_who_saw_it() {
     let simulator = simulator().await;
     let alice = TestClient::paired(&simulator, ALICE).await;
     let alice2 = TestClient::paired(&simulator, ALICE).await;
+    alice.hears_of_device(2).await;
     let bob = TestClient::paired(&simulator, BOB).await;
     simulator.add_phone(CAROL, "carol").unwrap();
     for number in [BOB, CAROL] {
