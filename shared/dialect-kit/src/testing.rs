@@ -310,6 +310,45 @@ pub fn table_difference(dialect: &Dialect, facts: &str) -> (Vec<String>, Vec<Str
     )
 }
 
+/// Compares the dialect's rows that are not refused with the paths in the source text of its tests. Gives the rows without
+/// a case as the list of exceptions writes them, `METHOD path` each; what that list has too much is left in.
+#[must_use]
+pub fn uncovered_difference(
+    dialect: &Dialect,
+    tests: &[&str],
+    exceptions: &str,
+) -> (Vec<String>, Vec<String>) {
+    let literals: BTreeSet<&str> = tests
+        .iter()
+        .flat_map(|text| text.split('"'))
+        .filter(|literal| literal.starts_with('/'))
+        .map(|literal| literal.split_once('?').map_or(literal, |(path, _)| path))
+        .collect();
+    let has_case = |row: &Route| {
+        let stem = row.path.rsplit_once("/{").map(|(stem, _)| stem);
+        literals.iter().any(|literal| {
+            let segments: Vec<&str> = literal.split('/').collect();
+            params(row.path, &segments).is_some() || stem == Some(literal)
+        })
+    };
+    let found: BTreeSet<String> = (dialect.routes)()
+        .into_rows()
+        .iter()
+        .filter(|row| !matches!(row.action, Action::Refused(_)) && !has_case(row))
+        .map(|row| format!("{} {}", row.method, row.path))
+        .collect();
+    let listed: BTreeSet<String> = exceptions
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
+    (
+        found.difference(&listed).cloned().collect(),
+        listed.difference(&found).cloned().collect(),
+    )
+}
+
 /// Finds the row of a request, fixed segments before parameters, as the router does.
 #[expect(
     clippy::panic,

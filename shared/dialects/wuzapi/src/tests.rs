@@ -20,6 +20,15 @@ fn answered<O: Operation>(request: Request, output: Result<O::Output, OpError>) 
     testing::answered::<O>(&crate::dialect(), request, vec![output])
 }
 
+/// What the caller sees when the two operations answer this.
+fn answered_both<A: Operation, B: Operation>(
+    request: Request,
+    first: Result<A::Output, OpError>,
+    second: Result<B::Output, OpError>,
+) -> String {
+    testing::answered_both::<A, B>(&crate::dialect(), request, first, second)
+}
+
 /// The request is refused with this status, and the message says this.
 fn check_refused(request: Request, status: u16, message: &str) {
     let text = decoded(request);
@@ -36,6 +45,25 @@ fn the_table_is_the_whole_api() {
         facts.lines().filter(|line| !line.starts_with('#')).count(),
         32
     );
+}
+
+/// The text of the cases, in which every row's path stands.
+const CASES: &[&str] = &[
+    include_str!("tests/events.rs"),
+    include_str!("tests/kinds.rs"),
+    include_str!("tests/messages.rs"),
+    include_str!("tests/people.rs"),
+    include_str!("tests/sessions.rs"),
+];
+
+#[test]
+fn every_row_has_a_case() {
+    let exceptions = include_str!("uncovered.txt");
+    let (uncovered, covered) = testing::uncovered_difference(&crate::dialect(), CASES, exceptions);
+    let add = "write a case for these rows";
+    assert_eq!(uncovered, Vec::<String>::new(), "{add}");
+    let remove = "take these lines out of uncovered.txt: they have a case now";
+    assert_eq!(covered, Vec::<String>::new(), "{remove}");
 }
 
 #[test]

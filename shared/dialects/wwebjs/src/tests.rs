@@ -60,6 +60,29 @@ fn the_table_is_the_whole_api() {
     );
 }
 
+/// The text of the cases, in which every row's path stands.
+const CASES: &[&str] = &[
+    include_str!("tests/acts.rs"),
+    include_str!("tests/auth.rs"),
+    include_str!("tests/chats.rs"),
+    include_str!("tests/contacts.rs"),
+    include_str!("tests/events.rs"),
+    include_str!("tests/messages.rs"),
+    include_str!("tests/profile.rs"),
+    include_str!("tests/sending.rs"),
+    include_str!("tests/sessions.rs"),
+];
+
+#[test]
+fn every_row_has_a_case() {
+    let exceptions = include_str!("uncovered.txt");
+    let (uncovered, covered) = testing::uncovered_difference(&crate::dialect(), CASES, exceptions);
+    let add = "write a case for these rows";
+    assert_eq!(uncovered, Vec::<String>::new(), "{add}");
+    let remove = "take these lines out of uncovered.txt: they have a case now";
+    assert_eq!(covered, Vec::<String>::new(), "{remove}");
+}
+
 #[test]
 fn refused_rows_give_a_reason() {
     for path in ["/message/getOrder/sales", "/groupChat/leave/sales"] {

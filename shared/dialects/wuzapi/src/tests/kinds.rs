@@ -14,51 +14,65 @@ fn to(fields: &str) -> String {
 }
 
 fn sends(path: &str, fields: &str) -> String {
-    decoded(post(&format!("/chat/send/{path}"), &to(fields)))
+    decoded(post(path, &to(fields)))
 }
 
 fn check(path: &str, fields: &str, message: &str) {
-    check_refused(
-        post(&format!("/chat/send/{path}"), &to(fields)),
-        400,
-        message,
-    );
+    check_refused(post(path, &to(fields)), 400, message);
 }
 
 #[test]
 fn places_and_cards() {
     let place = r#""Latitude":52.5,"Longitude":-13.4,"Name":"Office","Id":"AB12"#;
     let place = format!("{place}\"");
-    assert_snapshot!("location", sends("location", &place));
+    assert_snapshot!("location", sends("/chat/send/location", &place));
     check(
-        "location",
+        "/chat/send/location",
         r#""Longitude":1"#,
         "Missing Latitude in Payload",
     );
     check(
-        "location",
+        "/chat/send/location",
         r#""Latitude":1,"Longitude":0"#,
         "Missing Longitude in Payload",
     );
-    check("location", r#""Latitude":91,"Longitude":1"#, "Latitude: ");
     check(
-        "location",
+        "/chat/send/location",
+        r#""Latitude":91,"Longitude":1"#,
+        "Latitude: ",
+    );
+    check(
+        "/chat/send/location",
         r#""Latitude":1,"Longitude":-181"#,
         "Longitude: ",
     );
-    check("location", r#""Latitude":"x""#, "Could not decode Payload");
+    check(
+        "/chat/send/location",
+        r#""Latitude":"x""#,
+        "Could not decode Payload",
+    );
     let card = r#""Name":"Ada","Vcard":"BEGIN:VCARD\nEND:VCARD","ContextInfo":{"StanzaId":"AA11","Participant":"4915112345678"}"#;
-    assert_snapshot!("contact", sends("contact", card));
-    check("contact", r#""Vcard":"x""#, "Missing Name in Payload");
-    check("contact", r#""Name":"x""#, "Missing Vcard in Payload");
+    assert_snapshot!("contact", sends("/chat/send/contact", card));
+    check(
+        "/chat/send/contact",
+        r#""Vcard":"x""#,
+        "Missing Name in Payload",
+    );
+    check(
+        "/chat/send/contact",
+        r#""Name":"x""#,
+        "Missing Vcard in Payload",
+    );
     let mentioned = r#""Name":"x","Vcard":"y","ContextInfo":{"MentionedJID":["4915112345678"]}"#;
-    check("contact", mentioned, "MentionedJID: ");
-    for path in ["location", "contact", "template", "buttons", "list"] {
-        check_refused(
-            post(&format!("/chat/send/{path}"), "{}"),
-            400,
-            "Missing Phone in Payload",
-        );
+    check("/chat/send/contact", mentioned, "MentionedJID: ");
+    for path in [
+        "/chat/send/location",
+        "/chat/send/contact",
+        "/chat/send/template",
+        "/chat/send/buttons",
+        "/chat/send/list",
+    ] {
+        check_refused(post(path, "{}"), 400, "Missing Phone in Payload");
     }
 }
 
@@ -68,33 +82,53 @@ fn templates() {
         {"DisplayText":"Yes","Type":"quickreply"},{"DisplayText":"No","Type":"quickreply","Id":"n"},
         {"DisplayText":"Page","Type":"url","Url":"https://example.com"},
         {"DisplayText":"Call","Type":"call","PhoneNumber":"49151 12345678"}]"#;
-    assert_snapshot!("template", sends("template", full));
+    assert_snapshot!("template", sends("/chat/send/template", full));
     let with = |buttons: &str| format!(r#""Content":"x","Footer":"y","Buttons":{buttons}"#);
-    check("template", r#""Footer":"y""#, "Missing Content in Payload");
-    check("template", r#""Content":"y""#, "Missing Footer in Payload");
-    check("template", &with("[]"), "Missing Buttons in Payload");
     check(
-        "template",
+        "/chat/send/template",
+        r#""Footer":"y""#,
+        "Missing Content in Payload",
+    );
+    check(
+        "/chat/send/template",
+        r#""Content":"y""#,
+        "Missing Footer in Payload",
+    );
+    check(
+        "/chat/send/template",
+        &with("[]"),
+        "Missing Buttons in Payload",
+    );
+    check(
+        "/chat/send/template",
         &with(r#"[{"Type":"url"}]"#),
         "Missing DisplayText in Payload",
     );
-    check("template", &with(r#"[{"DisplayText":"x"}]"#), "Type: ");
     check(
-        "template",
+        "/chat/send/template",
+        &with(r#"[{"DisplayText":"x"}]"#),
+        "Type: ",
+    );
+    check(
+        "/chat/send/template",
         &with(r#"[{"DisplayText":"x","Type":"url"}]"#),
         "Missing Url in Payload",
     );
     check(
-        "template",
+        "/chat/send/template",
         &with(r#"[{"DisplayText":"x","Type":"url","Url":"x"}]"#),
         "Url: ",
     );
     let call = r#"[{"DisplayText":"x","Type":"call","PhoneNumber":"x"}]"#;
-    check("template", &with(call), "Could not parse PhoneNumber");
+    check(
+        "/chat/send/template",
+        &with(call),
+        "Could not parse PhoneNumber",
+    );
     let button = r#"{"DisplayText":"x","Type":"quickreply"}"#;
     let four = [button; 4].join(",");
     check(
-        "template",
+        "/chat/send/template",
         &with(&format!("[{four}]")),
         "at most three quickreply",
     );
@@ -104,25 +138,41 @@ fn templates() {
 fn buttons_and_lists() {
     let buttons =
         r#""Title":"Choose","Buttons":[{"ButtonId":"y","ButtonText":"Yes"},{"ButtonText":"No"}]"#;
-    assert_snapshot!("buttons", sends("buttons", buttons));
-    check("buttons", r#""Buttons":[]"#, "Missing Title in Payload");
-    check("buttons", r#""Title":"x""#, "Missing Buttons in Payload");
+    assert_snapshot!("buttons", sends("/chat/send/buttons", buttons));
+    check(
+        "/chat/send/buttons",
+        r#""Buttons":[]"#,
+        "Missing Title in Payload",
+    );
+    check(
+        "/chat/send/buttons",
+        r#""Title":"x""#,
+        "Missing Buttons in Payload",
+    );
     let four = [r#"{"ButtonText":"x"}"#; 4].join(",");
     check(
-        "buttons",
+        "/chat/send/buttons",
         &format!(r#""Title":"x","Buttons":[{four}]"#),
         "at most 3",
     );
     let list = r#""Title":"Lunch","Description":"Pick","ButtonText":"Menu","FooterText":"","Sections":[
         {"Title":"Food","Rows":[{"RowId":"s","Title":"Soup","Description":"hot"},{"Title":"Tea"}]}]"#;
-    assert_snapshot!("list", sends("list", list));
+    assert_snapshot!("list", sends("/chat/send/list", list));
     let head = r#""Title":"x","Description":"y","ButtonText":"z""#;
-    check("list", r#""Description":"y""#, "Missing Title in Payload");
-    check("list", r#""Title":"y""#, "Missing Description in Payload");
-    check("list", head, "Missing Sections in Payload");
+    check(
+        "/chat/send/list",
+        r#""Description":"y""#,
+        "Missing Title in Payload",
+    );
+    check(
+        "/chat/send/list",
+        r#""Title":"y""#,
+        "Missing Description in Payload",
+    );
+    check("/chat/send/list", head, "Missing Sections in Payload");
     let rows = [r#"{"Title":"x"}"#; 11].join(",");
     check(
-        "list",
+        "/chat/send/list",
         &format!(r#"{head},"Sections":[{{"Rows":[{rows}]}}]"#),
         "at most 10 rows",
     );
@@ -177,19 +227,18 @@ fn downloads() {
         "FileEncSHA256":"{KEY}","FileSHA256":"{KEY}","FileLength":2039}}"#
     );
     assert_snapshot!("download", decoded(post("/chat/downloadimage", &full)));
-    for (name, kind) in [
-        ("video", "video"),
-        ("audio", "audio"),
-        ("document", "document"),
+    for (path, kind) in [
+        ("/chat/downloadvideo", "video"),
+        ("/chat/downloadaudio", "audio"),
+        ("/chat/downloaddocument", "document"),
     ] {
-        let path = format!("/chat/download{name}");
-        let text = decoded(post(&path, &full));
+        let text = decoded(post(path, &full));
         assert!(text.contains(&format!("\"kind\": \"{kind}\"")), "{text}");
         let gone = OpError::new(ErrorCode::MediaUnreachable, "gone");
-        let gone = answered::<Open>(post(&path, &full), Err(gone));
+        let gone = answered::<Open>(post(path, &full), Err(gone));
         assert!(gone.starts_with("500\n"), "{gone}");
         assert!(
-            gone.contains(&format!("Failed to download {name} gone")),
+            gone.contains(&format!("Failed to download {kind} gone")),
             "{gone}"
         );
     }

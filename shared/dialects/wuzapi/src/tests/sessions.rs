@@ -3,8 +3,8 @@
 use insta::assert_snapshot;
 use switchboard_dialect_kit::testing::{get, post, samples};
 use switchboard_vocab::pairing::{GetQr, RequestCode};
-use switchboard_vocab::sessions::{GetStatus, SessionState};
-use switchboard_vocab::webhooks::{EventClass, GetWebhooks, Webhooks};
+use switchboard_vocab::sessions::{GetStatus, Logout, SessionState, Start, Stop};
+use switchboard_vocab::webhooks::{Choose, EventClass, GetWebhooks, Webhooks};
 use switchboard_vocab::{DialectName, ErrorCode, OpError};
 
 use super::{answered, check_refused, decoded};
@@ -75,4 +75,46 @@ fn the_webhook() {
         "get",
         answered::<GetWebhooks>(get("/webhook"), Ok(webhooks))
     );
+}
+
+#[test]
+fn disconnecting_and_logging_out() {
+    let (off, out) = ("/session/disconnect", "/session/logout");
+    assert!(decoded(post(off, "")).starts_with("sessions.stop "));
+    assert!(decoded(post(out, "")).starts_with("sessions.logout "));
+    let stopped = Ok(samples::status(SessionState::Stopped));
+    assert_snapshot!("disconnected", answered::<Stop>(post(off, ""), stopped));
+    let logged_out = || Ok(samples::status(SessionState::LoggedOut));
+    assert_snapshot!(
+        "logged_out",
+        answered::<Logout>(post(out, ""), logged_out())
+    );
+    for (code, text) in [
+        (ErrorCode::NotPaired, "it was not logged in"),
+        (ErrorCode::NotConnected, "it was not connected"),
+    ] {
+        let failed = answered::<Logout>(post(out, ""), Err(OpError::new(code, "x")));
+        assert!(
+            failed.starts_with("500\n") && failed.contains(text),
+            "{failed}"
+        );
+    }
+}
+
+#[test]
+fn connecting_answers_with_both() {
+    let request = post(
+        "/session/connect",
+        r#"{"Subscribe":["Message","HistorySync"]}"#,
+    );
+    let webhooks = Webhooks {
+        subscriptions: vec![samples::subscription(DialectName::Wuzapi)],
+        events: Some(classes_of(&[
+            "Message".to_owned(),
+            "HistorySync".to_owned(),
+        ])),
+    };
+    let status = Ok(samples::status(SessionState::Connected));
+    let text = super::answered_both::<Choose, Start>(request, Ok(webhooks), status);
+    assert_snapshot!("connected", text);
 }

@@ -14,7 +14,7 @@ const DONE: &str = "200\n{\n  \"success\": true\n}\n";
 #[test]
 fn changes() {
     let check = |path: &str, json: &str, name: &str, answer: &str| {
-        let path = format!("/client/{path}/sales");
+        let path = format!("{path}/sales");
         assert_snapshot!(name, decoded(post(&path, json)));
         let profile = OwnProfile {
             identity: samples::identity(),
@@ -25,15 +25,20 @@ fn changes() {
         assert!(answered.contains(answer), "{answered}");
     };
     check(
-        "setDisplayName",
+        "/client/setDisplayName",
         r#"{"displayName":"Sales"}"#,
         "name",
         "\"result\": true",
     );
     let picture = r#"{"pictureMimetype":"image/jpeg","pictureData":"AAEC"}"#;
-    check("setProfilePicture", picture, "picture", "\"result\": true");
     check(
-        "setStatus",
+        "/client/setProfilePicture",
+        picture,
+        "picture",
+        "\"result\": true",
+    );
+    check(
+        "/client/setStatus",
         r#"{"status":"open"}"#,
         "about",
         "\"success\": true",
@@ -43,46 +48,47 @@ fn changes() {
 #[test]
 fn bad_changes() {
     let check = |path: &str, json: &str, status, message: &str| {
-        check_refused(
-            post(&format!("/client/{path}/sales"), json),
-            status,
-            message,
-        );
+        check_refused(post(&format!("{path}/sales"), json), status, message);
     };
-    check("setDisplayName", "{}", 422, "displayName");
+    check("/client/setDisplayName", "{}", 422, "displayName");
     check(
-        "setDisplayName",
+        "/client/setDisplayName",
         r#"{"displayName":" "}"#,
         422,
         "displayName: it is empty",
     );
     let long = format!(r#"{{"displayName":"{}"}}"#, "x".repeat(26));
-    check("setDisplayName", &long, 413, "displayName: at most 25");
+    check(
+        "/client/setDisplayName",
+        &long,
+        413,
+        "displayName: at most 25",
+    );
     let long = format!(r#"{{"status":"{}"}}"#, "x".repeat(140));
-    check("setStatus", &long, 413, "status: at most 139");
-    check("setStatus", "{}", 422, "status");
+    check("/client/setStatus", &long, 413, "status: at most 139");
+    check("/client/setStatus", "{}", 422, "status");
     let picture = |mime: &str, data: &str| {
         format!(r#"{{"pictureMimetype":"{mime}","pictureData":"{data}"}}"#)
     };
     check(
-        "setProfilePicture",
+        "/client/setProfilePicture",
         &picture("text/plain", "AAEC"),
         422,
         "pictureMimetype: ",
     );
     check(
-        "setProfilePicture",
+        "/client/setProfilePicture",
         &picture("image/png", "#"),
         422,
         "pictureData: ",
     );
     check(
-        "setProfilePicture",
+        "/client/setProfilePicture",
         &picture("image/png", ""),
         422,
         "pictureData: ",
     );
-    check("setProfilePicture", "{}", 422, "pictureMimetype");
+    check("/client/setProfilePicture", "{}", 422, "pictureMimetype");
 }
 
 #[test]
