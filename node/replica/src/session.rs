@@ -39,8 +39,10 @@ pub(crate) struct Session {
 
 #[derive(Debug, Default)]
 struct Queue {
-    items: VecDeque<Item>,
+    items: VecDeque<(Item, CancellationToken)>,
     working: bool,
+    /// Ends the tenure of now, and with it what was put in since that began: a batch of before must not be written by the next one,
+    /// when the ones before it were not.
     leave: CancellationToken,
 }
 
@@ -104,6 +106,9 @@ pub(crate) enum Group {
     Batches(Epoch, Vec<Batch>),
     Base(Epoch, BaseItem),
 }
+
+/// A record's content, and the end of the tenure that it was put in under.
+pub(crate) type Due = (Group, CancellationToken);
 
 impl fmt::Debug for Item {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -171,34 +176,36 @@ impl Session {
     #[must_use]
     pub(crate) fn push(&self, item: Item) -> bool {
         let mut queue = self.queue();
-        queue.items.push_back(item);
+        let leave = queue.leave.clone();
+        queue.items.push_back((item, leave));
         !std::mem::replace(&mut queue.working, true)
     }
 
     /// The next record's content, of several batches where they fit into one message. `None`: nothing waits, and whoever puts something in must start the work again.
-    pub(crate) fn next_group(&self, bytes_max: usize) -> Option<Group> {
+    pub(crate) fn next_group(&self, bytes_max: usize) -> Option<Due> {
         let mut queue = self.queue();
         match queue.items.pop_front() {
             None => {
                 queue.working = false;
                 None
             }
-            Some(Item::Base(epoch, base)) => Some(Group::Base(epoch, base)),
-            Some(Item::Batch(first)) => {
+            Some((Item::Base(epoch, base), leave)) => Some((Group::Base(epoch, base), leave)),
+            Some((Item::Batch(first), leave)) => {
                 let (epoch, mut ops, mut weight) = (first.epoch, first.ops.len(), first.weight());
                 let mut batches = vec![first];
                 while batches.len() < GROUP_BATCHES_MAX
-                    && let Some(Item::Batch(next)) = queue.items.front()
+                    && let Some((Item::Batch(next), of)) = queue.items.front()
                     && next.epoch == epoch
+                    && of.is_cancelled() == leave.is_cancelled()
                     && ops + next.ops.len() < BATCH_OPS_MAX
                     && weight + next.weight() <= bytes_max
-                    && let Some(Item::Batch(next)) = queue.items.pop_front()
+                    && let Some((Item::Batch(next), _)) = queue.items.pop_front()
                 {
                     ops += next.ops.len();
                     weight += next.weight();
                     batches.push(next);
                 }
-                Some(Group::Batches(epoch, batches))
+                Some((Group::Batches(epoch, batches), leave))
             }
         }
     }

@@ -58,14 +58,21 @@ pub(crate) fn put(core: &Arc<Core>, session: &Arc<Session>, item: Item) {
         let tasks = core.tasks.clone();
         tasks.start(async move {
             let _working = Working(&session);
-            while let Some(group) = session.next_group(core.config.message_bytes_max) {
+            while let Some((group, leave)) = session.next_group(core.config.message_bytes_max) {
                 let mut order = session.order.lock().await;
+                // Let go of while it waited: the tenure of now, if there is one, is another.
+                let mut none = None;
+                let order = if leave.is_cancelled() {
+                    &mut none
+                } else {
+                    &mut *order
+                };
                 match group {
                     Group::Batches(epoch, batches) => {
-                        write(&core, &session, &mut order, epoch, batches).await;
+                        write(&core, &session, order, epoch, batches).await;
                     }
                     Group::Base(epoch, base) => {
-                        write_base(&core, &session, &mut order, epoch, base).await;
+                        write_base(&core, &session, order, epoch, base).await;
                     }
                 }
                 copy_if_due(&core, &session, order.as_ref());

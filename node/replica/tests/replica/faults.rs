@@ -49,6 +49,11 @@ impl Fuse {
         self.set(i64::MAX, false);
     }
 
+    /// Whether no change has failed since it was set to 0.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.left.load(Ordering::SeqCst) >= 0
+    }
+
     fn burn(&self) -> Spark {
         match self.left.fetch_sub(1, Ordering::SeqCst) {
             left if left > 0 => Spark::Pass,
