@@ -1,5 +1,7 @@
 //! The core driven by hand: what a connection gets, stanza by stanza, without a socket.
 
+mod app_state;
+
 use std::sync::Arc;
 
 use wacore_binary::builder::NodeBuilder;
@@ -24,6 +26,8 @@ struct Double {
     sent: Vec<(ConnId, Node)>,
     closed: Vec<ConnId>,
     timers: Vec<Timer>,
+    /// Files put on the media host.
+    stored: usize,
 }
 
 impl Double {
@@ -43,6 +47,7 @@ impl Double {
             sent: Vec::new(),
             closed: Vec::new(),
             timers: Vec::new(),
+            stored: 0,
         }
     }
 
@@ -108,7 +113,8 @@ impl Double {
                 }
                 Effect::Close(conn) | Effect::Abort(conn) => self.closed.push(conn),
                 Effect::Wait(_, timer) => self.timers.push(timer),
-                Effect::Phone(_) | Effect::Store { .. } => {}
+                Effect::Phone(_) => {}
+                Effect::Store { .. } => self.stored += 1,
             }
         }
     }

@@ -132,12 +132,11 @@ fn removals_take_the_record_and_its_part_of_the_sum() {
     assert_eq!(read(&mut phone, 3, &again, |_| {}), [AppStateFault::Absent]);
 }
 
-#[test]
-fn what_is_told_makes_what_is_shown() {
-    let names = BTreeMap::from([("7@lid".to_owned(), CHAT.to_owned())]);
+/// Acts on one chat by both of its addresses, on labels and on settings.
+fn acts() -> Vec<Act> {
     let chat = || CHAT.to_owned();
     let lid = || "7@lid".to_owned();
-    let acts = [
+    vec![
         Act::Pin {
             chat: chat(),
             on: true,
@@ -179,9 +178,14 @@ fn what_is_told_makes_what_is_shown() {
         Act::SetTimeFormat {
             twenty_four_hours: true,
         },
-    ];
+    ]
+}
+
+#[test]
+fn what_is_told_makes_what_is_shown() {
+    let names = BTreeMap::from([("7@lid".to_owned(), CHAT.to_owned())]);
     let mut newest = BTreeMap::new();
-    for (act, at) in acts.iter().zip(1..) {
+    for (act, at) in acts().iter().zip(1..) {
         for draft in drafts(act, at) {
             newest.insert(draft.index.clone(), draft);
         }
@@ -205,7 +209,7 @@ fn what_is_told_makes_what_is_shown() {
     assert_eq!(state.settings.locale.as_deref(), Some("de"));
     assert_eq!(state.settings.twenty_four_hours, Some(true));
     told.push(Told {
-        index: vec!["deleteChat".to_owned(), lid(), "0".to_owned()],
+        index: vec!["deleteChat".to_owned(), "7@lid".to_owned(), "0".to_owned()],
         at_ms: 100,
         value: wa::SyncActionValue::default(),
     });
