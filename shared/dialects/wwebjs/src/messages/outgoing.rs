@@ -3,6 +3,7 @@
 mod files;
 mod kinds;
 mod options;
+mod stories;
 
 use http::Method;
 use serde::Deserialize;
@@ -11,8 +12,9 @@ use serde::de::DeserializeOwned;
 use switchboard_dialect_kit::routes::{either, one, tried};
 use switchboard_dialect_kit::{Cx, FromInput, Input, Reject, Reply, Routes, lenient};
 use switchboard_vocab::chats::{Chat, MarkSeen};
-use switchboard_vocab::content::{Content, LinkPreview, Text};
+use switchboard_vocab::content::{Audience, Content, LinkPreview, Text};
 use switchboard_vocab::messages::{Quote, SendMessage, Sent, TEXT_LEN_MAX};
+use switchboard_vocab::stories::Post;
 use switchboard_vocab::{ChatId, ErrorCode, OpError, UserId};
 
 use super::OneMessage;
@@ -36,9 +38,13 @@ pub(super) fn routes(routes: Routes) -> Routes {
             Method::POST,
             "/client/sendMessage/{sessionId}",
             either(
-                marks_seen,
-                tried(send_seen, sent_seen),
-                one(send, |out: Sent, _| sent(&out)),
+                stories::is_message,
+                either(
+                    marks_seen,
+                    tried(send_seen, sent_seen),
+                    one(send, |out: Sent, _| sent(&out)),
+                ),
+                one(post_story, |out: Sent, _| sent(&out)),
             ),
         )
         .endpoint(
@@ -169,6 +175,21 @@ fn send(mut request: SendRequest, cx: &Cx) -> Result<SendMessage, Reject> {
     message(to, request.said, request.options, quoted, cx)
 }
 
+/// Decodes a request to post a story, which that system takes for a message to one chat of its own.
+fn post_story(mut request: SendRequest, cx: &Cx) -> Result<Post, Reject> {
+    if request.options.quoted()?.is_some() {
+        return Err(invalid(
+            "options.quotedMessageId",
+            "a story answers nothing",
+        ));
+    }
+    Ok(Post {
+        id: cx.next_message_id(),
+        content: stories::content(content_of(request.said, request.options)?)?,
+        audience: Audience::default(),
+    })
+}
+
 /// The body of `/message/reply`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -239,10 +260,20 @@ fn replied(out: &Sent) -> Result<Reply, OpError> {
 fn message(
     to: ChatId,
     said: Said,
-    mut options: Options,
+    options: Options,
     quoted: Option<Quote>,
     cx: &Cx,
 ) -> Result<SendMessage, Reject> {
+    Ok(SendMessage {
+        id: cx.next_message_id(),
+        to,
+        content: content_of(said, options)?,
+        quoted,
+        typing: None,
+    })
+}
+
+fn content_of(said: Said, mut options: Options) -> Result<Content, Reject> {
     options.check()?;
     let mentions = options.mentioned()?;
     let content = match (said, options.media.take()) {
@@ -266,13 +297,7 @@ fn message(
             without_file(said, mentions, &options)?
         }
     };
-    Ok(SendMessage {
-        id: cx.next_message_id(),
-        to,
-        content,
-        quoted,
-        typing: None,
-    })
+    Ok(content)
 }
 
 fn without_file(said: Said, mentions: Vec<UserId>, options: &Options) -> Result<Content, Reject> {

@@ -4,6 +4,7 @@ use insta::assert_snapshot;
 use switchboard_dialect_kit::testing::{post, samples};
 use switchboard_vocab::chats::MarkSeen;
 use switchboard_vocab::messages::{SendMessage, TEXT_LEN_MAX};
+use switchboard_vocab::stories::Post;
 use switchboard_vocab::{ErrorCode, OpError};
 
 use super::{answered, answered_both, check_refused, decoded};
@@ -357,8 +358,47 @@ fn what_is_not_offered_is_refused() {
     check(card, 422, "options.mentions: ");
     let beside = r#""contentType":"Location","content":{"latitude":1,"longitude":2},"options":{"media":{"mimetype":"a/b","data":"AAEC"}}"#;
     check(beside, 422, "options.media: ");
-    let status = r#"{"chatId":"status@broadcast","contentType":"string","content":"x"}"#;
-    check_refused(post(PATH, status), 501, "chatId: ");
+    let list = r#"{"chatId":"123@broadcast","contentType":"string","content":"x"}"#;
+    check_refused(post(PATH, list), 501, "chatId: ");
+}
+
+#[test]
+fn stories() {
+    let story = |fields: &str| {
+        post(
+            PATH,
+            &format!(r#"{{"chatId":"status@broadcast",{fields}}}"#),
+        )
+    };
+    assert_snapshot!(
+        "story",
+        decoded(story(r#""contentType":"string","content":"x""#))
+    );
+    let voice = r#""contentType":"MessageMedia","content":{"mimetype":"audio/ogg","data":"AAEC"},"options":{"sendAudioAsVoice":true}"#;
+    assert!(decoded(story(voice)).contains("\"as_kind\": \"voice\""));
+    let request = story(r#""contentType":"string","content":"x""#);
+    let posted = answered::<Post>(request, Ok(samples::sent("x")));
+    assert!(posted.starts_with("200\n"), "{posted}");
+    for (fields, message) in [
+        (
+            r#""contentType":"Location","content":{"latitude":1,"longitude":2}"#,
+            "content: a story",
+        ),
+        (
+            r#""contentType":"MessageMedia","content":{"mimetype":"a/b","data":"AAEC"}"#,
+            "content: a story",
+        ),
+        (
+            r#""contentType":"string","content":"x","options":{"quotedMessageId":"3A"}"#,
+            "quotedMessageId: ",
+        ),
+        (
+            r#""contentType":"string","content":"x","options":{"mentions":["4915112345678"]}"#,
+            "mentions: ",
+        ),
+    ] {
+        check_refused(story(fields), 422, message);
+    }
 }
 
 #[test]
