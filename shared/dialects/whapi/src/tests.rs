@@ -8,6 +8,7 @@ mod errors;
 mod events;
 mod media;
 mod messages;
+mod outputs;
 mod pairing;
 mod presence;
 mod profile;
