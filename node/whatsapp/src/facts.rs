@@ -8,6 +8,7 @@ use std::time::Duration;
 use switchboard_vocab::chats::Mute;
 use switchboard_vocab::{ChatId, MessageId, Timestamp, UserId};
 use wacore::stanza::groups::GroupNotificationAction;
+use wacore::types::LearningSource;
 use wacore::types::events::{
     BusinessStatusUpdate, BusinessUpdateType, ContactNumberChanged, ContactUpdate, DecryptFailMode,
     DeleteMessageForMeUpdate, Event, EventKind, GroupUpdate, MuteUpdate, PictureUpdate, StarUpdate,
@@ -82,7 +83,7 @@ pub(crate) async fn of(client: &Client, event: &Event) -> Vec<Fact> {
         }
         Event::StarUpdate(update) => starred(client, update).await,
         Event::DeleteMessageForMeUpdate(update) => deleted(client, update).await,
-        Event::ContactUpdate(update) => saved(client, update).await,
+        Event::ContactUpdate(update) => return saved(client, update).await,
         Event::PushNameUpdate(update) => {
             let name = Some(update.new_push_name.clone()).filter(|name| !name.is_empty());
             contact(client, &update.jid, |fact| fact.push_name = name).await
@@ -176,7 +177,7 @@ async fn deleted(client: &Client, update: &DeleteMessageForMeUpdate) -> Option<F
     })
 }
 
-async fn saved(client: &Client, update: &ContactUpdate) -> Option<Fact> {
+async fn saved(client: &Client, update: &ContactUpdate) -> Vec<Fact> {
     let action = &update.action;
     let filled = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let first = filled(&action.first_name);
@@ -186,12 +187,27 @@ async fn saved(client: &Client, update: &ContactUpdate) -> Option<Fact> {
         .into_iter()
         .flatten()
         .find_map(|text| text.parse().ok());
-    let person = addresses::person(client, &update.jid, told.as_ref()).await?;
-    Some(Fact::Contact(ContactFact {
+    let Some(person) = addresses::person(client, &update.jid, told.as_ref()).await else {
+        return Vec::new();
+    };
+    let mut facts = Vec::with_capacity(2);
+    if let (phone @ UserId::Phone(_), Some(lid)) = (&person.main, &person.alt) {
+        // The library does not keep this pair, and later records name the person by LID.
+        let learning = client.add_lid_pn_mapping(lid.user(), phone.user(), LearningSource::Other);
+        if let Err(error) = Box::pin(learning).await {
+            tracing::debug!(%error, "a pair of addresses was not kept");
+        }
+        facts.push(Fact::Pair {
+            phone: phone.clone(),
+            lid: lid.clone(),
+        });
+    }
+    facts.push(Fact::Contact(ContactFact {
         alt: person.alt,
         saved: whole.map(|whole| (whole, first)),
         ..ContactFact::of(person.main)
-    }))
+    }));
+    facts
 }
 
 async fn picture(client: &Client, update: &PictureUpdate) -> Option<Fact> {

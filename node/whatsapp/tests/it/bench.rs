@@ -1,5 +1,6 @@
 //! A simulator, a store, and accounts that are driven by hand.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -176,6 +177,8 @@ impl World {
             inbox,
             signals,
             facts,
+            seen: Vec::new(),
+            heard: BTreeSet::new(),
             histories,
             refusals,
             intake_fails,
@@ -197,6 +200,9 @@ pub struct Session {
     pub inbox: mpsc::Receiver<Incoming>,
     pub signals: mpsc::Receiver<Signal>,
     pub facts: mpsc::Receiver<Fact>,
+    seen: Vec<Fact>,
+    /// Ids of messages, for tests that count them.
+    pub heard: BTreeSet<MessageId>,
     pub histories: mpsc::Receiver<History>,
     pub refusals: mpsc::Receiver<usize>,
     pub intake_fails: Arc<AtomicBool>,
@@ -292,12 +298,22 @@ impl Session {
         let wait = async {
             loop {
                 let fact = self.facts.recv().await.expect("the account lives");
-                if let Some(found) = pick(&fact) {
+                let found = pick(&fact);
+                self.seen.push(fact);
+                if let Some(found) = found {
                     return found;
                 }
             }
         };
         timeout(DEADLINE, wait).await.expect("the fact comes")
+    }
+
+    /// Every fact so far, in its order.
+    pub fn facts_seen(&mut self) -> Vec<Fact> {
+        while let Ok(fact) = self.facts.try_recv() {
+            self.seen.push(fact);
+        }
+        self.seen.clone()
     }
 
     pub async fn history(&mut self) -> History {
@@ -338,4 +354,15 @@ impl Session {
 
 pub fn chat(number: &str) -> ChatId {
     format!("{number}@s.whatsapp.net").parse().unwrap()
+}
+
+/// Waits until something is so.
+pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let wait = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        while !is_so() {
+            ticks.tick().await;
+        }
+    };
+    assert!(timeout(DEADLINE, wait).await.is_ok(), "{what}: not so");
 }

@@ -95,14 +95,17 @@ async fn acknowledged(world: &World) {
 
 /// Waits until Anna has taken in as many texts, and gives them.
 async fn taken(anna: &mut Session, count: usize) -> Vec<String> {
-    let mut texts = Vec::new();
+    let mut texts = BTreeSet::new();
     while texts.len() < count {
-        if let Body::Text(Text { body, .. }) = anna.incoming().await.message.body {
-            texts.push(body);
+        // What a phone sends again may come twice: by the retry, and as a recovered message. Whoever keeps messages
+        // tells them by their ids.
+        let message = anna.incoming().await.message;
+        let is_new = anna.heard.insert(message.id);
+        if let (true, Body::Text(Text { body, .. })) = (is_new, message.body) {
+            texts.insert(body);
         }
     }
-    texts.sort();
-    texts
+    texts.into_iter().collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -208,8 +211,9 @@ async fn an_old_copy_is_stripped_and_talks_again() {
     assert_eq!(taken(&mut anna, 3).await, ["b4", "e1", "g3"]);
     anna.stop().await;
     while let Ok(more) = anna.inbox.try_recv() {
+        let is_new = anna.heard.insert(more.message.id.clone());
         assert!(
-            !matches!(more.message.body, Body::Text(_)),
+            !is_new || !matches!(more.message.body, Body::Text(_)),
             "once is enough: {more:?}"
         );
     }

@@ -11,13 +11,16 @@
     reason = "a test fails by panicking, and tells its story in one piece"
 )]
 
+mod app_state;
 mod bench;
 mod ends;
 mod fence;
 mod groups;
 mod handover;
+mod history;
 mod kinds;
 mod lossy;
 mod messages;
 mod pairing;
+mod phones;
 mod relay;
