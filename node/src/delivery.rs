@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use switchboard_dialect_kit::{Dialect, MediaLinks};
+use switchboard_vocab::webhooks::Test;
 use switchboard_vocab::{DialectName, OpError, SessionRef};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinHandle;
@@ -135,6 +136,11 @@ impl DeliveryPort for Delivery {
         if let Some(found) = found {
             Self::end(found, limit).await;
         }
+    }
+
+    async fn call_once(&self, call: &Test) -> Result<u16, OpError> {
+        let _permit = self.shared.calls.acquire().await;
+        self.shared.poster.test(call).await
     }
 }
 

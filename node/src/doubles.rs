@@ -22,9 +22,10 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use switchboard_bus::{Bucket, Entry, Key, KeyPrefix, Kv, KvError, Revision, WatchStream};
 use switchboard_ownership::{MoveLimits, Rules};
-use switchboard_vocab::media::StoredMedia;
+use switchboard_vocab::media::{List, MediaList, MediaSource, StoredMedia};
 use switchboard_vocab::pairing::Challenge;
 use switchboard_vocab::sessions::Identity;
+use switchboard_vocab::webhooks::Test;
 use switchboard_vocab::{ChatId, ErrorCode, MediaId, MessageId, OpError, SessionRef, Timestamp};
 use switchboard_vocab::{UploadId, UserId};
 use switchboard_whatsapp::{
@@ -347,6 +348,21 @@ impl MediaPort for NoMedia {
         Ok(Bytes::from_static(b"piece"))
     }
 
+    async fn list(&self, _: &SessionScope, _: &List) -> Result<MediaList, OpError> {
+        Ok(MediaList {
+            files: Vec::new(),
+            total: 0,
+        })
+    }
+
+    async fn remove(&self, _: &SessionScope, _: &MediaId) -> Result<bool, OpError> {
+        Ok(false)
+    }
+
+    async fn portrait(&self, _: &SessionScope, _: &MediaSource) -> Result<Bytes, OpError> {
+        Err(OpError::new(ErrorCode::NotFound, "there is no such file"))
+    }
+
     async fn stored(&self, _: &SessionRef) -> Result<Vec<MediaId>, OpError> {
         Ok(Vec::new())
     }
@@ -400,6 +416,10 @@ impl DeliveryPort for KeepEvents {
 
     async fn session_stopped(&self, scope: &SessionScope, _: Duration) {
         self.sessions.lock().unwrap().remove(&scope.session);
+    }
+
+    async fn call_once(&self, _: &Test) -> Result<u16, OpError> {
+        Ok(200)
     }
 }
 

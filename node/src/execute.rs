@@ -3,11 +3,18 @@
 //! Owns the trait and the way from a name and bytes to a call that can run. An operation of the catalog without an
 //! `Execute` does not compile.
 
+mod chats;
+mod contacts;
 mod media;
 mod messages;
+mod page;
 mod pairing;
 mod pending;
+mod presence;
+mod profile;
+mod queue;
 mod sessions;
+mod settings;
 mod stories;
 mod webhooks;
 
@@ -16,6 +23,7 @@ use std::fmt;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use switchboard_vocab::messages::QueuedMessage;
 use switchboard_vocab::{Effect, ErrorCode, OpError, Operation, codec};
 
 use crate::session::context::SessionCx;
@@ -29,6 +37,11 @@ pub(crate) trait Execute: Operation {
     const REVIVES: bool = false;
     /// Whether everything the node holds of the session is removed after it succeeded.
     const ERASES: bool = false;
+
+    /// The message that leaves by it, for the list of those that have not left.
+    fn queued(&self) -> Option<QueuedMessage> {
+        None
+    }
 
     /// Which others it must not overtake.
     fn lane(&self) -> Lane {
@@ -49,6 +62,8 @@ pub(crate) struct Prepared {
     pub(crate) status_only: bool,
     pub(crate) revives: bool,
     pub(crate) erases: bool,
+    /// The message that leaves by it.
+    pub(crate) queued: Option<QueuedMessage>,
     pub(crate) run: Run,
 }
 
@@ -104,6 +119,7 @@ fn prepare<O: Execute>(body: &[u8]) -> Result<Prepared, OpError> {
         status_only: O::STATUS_ONLY,
         revives: O::REVIVES,
         erases: O::ERASES,
+        queued: operation.queued(),
         run: Box::new(|cx| async move { codec::encode(&operation.execute(cx).await?) }.boxed()),
     })
 }

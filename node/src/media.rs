@@ -9,13 +9,17 @@ mod look;
 mod staging;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use rand::Rng;
 use switchboard_vocab::envelope::CHUNK_LEN_MAX;
-use switchboard_vocab::media::{MediaSource, StoredMedia};
-use switchboard_vocab::{ErrorCode, MediaId, OpError, SessionRef, UploadId};
+use switchboard_vocab::media::{
+    LIST_LIMIT_MAX, List, ListedMedia, MediaList, MediaSource, StoredMedia,
+};
+use switchboard_vocab::{ErrorCode, MediaId, OpError, SessionRef, Timestamp, UploadId};
 
 use crate::egress::Guard;
 use crate::ports::{Downloader, KnownMedia, MediaPort, Resolved, STORED_MAX, SessionScope, Wanted};
@@ -31,7 +35,14 @@ pub struct MediaConfig {
     pub file_bytes_max: u64,
     /// What media links may reach.
     pub guard: Guard,
+    /// Files are removed when they are older than this; never when `None`.
+    pub age_max: Option<Duration>,
+    /// The oldest files of a session are removed when it has more bytes than this; never when `None`.
+    pub session_bytes_max: Option<u64>,
 }
+
+/// How often files are looked through for those that may go.
+const SWEEP_PERIOD: Duration = Duration::from_secs(15 * 60);
 
 /// The media store in a local folder.
 #[derive(Debug)]
@@ -42,6 +53,8 @@ pub struct MediaStore {
     arriving: Staging,
     fetcher: Fetcher,
     file_bytes_max: u64,
+    age_max: Option<Duration>,
+    session_bytes_max: Option<u64>,
 }
 
 impl MediaStore {
@@ -60,8 +73,85 @@ impl MediaStore {
                 .map_err(failed)?,
             fetcher: Fetcher::new(config.guard, config.file_bytes_max)?,
             file_bytes_max: config.file_bytes_max,
+            age_max: config.age_max,
+            session_bytes_max: config.session_bytes_max,
         })
     }
+
+    /// Removes what may go, now and from time to time, until the store is dropped. The message that a file belonged to stays,
+    /// and its file is downloaded again when somebody asks, as long as WhatsApp has it.
+    pub fn keep_swept(self: &Arc<Self>) {
+        if self.age_max.is_none() && self.session_bytes_max.is_none() {
+            return;
+        }
+        let store = Arc::downgrade(self);
+        drop(crate::task::start(async move {
+            let mut ticks = tokio::time::interval(SWEEP_PERIOD);
+            loop {
+                ticks.tick().await;
+                let Some(store) = store.upgrade() else { break };
+                match store.sweep(crate::clock::now()).await {
+                    Ok(0) => {}
+                    Ok(gone) => tracing::info!(gone, "media files were removed by retention"),
+                    Err(error) => {
+                        tracing::warn!(internal = ?error.internal, "media files could not be looked through");
+                    }
+                }
+            }
+        }));
+    }
+
+    async fn sweep(&self, now: Timestamp) -> Result<u64, OpError> {
+        let oldest = self.age_max.map(|age| {
+            let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+            Timestamp::from_millis(now.as_millis().saturating_sub(age))
+        });
+        self.files.sweep(oldest, self.session_bytes_max).await
+    }
+
+    /// The bytes behind a source, and what else came with them.
+    async fn bring(&self, scope: &SessionScope, source: &MediaSource) -> Result<Brought, OpError> {
+        match source {
+            MediaSource::Url(url) => {
+                let fetched = self.fetcher.fetch(url).await?;
+                Ok(Brought {
+                    bytes: fetched.bytes,
+                    mime_type: fetched.mime_type,
+                    file_name: fetched.file_name,
+                    id: None,
+                })
+            }
+            MediaSource::Staged { upload, .. } => Ok(Brought {
+                bytes: self.staging.take(&scope.session, upload).await?,
+                mime_type: None,
+                file_name: None,
+                id: None,
+            }),
+            MediaSource::Stored(media) => {
+                let meta = self.files.describe(&scope.session, media).await?;
+                let meta = meta.ok_or_else(|| unknown(media))?;
+                let bytes = self.files.whole(&scope.session, media).await?;
+                Ok(Brought {
+                    bytes: bytes.ok_or_else(|| unknown(media))?,
+                    mime_type: Some(meta.mime_type),
+                    file_name: meta.file_name,
+                    id: Some(media.clone()),
+                })
+            }
+            MediaSource::Inline(_) => Err(OpError::internal(
+                "bytes inside a call reached the owner: they travel as uploads",
+            )),
+        }
+    }
+}
+
+/// Bytes at hand.
+struct Brought {
+    bytes: Bytes,
+    mime_type: Option<String>,
+    file_name: Option<String>,
+    /// The id of a file that is stored already.
+    id: Option<MediaId>,
 }
 
 #[async_trait]
@@ -80,46 +170,48 @@ impl MediaPort for MediaStore {
     }
 
     async fn resolve(&self, scope: &SessionScope, wanted: Wanted<'_>) -> Result<Resolved, OpError> {
-        let mut mime_type = wanted.mime_type.map(str::to_owned);
-        let mut file_name = wanted.file_name.map(str::to_owned);
-        let mut id = None;
-        let bytes = match wanted.source {
-            MediaSource::Url(url) => {
-                let fetched = self.fetcher.fetch(url).await?;
-                mime_type = mime_type.or(fetched.mime_type);
-                file_name = file_name.or(fetched.file_name);
-                fetched.bytes
-            }
-            MediaSource::Staged { upload, .. } => self.staging.take(&scope.session, upload).await?,
-            MediaSource::Stored(media) => {
-                let meta = self
-                    .files
-                    .describe(&scope.session, media)
-                    .await?
-                    .ok_or_else(|| unknown(media))?;
-                mime_type = mime_type.or(Some(meta.mime_type));
-                file_name = file_name.or(meta.file_name);
-                id = Some(media.clone());
-                self.files
-                    .whole(&scope.session, media)
-                    .await?
-                    .ok_or_else(|| unknown(media))?
-            }
-            MediaSource::Inline(_) => {
-                return Err(OpError::internal(
-                    "bytes inside a call reached the owner: they travel as uploads",
-                ));
-            }
-        };
-        let id = id.map_or_else(fresh_id, Ok)?;
+        let brought = self.bring(scope, wanted.source).await?;
+        let id = brought.id.map_or_else(fresh_id, Ok)?;
+        let declared = wanted.mime_type.map(str::to_owned);
+        let named = wanted.file_name.map(str::to_owned);
         look::at(look::Given {
             id,
-            bytes,
+            bytes: brought.bytes,
             kind: wanted.kind,
-            mime_type,
-            file_name,
+            mime_type: declared.or(brought.mime_type),
+            file_name: named.or(brought.file_name),
         })
         .await
+    }
+
+    async fn portrait(&self, scope: &SessionScope, source: &MediaSource) -> Result<Bytes, OpError> {
+        look::portrait(self.bring(scope, source).await?.bytes).await
+    }
+
+    async fn list(&self, scope: &SessionScope, wanted: &List) -> Result<MediaList, OpError> {
+        let mut all = self.files.newest_first(&scope.session, STORED_MAX).await?;
+        all.retain(|(at, _)| {
+            wanted.from.is_none_or(|from| *at >= from)
+                && wanted.until.is_none_or(|until| *at <= until)
+        });
+        if wanted.oldest_first {
+            all.reverse();
+        }
+        let total = u64::try_from(all.len()).unwrap_or(u64::MAX);
+        let skip = usize::try_from(wanted.offset).unwrap_or(usize::MAX);
+        let limit = usize::try_from(wanted.limit.min(LIST_LIMIT_MAX)).unwrap_or(0);
+        let mut files = Vec::new();
+        for (stored_at, id) in all.into_iter().skip(skip).take(limit) {
+            // One that retention took meanwhile is left out.
+            if let Some(media) = self.files.describe(&scope.session, &id).await? {
+                files.push(ListedMedia { media, stored_at });
+            }
+        }
+        Ok(MediaList { files, total })
+    }
+
+    async fn remove(&self, scope: &SessionScope, media: &MediaId) -> Result<bool, OpError> {
+        self.files.remove(&scope.session, media).await
     }
 
     async fn put(
@@ -168,7 +260,8 @@ impl MediaPort for MediaStore {
     }
 
     async fn stored(&self, session: &SessionRef) -> Result<Vec<MediaId>, OpError> {
-        self.files.newest_first(session, STORED_MAX).await
+        let found = self.files.newest_first(session, STORED_MAX).await?;
+        Ok(found.into_iter().map(|(_, id)| id).collect())
     }
 
     async fn describe(

@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use switchboard_vocab::content::MediaKind;
 use switchboard_vocab::events::Envelope;
-use switchboard_vocab::media::{MediaSource, StoredMedia};
+use switchboard_vocab::media::{List, MediaList, MediaSource, StoredMedia};
 use switchboard_vocab::sessions::SessionStatus;
-use switchboard_vocab::webhooks::Webhooks;
+use switchboard_vocab::webhooks::{Test, Webhooks};
 use switchboard_vocab::{DialectName, Epoch, MediaId, OpError, SessionRef, UploadId};
 use tokio::sync::{mpsc, watch};
 
@@ -60,10 +60,14 @@ pub struct Resolved {
     pub meta: StoredMedia,
     /// The bytes.
     pub bytes: Bytes,
-    /// Width and height in pixels, for pictures.
+    /// Width and height in pixels, for pictures and films.
     pub size: Option<(u32, u32)>,
     /// A small JPEG, for pictures that could be read.
     pub thumbnail: Option<Bytes>,
+    /// Length in seconds, for sound and films.
+    pub seconds: Option<u32>,
+    /// Loudness of a voice note, 64 values from 0 to 100.
+    pub waveform: Option<Vec<u8>>,
 }
 
 /// A file that the journal knows from a message.
@@ -145,6 +149,24 @@ pub trait MediaPort: Send + Sync + fmt::Debug {
         offset: u64,
         len: u32,
     ) -> Result<Bytes, OpError>;
+
+    /// Lists stored files.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::Internal`] when the disk fails or a description is damaged.
+    async fn list(&self, scope: &SessionScope, wanted: &List) -> Result<MediaList, OpError>;
+
+    /// Removes a stored file; whether there was one.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::Internal`] when the disk fails.
+    async fn remove(&self, scope: &SessionScope, media: &MediaId) -> Result<bool, OpError>;
+
+    /// A square JPEG for a profile, made of a picture. Stores nothing.
+    ///
+    /// # Errors
+    /// As [`MediaPort::resolve`].
+    async fn portrait(&self, scope: &SessionScope, source: &MediaSource) -> Result<Bytes, OpError>;
 
     /// The ids of the session's stored files, those stored last first, at most [`STORED_MAX`].
     ///
@@ -297,6 +319,13 @@ pub trait DeliveryPort: Send + Sync + fmt::Debug {
     /// The session no longer runs here: ends its delivery, waiting at most `limit` for a call under way. Harmless for a
     /// session that was never started. Afterwards its [`Outbox`] answers nothing any more.
     async fn session_stopped(&self, scope: &SessionScope, limit: Duration);
+
+    /// Makes one call to a receiver, behind the egress guard, and tells its status. Nothing is tried again.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::InvalidInput`] for an address that may not be reached;
+    /// [`switchboard_vocab::ErrorCode::Rejected`] when the receiver could not be reached or did not answer.
+    async fn call_once(&self, call: &Test) -> Result<u16, OpError>;
 }
 
 /// The node's edge.

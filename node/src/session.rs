@@ -7,6 +7,7 @@ mod account;
 pub(crate) mod actor;
 pub(crate) mod context;
 pub(crate) mod handle;
+mod intake;
 mod job;
 pub(crate) mod journal;
 mod kinds;
@@ -14,6 +15,7 @@ pub(crate) mod lanes;
 pub(crate) mod lifecycle;
 mod link;
 pub(crate) mod outbound;
+mod presence;
 
 use switchboard_vocab::content::{Body, MediaBody};
 use switchboard_vocab::media::StoredMedia;

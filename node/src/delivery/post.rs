@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use switchboard_dialect_kit::Payload;
-use switchboard_vocab::OpError;
 use switchboard_vocab::events::Envelope;
-use switchboard_vocab::webhooks::Subscription;
+use switchboard_vocab::webhooks::{Subscription, Test};
+use switchboard_vocab::{ErrorCode, OpError};
 use url::Url;
 
 use crate::egress::Guard;
@@ -78,6 +78,37 @@ impl Poster {
                 error.without_url()
             )),
         }
+    }
+}
+
+impl Poster {
+    /// Makes one call with a body that is JSON text, and tells the receiver's status.
+    pub(super) async fn test(&self, call: &Test) -> Result<u16, OpError> {
+        let wrong = |why: String| OpError::invalid(format!("the webhook's address {why}"));
+        let url = Url::parse(&call.url).map_err(|e| wrong(format!("is not a url: {e}")))?;
+        let checked = self.guard.check(&url);
+        checked.map_err(|refused| wrong(format!("cannot be used: {refused}")))?;
+        let mut map = HeaderMap::new();
+        for (name, value) in &call.headers {
+            let name = HeaderName::try_from(name.as_str());
+            let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value.as_str())) else {
+                return Err(OpError::invalid("a header of the webhook is not valid"));
+            };
+            map.insert(name, value);
+        }
+        let json = HeaderValue::from_static("application/json");
+        map.insert(http::header::CONTENT_TYPE, json);
+        let request = self.http.post(url).headers(map).body(call.payload.clone());
+        let answer = request.send().await.map_err(|error| {
+            let why = if error.is_timeout() {
+                "it did not answer in time".to_owned()
+            } else {
+                error.without_url().to_string()
+            };
+            let text = format!("the receiver could not be reached: {why}");
+            OpError::new(ErrorCode::Rejected, text)
+        })?;
+        Ok(answer.status().as_u16())
     }
 }
 

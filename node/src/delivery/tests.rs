@@ -7,7 +7,7 @@ use bytes::Bytes;
 use switchboard_dialect_kit::{Credentials, EventCx, Input, Payload, Reject, Reply, Routes};
 use switchboard_vocab::events::sessions::{Event as SessionEvent, StateChange};
 use switchboard_vocab::events::{Envelope, Event};
-use switchboard_vocab::media::{MediaSource, StoredMedia};
+use switchboard_vocab::media::{List, MediaList, MediaSource, StoredMedia};
 use switchboard_vocab::sessions::{SessionState, SessionStatus};
 use switchboard_vocab::webhooks::{EventClass, Subscription, Webhooks};
 use switchboard_vocab::{Epoch, EventId, MediaId, Timestamp, UploadId};
@@ -125,6 +125,21 @@ impl MediaPort for NoMedia {
     async fn read(&self, _: &SessionScope, _: &MediaId, _: u64, _: u32) -> Result<Bytes, OpError> {
         Err(OpError::internal("no media"))
     }
+    async fn list(&self, _: &SessionScope, _: &List) -> Result<MediaList, OpError> {
+        Ok(MediaList {
+            files: Vec::new(),
+            total: 0,
+        })
+    }
+
+    async fn remove(&self, _: &SessionScope, _: &MediaId) -> Result<bool, OpError> {
+        Ok(false)
+    }
+
+    async fn portrait(&self, _: &SessionScope, _: &MediaSource) -> Result<Bytes, OpError> {
+        Err(OpError::internal("no media"))
+    }
+
     async fn stored(&self, _: &SessionRef) -> Result<Vec<MediaId>, OpError> {
         Ok(Vec::new())
     }

@@ -1,10 +1,13 @@
 //! Operations on files.
 
 use sha2::{Digest, Sha256};
-use switchboard_vocab::media::{MediaKeys, MediaTarget, Open, Store, StoredMedia};
+use switchboard_vocab::media::{
+    Delete, List, MediaKeys, MediaList, MediaTarget, Open, Removed, Store, StoredMedia,
+};
 use switchboard_vocab::{ErrorCode, MediaId, OpError};
 
 use super::Execute;
+use super::page::fit;
 use crate::ports::{KnownMedia, Wanted};
 use crate::session::context::SessionCx;
 use crate::session::media_of;
@@ -74,5 +77,24 @@ impl Execute for Store {
             .put(cx.scope(), &file.meta, file.bytes)
             .await?;
         Ok(file.meta)
+    }
+}
+
+impl Execute for List {
+    async fn execute(self, cx: SessionCx) -> Result<MediaList, OpError> {
+        let mut list = cx.ports().media.list(cx.scope(), &self).await?;
+        fit(&mut list.files)?;
+        Ok(list)
+    }
+}
+
+impl Execute for Delete {
+    async fn execute(self, cx: SessionCx) -> Result<Removed, OpError> {
+        let removed = cx.ports().media.remove(cx.scope(), &self.id).await?;
+        if !removed {
+            let text = format!("there is no media {}", self.id);
+            return Err(OpError::new(ErrorCode::NotFound, text));
+        }
+        Ok(Removed {})
     }
 }

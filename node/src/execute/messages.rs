@@ -2,25 +2,31 @@
 
 use std::collections::BTreeMap;
 
+use switchboard_vocab::contacts::ContactList;
 use switchboard_vocab::messages::{
-    Act, Forward, GetMessage, ListMessages, MarkRead, Marked, Message, MessageList, SendMessage,
-    Sent,
+    Act, DeleteForMe, Deleted, Forward, GetInfo, GetMentions, GetMessage, GetQuoted, ListMessages,
+    MarkRead, Marked, Message, MessageInfo, MessageList, MessageRef, QueuedMessage, SendMessage,
+    Sent, Star,
 };
-use switchboard_vocab::{ChatId, MessageId, OpError, UserId};
+use switchboard_vocab::{ChatId, ErrorCode, MessageId, OpError, UserId};
+use switchboard_whatsapp::{AppStateChange, Fact};
 
 use super::Execute;
+use super::page::fit;
+use super::queue::{entry, summary};
 use crate::session::context::SessionCx;
 use crate::session::lanes::Lane;
-use crate::session::outbound::{self, no_message};
+use crate::session::outbound::{self, no_message, target_of};
 use crate::session::remote;
 
 /// Most messages one call marks as read.
 const MARK_READ_MAX: usize = 500;
-/// Most bytes of one listing, so that its answer fits into one message of the bus (1 MiB by default). A page that
-/// would be larger ends early; its total says that there is more.
-const LIST_BYTES_MAX: usize = 768 * 1024;
 
 impl Execute for SendMessage {
+    fn queued(&self) -> Option<QueuedMessage> {
+        Some(entry(&self.id, &self.to, summary(&self.content)))
+    }
+
     fn lane(&self) -> Lane {
         Lane::Chat(self.to.clone())
     }
@@ -41,6 +47,10 @@ impl Execute for Act {
 }
 
 impl Execute for Forward {
+    fn queued(&self) -> Option<QueuedMessage> {
+        Some(entry(&self.id, &self.to, "a forwarded message"))
+    }
+
     fn lane(&self) -> Lane {
         Lane::Chat(self.to.clone())
     }
@@ -53,24 +63,99 @@ impl Execute for Forward {
 impl Execute for ListMessages {
     async fn execute(self, cx: SessionCx) -> Result<MessageList, OpError> {
         let mut list = cx.journal().list(&self).await?;
-        let mut room = LIST_BYTES_MAX;
-        let mut fitting = 0;
-        for message in &list.messages {
-            let len = switchboard_vocab::codec::encode(message)?.len();
-            let Some(left) = room.checked_sub(len) else {
-                break;
-            };
-            room = left;
-            fitting += 1;
-        }
-        // One message always fits: its parts are limited.
-        list.messages.truncate(fitting.max(1));
+        fit(&mut list.messages)?;
         Ok(list)
     }
 }
 
 impl Execute for GetMessage {
     async fn execute(self, cx: SessionCx) -> Result<Message, OpError> {
+        Ok(outbound::known(&self.target, &cx).await?.message)
+    }
+}
+
+impl Execute for GetQuoted {
+    async fn execute(self, cx: SessionCx) -> Result<Message, OpError> {
+        let message = outbound::known(&self.target, &cx).await?.message;
+        let Some(quote) = message.quoted else {
+            let text = format!("message {} quotes none", message.id);
+            return Err(OpError::new(ErrorCode::NotFound, text));
+        };
+        let in_chat = MessageRef {
+            chat: Some(message.chat),
+            ..MessageRef::from(quote.id.clone())
+        };
+        if let Some(found) = cx.journal().find(&in_chat).await? {
+            return Ok(found.message);
+        }
+        // What is quoted can stand in another conversation: a story, or a group answered in private.
+        let found = cx.journal().message(&quote.id).await?;
+        found
+            .map(|stored| stored.message)
+            .ok_or_else(|| no_message(&quote.id))
+    }
+}
+
+impl Execute for GetMentions {
+    async fn execute(self, cx: SessionCx) -> Result<ContactList, OpError> {
+        let message = outbound::known(&self.target, &cx).await?.message;
+        let mut contacts = Vec::with_capacity(message.context.mentions.len());
+        for user in &message.context.mentions {
+            contacts.push(cx.journal().person(user).await?);
+        }
+        let total = u64::try_from(contacts.len()).unwrap_or(u64::MAX);
+        fit(&mut contacts)?;
+        Ok(ContactList { contacts, total })
+    }
+}
+
+impl Execute for GetInfo {
+    async fn execute(self, cx: SessionCx) -> Result<MessageInfo, OpError> {
+        let message = outbound::known(&self.target, &cx).await?.message;
+        if !message.from_me {
+            let text = format!("message {} is not an own message", message.id);
+            return Err(OpError::invalid(text));
+        }
+        let recipients = cx.journal().progress(message.number).await?;
+        Ok(MessageInfo {
+            message,
+            recipients,
+        })
+    }
+}
+
+impl Execute for DeleteForMe {
+    async fn execute(self, cx: SessionCx) -> Result<Deleted, OpError> {
+        let message = outbound::known(&self.target, &cx).await?.message;
+        let (account, _) = cx.connected().await?;
+        let (chat, at) = (message.chat.clone(), message.at);
+        let change = AppStateChange::DeleteForMe(chat.clone(), target_of(&message), at);
+        let changed = account.change_app_state(change).await;
+        changed.map_err(|e| remote(&e))?;
+        let fact = Fact::DeletedForMe {
+            chat,
+            id: message.id,
+            at: crate::clock::now(),
+        };
+        cx.journal().facts(vec![fact]).await?;
+        Ok(Deleted {})
+    }
+}
+
+impl Execute for Star {
+    async fn execute(self, cx: SessionCx) -> Result<Message, OpError> {
+        let message = outbound::known(&self.target, &cx).await?.message;
+        let (account, _) = cx.connected().await?;
+        let chat = message.chat.clone();
+        let change = AppStateChange::Star(chat.clone(), target_of(&message), self.starred);
+        let changed = account.change_app_state(change).await;
+        changed.map_err(|e| remote(&e))?;
+        let fact = Fact::Starred {
+            chat,
+            id: message.id.clone(),
+            starred: self.starred,
+        };
+        cx.journal().facts(vec![fact]).await?;
         Ok(outbound::known(&self.target, &cx).await?.message)
     }
 }
@@ -92,6 +177,7 @@ impl Execute for MarkRead {
                 account.mark_read(&chat, sender.as_ref(), &ids).await
             };
             marked.map_err(|e| remote(&e))?;
+            cx.journal().read_here(ids).await?;
         }
         Ok(Marked {})
     }

@@ -1,11 +1,11 @@
 //! Operations on the session's webhooks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use http::{HeaderName, HeaderValue};
 use switchboard_vocab::webhooks::{
     Add, Choose, EventClass, GetWebhooks, HEADERS_MAX, Remove, Replace, Replaced,
-    SUBSCRIPTIONS_MAX, Subscription, URL_LEN_MAX, Webhooks,
+    SUBSCRIPTIONS_MAX, Subscription, Test, Tested, URL_LEN_MAX, Webhooks,
 };
 use switchboard_vocab::{DialectName, ErrorCode, OpError};
 use url::Url;
@@ -17,6 +17,8 @@ use crate::session::lanes::Lane;
 
 /// Longest header of a webhook, name and value, in bytes.
 const HEADER_LEN_MAX: usize = 4_096;
+/// Longest payload of a test call, in bytes.
+const PAYLOAD_LEN_MAX: usize = 256 * 1024;
 /// Most entries a dialect remembers with one webhook.
 const OPTIONS_MAX: usize = 32;
 /// Longest entry a dialect remembers, name and value, in bytes.
@@ -136,6 +138,19 @@ impl Execute for Choose {
     }
 }
 
+impl Execute for Test {
+    async fn execute(self, cx: SessionCx) -> Result<Tested, OpError> {
+        if self.payload.len() > PAYLOAD_LEN_MAX {
+            let text = format!("the payload has more than {PAYLOAD_LEN_MAX} bytes");
+            return Err(OpError::new(ErrorCode::TooLarge, text));
+        }
+        check_address(&self.url)?;
+        check_headers(&self.headers)?;
+        let status = cx.ports().delivery.call_once(&self).await?;
+        Ok(Tested { status })
+    }
+}
+
 fn of(book: &WebhookBook, dialect: DialectName) -> Webhooks {
     let none = || Webhooks {
         subscriptions: Vec::new(),
@@ -167,35 +182,45 @@ async fn change(
 }
 
 fn check(subscription: &Subscription) -> Result<(), OpError> {
-    if subscription.url.len() > URL_LEN_MAX {
+    check_address(&subscription.url)?;
+    check_headers(&subscription.headers)?;
+    let fit = |(name, value): (&String, &String)| name.len() + value.len() <= OPTION_LEN_MAX;
+    if subscription.options.len() > OPTIONS_MAX || !subscription.options.iter().all(fit) {
+        return Err(OpError::invalid(
+            "the webhook's options are too many or too long",
+        ));
+    }
+    Ok(())
+}
+
+fn check_address(address: &str) -> Result<(), OpError> {
+    if address.len() > URL_LEN_MAX {
         let text = format!("the webhook address is longer than {URL_LEN_MAX} bytes");
         return Err(OpError::invalid(text));
     }
-    let url = Url::parse(&subscription.url)
+    let url = Url::parse(address)
         .map_err(|e| OpError::invalid(format!("the webhook address is not a url: {e}")))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(OpError::invalid(
             "the webhook address must be an http or https url",
         ));
     }
-    if subscription.headers.len() > HEADERS_MAX {
+    Ok(())
+}
+
+fn check_headers(headers: &BTreeMap<String, String>) -> Result<(), OpError> {
+    if headers.len() > HEADERS_MAX {
         return Err(OpError::invalid(format!(
             "a webhook has at most {HEADERS_MAX} headers"
         )));
     }
-    for (name, value) in &subscription.headers {
+    for (name, value) in headers {
         let fits = name.len() + value.len() <= HEADER_LEN_MAX;
         if !fits || name.parse::<HeaderName>().is_err() || HeaderValue::from_str(value).is_err() {
             return Err(OpError::invalid(format!(
                 "the webhook header {name:?} is not valid"
             )));
         }
-    }
-    let fit = |(name, value): (&String, &String)| name.len() + value.len() <= OPTION_LEN_MAX;
-    if subscription.options.len() > OPTIONS_MAX || !subscription.options.iter().all(fit) {
-        return Err(OpError::invalid(
-            "the webhook's options are too many or too long",
-        ));
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use switchboard_vocab::media::StoredMedia;
-use switchboard_vocab::{ErrorCode, MediaId, OpError, SessionRef};
+use switchboard_vocab::{ErrorCode, MediaId, OpError, SessionRef, Timestamp};
 
 /// Files of every session of the node.
 #[derive(Debug)]
@@ -74,12 +74,12 @@ impl Files {
         .await
     }
 
-    /// Ids of a session's files, those stored last first, at most `count_max`.
+    /// Ids of a session's files with when they were stored, those stored last first, at most `count_max`.
     pub(super) async fn newest_first(
         &self,
         session: &SessionRef,
         count_max: usize,
-    ) -> Result<Vec<MediaId>, OpError> {
+    ) -> Result<Vec<(Timestamp, MediaId)>, OpError> {
         let folder = self.folder(session);
         blocking("list media", move || {
             let Some(entries) = absent_is_none(std::fs::read_dir(folder))? else {
@@ -91,12 +91,42 @@ impl Files {
                 let name = entry.file_name();
                 let id = name.to_str().and_then(|name| name.strip_suffix(".json"));
                 if let Some(id) = id.and_then(|id| MediaId::parse(id).ok()) {
-                    found.push((entry.metadata()?.modified()?, id));
+                    found.push((written_at(&entry.metadata()?)?, id));
                 }
             }
             found.sort_by(|one, other| other.cmp(one));
             found.truncate(count_max);
-            Ok(found.into_iter().map(|(_, id)| id).collect())
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Removes a file; whether there was one.
+    pub(super) async fn remove(
+        &self,
+        session: &SessionRef,
+        media: &MediaId,
+    ) -> Result<bool, OpError> {
+        let path = self.path(session, media);
+        blocking("remove media", move || remove_whole(&path)).await
+    }
+
+    /// Removes of every session what is older than `oldest`, and the oldest files of sessions that have more than
+    /// `bytes_max`. Returns how many files went.
+    pub(super) async fn sweep(
+        &self,
+        oldest: Option<Timestamp>,
+        bytes_max: Option<u64>,
+    ) -> Result<u64, OpError> {
+        let root = self.root.clone();
+        blocking("sweep media", move || {
+            let mut gone = 0;
+            for tenant in folders(&root)? {
+                for session in folders(&tenant)? {
+                    gone += sweep_session(&session, oldest, bytes_max)?;
+                }
+            }
+            Ok(gone)
         })
         .await
     }
@@ -162,6 +192,67 @@ impl Files {
         })
         .await
     }
+}
+
+/// The folders in a folder; none where it is gone meanwhile.
+fn folders(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let Some(entries) = absent_is_none(std::fs::read_dir(path))? else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+fn sweep_session(
+    folder: &Path,
+    oldest: Option<Timestamp>,
+    bytes_max: Option<u64>,
+) -> std::io::Result<u64> {
+    let Some(entries) = absent_is_none(std::fs::read_dir(folder))? else {
+        return Ok(0);
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let path = entry.path();
+        // The bytes have no extension; a description goes with its bytes.
+        if path.extension().is_none()
+            && let Some(facts) = absent_is_none(entry.metadata())?
+        {
+            files.push((written_at(&facts)?, facts.len(), path));
+        }
+    }
+    files.sort_by(|one, other| other.cmp(one));
+    let (mut kept, mut gone) = (0u64, 0);
+    for (at, len, path) in files {
+        kept = kept.saturating_add(len);
+        let too_old = oldest.is_some_and(|oldest| at < oldest);
+        if too_old || bytes_max.is_some_and(|max| kept > max) {
+            gone += u64::from(remove_whole(&path)?);
+        }
+    }
+    Ok(gone)
+}
+
+/// Removes a file with its description, which goes first: a file without one does not exist for readers.
+fn remove_whole(path: &Path) -> std::io::Result<bool> {
+    let described = absent_is_none(std::fs::remove_file(described_path(path)))?;
+    let bytes = absent_is_none(std::fs::remove_file(path))?;
+    Ok(described.is_some() || bytes.is_some())
+}
+
+fn written_at(facts: &std::fs::Metadata) -> std::io::Result<Timestamp> {
+    let since = facts.modified()?.duration_since(std::time::UNIX_EPOCH);
+    let millis = since.map_or(0, |since| since.as_millis());
+    Ok(Timestamp::from_millis(
+        u64::try_from(millis).unwrap_or(u64::MAX),
+    ))
 }
 
 fn described_path(path: &Path) -> PathBuf {

@@ -1,9 +1,9 @@
-//! What a file really is: read from its bytes, with size, hash and a small picture for previews.
+//! What a file really is: read from its bytes, with size, hash, length, loudness and a small picture for previews.
 
-use std::io::Cursor;
+mod picture;
+mod sound;
 
 use bytes::Bytes;
-use image::{ImageFormat, ImageReader, Limits};
 use sha2::{Digest, Sha256};
 use switchboard_vocab::content::MediaKind;
 use switchboard_vocab::media::StoredMedia;
@@ -11,14 +11,11 @@ use switchboard_vocab::{ErrorCode, MediaId, OpError};
 
 use crate::ports::Resolved;
 
-/// Longest side of a preview, in pixels. Source: WhatsApp Web's own previews.
-const PREVIEW_SIDE_MAX: u32 = 100;
-/// Longest side of a picture that is decoded, in pixels.
-const PICTURE_SIDE_MAX: u32 = 16_384;
-/// Most memory that decoding one picture may take, in bytes.
-const PICTURE_MEMORY_MAX: u64 = 256 * 1024 * 1024;
 /// The type of bytes that nothing recognises.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
+/// The type of stickers.
+const STICKER_TYPE: &str = "image/webp";
+const UNREADABLE_PICTURE: &str = "the picture is damaged or too large to be read";
 
 /// A file before it was looked at.
 #[derive(Debug)]
@@ -41,39 +38,78 @@ pub(super) async fn at(given: Given) -> Result<Resolved, OpError> {
     looked.map_err(|e| OpError::internal(format!("look at media: {e}")))?
 }
 
-fn look(given: Given) -> Result<Resolved, OpError> {
+/// A square JPEG for a profile, off the runtime's workers.
+///
+/// # Errors
+/// [`ErrorCode::UnsupportedMedia`] for bytes that are no picture.
+pub(super) async fn portrait(bytes: Bytes) -> Result<Bytes, OpError> {
+    let made = tokio::task::spawn_blocking(move || picture::read(&bytes)?.portrait()).await;
+    let made = made.map_err(|e| OpError::internal(format!("make a portrait: {e}")))?;
+    made.ok_or_else(|| unsupported("the file is no picture that can be read"))
+}
+
+fn look(mut given: Given) -> Result<Resolved, OpError> {
     if given.bytes.is_empty() {
         return Err(OpError::invalid("the file is empty"));
     }
     let found = infer::get(&given.bytes).map(|kind| kind.mime_type());
-    let mime_type = mime_type(found, given.mime_type.as_deref());
+    let mut mime_type = mime_type(found, given.mime_type.as_deref());
+    if given.kind == Some(MediaKind::Sticker) && becomes_a_sticker(&mime_type) {
+        let made = picture::read(&given.bytes).and_then(|picture| picture.sticker());
+        given.bytes = made.ok_or_else(|| unsupported(UNREADABLE_PICTURE))?;
+        STICKER_TYPE.clone_into(&mut mime_type);
+    }
     let kind = given.kind.unwrap_or_else(|| kind_of(&mime_type));
     refuse_misfits(kind, &mime_type)?;
-    let picture = if mime_type.starts_with("image/") {
-        picture(&given.bytes)
-    } else {
-        None
-    };
-    if matches!(kind, MediaKind::Image | MediaKind::Sticker) && picture.is_none() {
-        return Err(unsupported(
-            "the picture is damaged or too large to be read",
-        ));
-    }
-    let (size, thumbnail) = picture.map_or((None, None), |(size, preview)| (Some(size), preview));
-    let meta = StoredMedia {
-        id: given.id,
-        kind,
-        mime_type,
-        size: u64::try_from(given.bytes.len()).unwrap_or(u64::MAX),
-        sha256: hex::encode(Sha256::digest(&given.bytes)),
-        file_name: given.file_name,
-    };
-    Ok(Resolved {
-        meta,
+    let mut resolved = Resolved {
+        meta: StoredMedia {
+            id: given.id,
+            kind,
+            size: u64::try_from(given.bytes.len()).unwrap_or(u64::MAX),
+            sha256: hex::encode(Sha256::digest(&given.bytes)),
+            file_name: given.file_name,
+            mime_type,
+        },
         bytes: given.bytes,
-        size,
-        thumbnail,
-    })
+        size: None,
+        thumbnail: None,
+        seconds: None,
+        waveform: None,
+    };
+    describe(&mut resolved)?;
+    Ok(resolved)
+}
+
+/// Adds what the bytes tell beyond their type.
+fn describe(resolved: &mut Resolved) -> Result<(), OpError> {
+    let (kind, mime_type) = (resolved.meta.kind, resolved.meta.mime_type.as_str());
+    if mime_type.starts_with("image/") {
+        let picture = picture::read(&resolved.bytes);
+        if matches!(kind, MediaKind::Image | MediaKind::Sticker) && picture.is_none() {
+            return Err(unsupported(UNREADABLE_PICTURE));
+        }
+        resolved.size = picture.as_ref().map(picture::Picture::size);
+        resolved.thumbnail = picture.and_then(|picture| picture.preview());
+    } else if mime_type.starts_with("video/") && kind != MediaKind::Audio {
+        let watched = sound::watch(&resolved.bytes);
+        resolved.size = watched.map(|watched| watched.size);
+        resolved.seconds = watched.map(|watched| watched.seconds);
+    } else if matches!(kind, MediaKind::Audio | MediaKind::Voice) {
+        let heard = sound::listen(&resolved.bytes, kind == MediaKind::Voice);
+        if kind == MediaKind::Voice && heard.is_none() {
+            return Err(unsupported(
+                "the voice note cannot be read: it may be cut off",
+            ));
+        }
+        resolved.seconds = heard.as_ref().map(|heard| heard.seconds);
+        resolved.waveform = heard.and_then(|heard| heard.waveform);
+    }
+    Ok(())
+}
+
+/// Pictures that are made into stickers; others are refused.
+fn becomes_a_sticker(mime_type: &str) -> bool {
+    matches!(mime_type, "image/jpeg" | "image/png" | "image/gif")
 }
 
 /// The bytes decide where they can; containers that look alike (zip, ogg, mp4) keep the caller's more exact word.
@@ -116,10 +152,12 @@ fn refuse_misfits(kind: MediaKind, mime_type: &str) -> Result<(), OpError> {
             ),
             "a jpeg, png, webp or gif picture",
         ),
-        MediaKind::Video | MediaKind::Gif | MediaKind::ShortVideo => (
+        MediaKind::Video => (
             matches!(mime_type, "video/mp4" | "video/3gpp" | "video/quicktime"),
             "an mp4 or 3gp film",
         ),
+        // A gif is a film on WhatsApp; there is no encoder here that would make one of a gif picture.
+        MediaKind::Gif | MediaKind::ShortVideo => (mime_type == "video/mp4", "an mp4 film"),
         MediaKind::Audio => (
             mime_type.starts_with("audio/") || mime_type == "video/mp4",
             "a sound file",
@@ -128,7 +166,10 @@ fn refuse_misfits(kind: MediaKind, mime_type: &str) -> Result<(), OpError> {
             mime_type.starts_with("audio/ogg") || mime_type == "audio/opus",
             "ogg sound with opus",
         ),
-        MediaKind::Sticker => (mime_type == "image/webp", "a webp picture"),
+        MediaKind::Sticker => (
+            mime_type == STICKER_TYPE,
+            "a webp, png, jpeg or gif picture",
+        ),
         MediaKind::Document => (true, ""),
     };
     if fits {
@@ -144,28 +185,12 @@ fn unsupported(message: &str) -> OpError {
     OpError::new(ErrorCode::UnsupportedMedia, message)
 }
 
-/// Width, height and a preview of a picture that can be read.
-fn picture(bytes: &Bytes) -> Option<((u32, u32), Option<Bytes>)> {
-    let mut reader = ImageReader::new(Cursor::new(bytes.as_ref()))
-        .with_guessed_format()
-        .ok()?;
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(PICTURE_SIDE_MAX);
-    limits.max_image_height = Some(PICTURE_SIDE_MAX);
-    limits.max_alloc = Some(PICTURE_MEMORY_MAX);
-    reader.limits(limits);
-    let picture = reader.decode().ok()?;
-    let size = (picture.width(), picture.height());
-    let preview = picture
-        .thumbnail(PREVIEW_SIDE_MAX, PREVIEW_SIDE_MAX)
-        .to_rgb8();
-    let mut out = Cursor::new(Vec::new());
-    let written = preview.write_to(&mut out, ImageFormat::Jpeg).ok();
-    Some((size, written.map(|()| out.into_inner().into())))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
+    use image::ImageFormat;
+
     use super::*;
 
     fn png() -> Bytes {
@@ -222,5 +247,37 @@ mod tests {
                 .mime_type,
             "text/plain"
         );
+    }
+
+    #[test]
+    fn pictures_become_stickers() {
+        let made = look(given(png(), Some(MediaKind::Sticker), None)).unwrap();
+        assert_eq!(made.meta.mime_type, STICKER_TYPE);
+        assert_eq!(made.size, Some((512, 512)));
+        assert_eq!(made.meta.sha256, hex::encode(Sha256::digest(&made.bytes)));
+    }
+
+    #[test]
+    fn sound_and_films_are_measured() {
+        let voice = Bytes::from_static(include_bytes!("fixtures/rising.ogg"));
+        let heard = look(given(voice.clone(), Some(MediaKind::Voice), None)).unwrap();
+        assert_eq!(
+            (heard.seconds, heard.waveform.map(|w| w.len())),
+            (Some(3), Some(64))
+        );
+        let cut = look(given(voice.slice(..60), Some(MediaKind::Voice), None)).unwrap_err();
+        assert_eq!(cut.code, ErrorCode::UnsupportedMedia);
+        let film = Bytes::from_static(include_bytes!("fixtures/film.mp4"));
+        for kind in [MediaKind::Video, MediaKind::Gif, MediaKind::ShortVideo] {
+            let watched = look(given(film.clone(), Some(kind), None)).unwrap();
+            assert_eq!((watched.seconds, watched.size), (Some(1), Some((64, 48))));
+        }
+        let mut gif = Cursor::new(Vec::new());
+        image::RgbImage::new(3, 3)
+            .write_to(&mut gif, ImageFormat::Gif)
+            .unwrap();
+        let gif = Bytes::from(gif.into_inner());
+        let refused = look(given(gif, Some(MediaKind::Gif), None)).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::UnsupportedMedia);
     }
 }

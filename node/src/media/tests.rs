@@ -25,6 +25,8 @@ fn store(allow: &[&str]) -> (tempfile::TempDir, MediaStore) {
     let store = MediaStore::open(
         folder.path(),
         MediaConfig {
+            age_max: None,
+            session_bytes_max: None,
             file_bytes_max: FILE_BYTES_MAX,
             guard,
         },

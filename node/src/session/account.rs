@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use switchboard_keystore::{Epoch, KeyStore, Namespace};
+use switchboard_vocab::settings::Settings;
 use switchboard_vocab::{ErrorCode, OpError};
 use switchboard_whatsapp::{
     Account, Choices, Connector, Error, Fence, Intake, OpenRequest, Signal, strip_for_lossy_restore,
 };
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 
-use super::journal::Journal;
 use crate::ports::{Downloader, SessionScope};
 
 /// Signals that wait for the session. Source: our choice; hints are dropped beyond it, state changes wait.
@@ -60,6 +60,8 @@ pub(crate) struct Opened {
     pub(crate) account: Arc<dyn Account>,
     /// Read by the connection, one at a time.
     pub(crate) signals: Arc<Mutex<mpsc::Receiver<Signal>>>,
+    /// What the customer had chosen when it was opened.
+    choices: Choices,
 }
 
 /// The place of the current client.
@@ -67,7 +69,8 @@ pub(crate) struct AccountSlot {
     connect: Arc<dyn Connect>,
     scope: SessionScope,
     store: Arc<dyn KeyStore>,
-    journal: Arc<Journal>,
+    intake: Arc<dyn Intake>,
+    settings: watch::Receiver<Settings>,
     fence: Arc<dyn Fence>,
     current: Mutex<Option<Opened>>,
 }
@@ -77,14 +80,15 @@ impl AccountSlot {
         connect: Arc<dyn Connect>,
         scope: SessionScope,
         store: Arc<dyn KeyStore>,
-        journal: Arc<Journal>,
+        (intake, settings): (Arc<dyn Intake>, watch::Receiver<Settings>),
         fence: Arc<dyn Fence>,
     ) -> Self {
         Self {
             connect,
             scope,
             store,
-            journal,
+            intake,
+            settings,
             fence,
             current: Mutex::new(None),
         }
@@ -97,22 +101,44 @@ impl AccountSlot {
             return Ok(opened.clone());
         }
         let (sender, receiver) = mpsc::channel(SIGNALS_MAX);
+        let choices = self.choices();
         let request = OpenRequest {
             session: self.scope.session.clone(),
             epoch: self.scope.epoch,
             store: Arc::clone(&self.store),
-            intake: Arc::clone(&self.journal) as Arc<dyn Intake>,
+            intake: Arc::clone(&self.intake),
             signals: sender,
             fence: Arc::clone(&self.fence),
-            choices: Choices::default(),
+            choices: choices.clone(),
         };
         let account = self.connect.open(request).await?;
         let opened = Opened {
             account,
             signals: Arc::new(Mutex::new(receiver)),
+            choices,
         };
         *current = Some(opened.clone());
         Ok(opened)
+    }
+
+    fn choices(&self) -> Choices {
+        let settings = self.settings.borrow();
+        Choices {
+            full_history: settings.full_history,
+            offline: settings.offline,
+            proxy: settings.proxy.clone(),
+        }
+    }
+
+    /// The client for a new connection: opened anew where the customer has chosen something else since.
+    pub(crate) async fn renew(&self) -> Result<Opened, Error> {
+        let opened = self.open().await?;
+        if opened.choices == self.choices() {
+            return Ok(opened);
+        }
+        drop(opened);
+        self.clear().await;
+        self.open().await
     }
 
     /// Forgets the client: the next use opens a new one. Whoever still holds the old one finishes with it.

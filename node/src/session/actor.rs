@@ -4,6 +4,7 @@
 
 mod load;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use switchboard_ownership::Rule;
 use switchboard_vocab::NodeId;
 use switchboard_vocab::events::Event;
+use switchboard_vocab::messages::QueuedMessage;
 use switchboard_vocab::sessions::{SessionState, SessionStatus};
 use switchboard_whatsapp::End;
 use tokio::sync::{OwnedMutexGuard, oneshot, watch};
@@ -46,8 +48,10 @@ pub(crate) enum Message {
     Timer(u64, Input),
     /// The connection of this generation is over; `Err` = it panicked.
     LinkEnded(u64, Result<End, String>),
-    /// A job of this lane has ended.
-    JobEnded(Lane),
+    /// A job of this lane has ended; its number.
+    JobEnded(Lane, u64),
+    /// Which messages have not left; those that wait are taken back where that is wanted.
+    Queue(bool, oneshot::Sender<Vec<QueuedMessage>>),
     /// The journal's writer has ended although nobody asked.
     JournalLost,
     /// Take no more calls, end those that were taken, then stop.
@@ -76,6 +80,10 @@ pub(crate) struct Live {
     jobs: JoinSet<()>,
     /// Calls among the jobs.
     running: usize,
+    /// Calls that were run so far.
+    run_count: u64,
+    /// Messages on their way, by the number of their call.
+    leaving: BTreeMap<u64, QueuedMessage>,
     link: Option<(u64, Control, AbortHandle)>,
     links: JoinSet<()>,
     generation: u64,
@@ -164,7 +172,12 @@ impl Actor for SessionActor {
             }
             Message::Timer(..) => {}
             Message::LinkEnded(generation, end) => live.link_ended(&myself, generation, end)?,
-            Message::JobEnded(lane) => {
+            Message::Queue(clear, answer) => {
+                // Whoever asked may have given up.
+                let _ = answer.send(live.queue(clear));
+            }
+            Message::JobEnded(lane, number) => {
+                live.leaving.remove(&number);
                 while live.jobs.try_join_next().is_some() {}
                 live.running = live.running.saturating_sub(1);
                 if let Some(job) = live.lanes.done(&lane) {
@@ -341,13 +354,38 @@ impl Live {
 
     fn run(&mut self, myself: &ActorRef<Message>, lane: Lane, job: Job) {
         self.running += 1;
+        self.run_count += 1;
+        let number = self.run_count;
+        if let Some(queued) = &job.prepared.queued {
+            self.leaving.insert(number, queued.clone());
+        }
         let (session, actor) = (Arc::clone(&self.session), myself.clone());
         self.jobs.spawn(async move {
             let _ended = OnDrop(Some(move || {
-                let _ = actor.send_message(Message::JobEnded(lane));
+                let _ = actor.send_message(Message::JobEnded(lane, number));
             }));
             job::run(job, session).await;
         });
+    }
+
+    /// Messages that have not left, in the order in which they would; with `clear` those that wait, which then never leave.
+    fn queue(&mut self, clear: bool) -> Vec<QueuedMessage> {
+        if clear {
+            let waiting = self.lanes.take(|job| job.prepared.queued.is_some());
+            let mut taken = Vec::with_capacity(waiting.len());
+            for job in waiting {
+                taken.extend(job.prepared.queued.clone());
+                job.take_back();
+            }
+            taken.sort_by_key(|message| message.at);
+            return taken;
+        }
+        let waiting = self.lanes.waiting();
+        let mut waiting: Vec<_> = waiting
+            .filter_map(|job| job.prepared.queued.clone())
+            .collect();
+        waiting.sort_by_key(|message| message.at);
+        self.leaving.values().cloned().chain(waiting).collect()
     }
 
     fn publish(&self) {

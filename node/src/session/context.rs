@@ -14,6 +14,7 @@ use switchboard_ownership::{Rule, Rules};
 use switchboard_vocab::events::{Envelope, Event};
 use switchboard_vocab::media::StoredMedia;
 use switchboard_vocab::sessions::{Identity, SessionState, SessionStatus};
+use switchboard_vocab::settings::Settings;
 use switchboard_vocab::{ErrorCode, EventId, MediaId, NodeId, OpError};
 use switchboard_whatsapp::Account;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -24,6 +25,7 @@ use super::account::{AccountSlot, remote};
 use super::actor::Message;
 use super::journal::Journal;
 use super::lifecycle::Input;
+use super::presence::{Known, Showing};
 use crate::cluster::{DataSource, Gate};
 use crate::limiter::Limiter;
 use crate::placement::Ownership;
@@ -82,6 +84,12 @@ pub(crate) struct Session {
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) status: watch::Receiver<SessionStatus>,
     pub(crate) webhooks: watch::Sender<Arc<WebhookBook>>,
+    /// What the customer chose.
+    pub(crate) settings: watch::Sender<Settings>,
+    /// What was last told of people's presence.
+    pub(crate) presence: Known,
+    /// What the account shows in conversations.
+    pub(crate) showing: Showing,
     pub(crate) hints: mpsc::Sender<Envelope>,
     pub(crate) hint_sequence: AtomicU64,
     pub(crate) actor: ActorRef<Message>,

@@ -35,6 +35,13 @@ impl std::fmt::Debug for Job {
 }
 
 impl Job {
+    /// Answers that the message was taken back before it left.
+    pub(crate) fn take_back(self) {
+        let text = "the message was taken back before it left";
+        // A caller that is gone misses nothing.
+        let _ = self.reply.send(Err(OpError::new(ErrorCode::Refused, text)));
+    }
+
     /// Answers that nothing was done: the session is being stopped.
     pub(crate) fn refuse(self) {
         // A caller that is gone misses nothing.

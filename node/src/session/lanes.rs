@@ -15,6 +15,8 @@ pub(crate) enum Lane {
     Chat(ChatId),
     /// Changes of the webhooks.
     Webhooks,
+    /// Changes of the settings.
+    Settings,
     /// Ending the login.
     Login,
 }
@@ -56,6 +58,23 @@ impl<J> Lanes<J> {
         next
     }
 
+    /// Jobs that wait for others.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &J> {
+        self.busy.values().flatten()
+    }
+
+    /// Takes the jobs that wait for others and that `wanted` names.
+    pub(crate) fn take(&mut self, mut wanted: impl FnMut(&J) -> bool) -> Vec<J> {
+        let mut taken = Vec::new();
+        for queue in self.busy.values_mut() {
+            let (out, stay): (VecDeque<J>, VecDeque<J>) =
+                std::mem::take(queue).into_iter().partition(&mut wanted);
+            *queue = stay;
+            taken.extend(out);
+        }
+        taken
+    }
+
     /// Takes every job that waits for another.
     pub(crate) fn drain(&mut self) -> Vec<J> {
         self.busy.values_mut().flat_map(std::mem::take).collect()
@@ -90,5 +109,18 @@ mod tests {
             "an idle lane leaves nothing behind"
         );
         assert_eq!(lanes.admit(&chat(1), 6), Some(6));
+    }
+
+    #[test]
+    fn jobs_that_wait_can_be_taken_and_others_keep_their_order() {
+        let mut lanes = Lanes::default();
+        for job in 1..=5 {
+            lanes.admit(&chat(1), job);
+        }
+        assert_eq!(lanes.waiting().count(), 4);
+        assert_eq!(lanes.take(|job| job % 2 == 1), [3, 5]);
+        assert_eq!(lanes.done(&chat(1)), Some(2));
+        assert_eq!(lanes.done(&chat(1)), Some(4));
+        assert_eq!(lanes.done(&chat(1)), None);
     }
 }

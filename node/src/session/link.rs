@@ -110,7 +110,7 @@ fn may_run(session: &Session) -> bool {
 }
 
 async fn open(session: &Session, fresh: bool) -> Result<Opened, String> {
-    let opened = session.account.open().await.map_err(|e| e.to_string())?;
+    let opened = session.account.renew().await.map_err(|e| e.to_string())?;
     if !fresh || opened.account.identity().is_none() {
         return Ok(opened);
     }
@@ -236,9 +236,11 @@ async fn heard(session: &Session, signal: Signal, tell: &Tell) {
         Signal::Connected(identity) => return tell(Input::Connected(identity)),
         Signal::PairingFailed(text) => return tell(Input::PairingFailed(text)),
         Signal::Presence(change) => {
+            session.presence.changed(&change);
             return session.hint(Event::Presence(presence::Event::Changed(change)));
         }
         Signal::ChatState(change) => {
+            session.presence.state(&change);
             return session.hint(Event::Presence(presence::Event::ChatState(change)));
         }
         Signal::Acked {

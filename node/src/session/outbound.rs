@@ -27,7 +27,7 @@ use super::context::SessionCx;
 use super::journal::{Claim, Claimed, Fate, StoredMessage};
 
 pub(crate) use act::act;
-pub(crate) use story::{copy, post, stories};
+pub(crate) use story::{copy, post, stories, viewers};
 
 /// Longest hand-over of one message to WhatsApp, upload of its file included.
 const SEND_MAX: Duration = Duration::from_secs(100);

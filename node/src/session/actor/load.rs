@@ -9,6 +9,7 @@ use switchboard_keystore::KeyStore;
 use switchboard_vocab::OpError;
 use switchboard_vocab::events::Envelope;
 use switchboard_vocab::sessions::SessionStatus;
+use switchboard_vocab::settings::Settings;
 use switchboard_whatsapp::Fence;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -24,9 +25,11 @@ use crate::ports::{
 };
 use crate::session::account::AccountSlot;
 use crate::session::context::{Session, Surroundings};
+use crate::session::intake::{DOWNLOADS_MAX, Entrance, download};
 use crate::session::journal::{self, Journal};
 use crate::session::lanes::Lanes;
 use crate::session::lifecycle::State;
+use crate::session::presence::{Known, Showing};
 
 /// Longest wait for the last life of a session to let go of journal and connection.
 const LET_GO_MAX: Duration = Duration::from_secs(30);
@@ -95,11 +98,12 @@ pub(super) async fn load(
     let (journal, restored) = opened;
     let (hints, hint_receiver) = mpsc::channel(HINTS_MAX);
     let book = watch::Sender::new(Arc::new(restored.webhooks));
+    let settings = watch::Sender::new(restored.settings);
     let session = assemble(
         &surroundings,
         scope,
         &journal,
-        (&status, book),
+        (&status, book, settings),
         hints,
         myself,
         (store, gate, cut),
@@ -126,6 +130,8 @@ pub(super) async fn load(
         lanes: Lanes::default(),
         jobs,
         running: 0,
+        run_count: 0,
+        leaving: std::collections::BTreeMap::new(),
         link: None,
         links: JoinSet::new(),
         generation: 0,
@@ -162,20 +168,27 @@ fn assemble(
     surroundings: &Surroundings,
     scope: SessionScope,
     journal: &Arc<Journal>,
-    (status, webhooks): (
+    (status, webhooks, settings): (
         &watch::Sender<SessionStatus>,
         watch::Sender<Arc<WebhookBook>>,
+        watch::Sender<Settings>,
     ),
     hints: mpsc::Sender<Envelope>,
     myself: &ActorRef<Message>,
     (store, gate, cut): (Arc<dyn KeyStore>, Arc<Gate>, CancellationToken),
 ) -> Arc<Session> {
-    Arc::new(Session {
+    let (downloads, wanted) = mpsc::channel(DOWNLOADS_MAX);
+    let intake = Arc::new(Entrance {
+        journal: Arc::clone(journal),
+        settings: settings.subscribe(),
+        downloads,
+    });
+    let session = Arc::new(Session {
         account: AccountSlot::new(
             Arc::clone(&surroundings.connect),
             scope.clone(),
             Arc::clone(&store),
-            Arc::clone(journal),
+            (intake, settings.subscribe()),
             Arc::clone(&gate) as Arc<dyn Fence>,
         ),
         scope,
@@ -189,10 +202,19 @@ fn assemble(
         limiter: Arc::clone(&surroundings.limiter),
         status: status.subscribe(),
         webhooks,
+        settings,
+        presence: Known::default(),
+        showing: Showing::default(),
         hints,
         hint_sequence: AtomicU64::new(HINT_SEQUENCE_MIN),
         actor: myself.clone(),
-    })
+    });
+    // Ends with the session, which holds the sender.
+    drop(crate::task::start(download(
+        Arc::downgrade(&session),
+        wanted,
+    )));
+    session
 }
 
 async fn start_delivery(session: &Arc<Session>, hints: Hints) -> Result<(), OpError> {

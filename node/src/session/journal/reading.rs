@@ -5,6 +5,7 @@ use std::ops::Bound;
 use switchboard_keystore::{Kind, ScanRange};
 use switchboard_vocab::chats::{self, Chat, ChatList};
 use switchboard_vocab::contacts::{self, Contact, ContactList};
+use switchboard_vocab::content::Body;
 use switchboard_vocab::messages::{Message, Progress};
 use switchboard_vocab::{ChatId, Timestamp, UserId};
 use switchboard_whatsapp::{ChatTail, Target};
@@ -293,8 +294,8 @@ impl Journal {
         self.head().last_number
     }
 
-    /// Messages of all conversations from a moment on, newest first.
-    pub(crate) async fn stories_since(
+    /// What was said in a conversation from a moment on and was not deleted, newest first; at most 10,000 messages.
+    pub(crate) async fn said_since(
         &self,
         chat: &ChatId,
         since: Timestamp,
@@ -321,7 +322,9 @@ impl Journal {
                 numbers.push(rows::number_of(key)?);
             }
         }
-        self.numbered(&numbers).await
+        let mut said = self.numbered(&numbers).await?;
+        said.retain(|message| !matches!(message.body, Body::Deleted { .. }));
+        Ok(said)
     }
 
     /// Looks at every row of a kind, in the order of their keys.

@@ -175,6 +175,8 @@ pub(super) async fn file(
         bytes,
         size,
         thumbnail,
+        seconds,
+        waveform,
     } = cx.ports().media.resolve(cx.scope(), wanted).await?;
     let thumbnail = match &media.thumbnail {
         Some(source) => Some(small_picture(source, cx).await?),
@@ -190,8 +192,8 @@ pub(super) async fn file(
         file_name: meta.file_name.clone(),
         size: media.size.or(size),
         thumbnail,
-        seconds: media.seconds,
-        waveform: media.waveform.clone(),
+        seconds: media.seconds.or(seconds),
+        waveform: media.waveform.clone().or(waveform),
         mentions: media.mentions.clone(),
         view_once: media.view_once,
     };

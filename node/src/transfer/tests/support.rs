@@ -113,6 +113,8 @@ impl Site {
         config.cache_bytes = 16 << 20;
         let store = switchboard_keystore::open(config).await.unwrap().store;
         let config = MediaConfig {
+            age_max: None,
+            session_bytes_max: None,
             file_bytes_max: FILE_BYTES_MAX,
             guard: Guard::new(Vec::new()),
         };
