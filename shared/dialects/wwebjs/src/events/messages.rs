@@ -149,6 +149,9 @@ fn deleted(deletion: &Deletion, identity: Option<&Identity>) -> Callback {
     };
     if deletion.for_everyone {
         message.body = gone(deletion);
+        message.quoted = None;
+        message.marks = Marks::default();
+        message.context = Context::default();
         return plain("message_revoke_everyone", &message, own);
     }
     plain("message_revoke_me", &message, own)

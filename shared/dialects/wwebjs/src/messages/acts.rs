@@ -70,15 +70,10 @@ fn asked(routes: Routes) -> Routes {
             "/message/downloadMedia/{sessionId}",
             tried(download, downloaded),
         )
-        .op(
+        .endpoint(
             Method::POST,
             "/message/getInfo/{sessionId}",
-            |Request(request): Request<OfMessage>, _| {
-                Ok(GetInfo {
-                    target: request.target()?,
-                })
-            },
-            info,
+            tried(get_info, info),
         )
         .op(
             Method::POST,
@@ -257,11 +252,31 @@ struct OneInfo {
     info: Option<Info>,
 }
 
+fn get_info(Request(request): Request<OfMessage>, _: &Cx) -> Result<(GetMessage, GetInfo), Reject> {
+    let target = request.target()?;
+    let info = GetInfo {
+        target: target.clone(),
+    };
+    Ok((GetMessage { target }, info))
+}
+
 /// Who has an own message, read and played it; null for messages of others, of which nobody tells.
-#[expect(clippy::needless_pass_by_value, reason = "the shape of every encoder")]
-fn info(out: MessageInfo, cx: &Cx) -> Result<Reply, OpError> {
-    check_chat(&out.message, cx)?;
-    let all = &out.recipients;
+fn info(
+    message: Result<messages::Message, OpError>,
+    out: Result<MessageInfo, OpError>,
+    cx: &Cx,
+) -> Result<Reply, OpError> {
+    let message = message?;
+    check_chat(&message, cx)?;
+    if !message.from_me {
+        return success(OneInfo { info: None });
+    }
+    success(OneInfo {
+        info: Some(progress(&out?.recipients)),
+    })
+}
+
+fn progress(all: &[Progress]) -> Info {
     let at = |when: fn(&Progress) -> Option<Timestamp>| -> Vec<At> {
         let told = all.iter().filter_map(|one| Some((one, when(one)?)));
         told.map(|(one, at)| At {
@@ -275,17 +290,14 @@ fn info(out: MessageInfo, cx: &Cx) -> Result<Reply, OpError> {
     let has_at = |one: &Progress| one.delivered_at.or(one.read_at).or(one.played_at);
     let (delivery, read, played) = (at(has_at), at(read_at), at(|one| one.played_at));
     let remaining = |list: &Vec<At>| all.len().saturating_sub(list.len());
-    let info = Info {
+    Info {
         delivery_remaining: remaining(&delivery),
         played_remaining: remaining(&played),
         read_remaining: remaining(&read),
         delivery,
         played,
         read,
-    };
-    success(OneInfo {
-        info: out.message.from_me.then_some(info),
-    })
+    }
 }
 
 fn quoted(Request(request): Request<OfMessage>, _: &Cx) -> Result<(GetMessage, GetQuoted), Reject> {

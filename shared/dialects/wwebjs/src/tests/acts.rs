@@ -178,18 +178,25 @@ fn progress() {
         read_at,
         played_at: None,
     };
-    let info = |message: Message| MessageInfo {
-        message,
-        recipients: vec![
-            one(samples::partner(), at(10), at(20)),
-            one(samples::partner_lid(), at(30), None),
-            one(samples::own(), None, None),
-        ],
+    let recipients = vec![
+        one(samples::partner(), at(10), at(20)),
+        one(samples::partner_lid(), at(30), None),
+        one(samples::own(), None, None),
+    ];
+    let message = samples::own_message("x");
+    let info = MessageInfo {
+        message: message.clone(),
+        recipients,
     };
-    let path = "/message/getInfo/sales";
-    let answer = |message| answered::<GetInfo>(post(path, &json("")), Ok(info(message)));
-    assert_snapshot!("info", answer(samples::own_message("x")));
-    assert!(answer(samples::incoming("x")).contains("\"info\": null"));
+    let answer = |message: Message, info| {
+        let request = post("/message/getInfo/sales", &json(""));
+        answered_both::<GetMessage, GetInfo>(request, Ok(message), info)
+    };
+    assert_snapshot!("info", answer(message.clone(), Ok(info)));
+    let not_own = Err(OpError::invalid("it is not an own message"));
+    assert!(answer(samples::incoming("x"), not_own).contains("\"info\": null"));
+    let late = Err(OpError::new(ErrorCode::Timeout, "x"));
+    assert!(answer(message, late).starts_with("504\n"));
 }
 
 #[test]
