@@ -206,6 +206,10 @@ impl Handle {
     ///
     /// # Errors
     /// When sender or receiver do not exist, or the file is not one.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers make a draft for this call"
+    )]
     pub fn phone_send(&self, number: &str, out: Outgoing) -> Result<Sent, Error> {
         operations::phone_send(&self.hub, number, &out)
     }

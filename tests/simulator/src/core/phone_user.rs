@@ -337,7 +337,7 @@ impl Server {
             .attr("id", first.as_str())
             .attr("t", self.now_s())
             .attr("type", if reading.played { "played" } else { "read" });
-        if !Addressing::of(&chat).is_some_and(|_| !chat.is_group()) {
+        if Addressing::of(&chat).is_none() {
             let author = reading.author.as_deref();
             let author = author.ok_or_else(|| invalid("messages of a group need their author"))?;
             let author = self.member_jid(WHAT, &chat, author)?;

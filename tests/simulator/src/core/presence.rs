@@ -75,7 +75,7 @@ impl Server {
         if let Ok(mut phone) = account.phone.lock() {
             phone.set_push_name(name);
         }
-        self.sync_account(by, Some(name), Vec::new());
+        self.sync_account(by, Some(name), &[]);
     }
 
     fn was_called(&self, account: AccountId, name: &str) -> bool {

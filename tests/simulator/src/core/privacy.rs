@@ -273,3 +273,130 @@ impl Server {
 
 /// What stands for the hash of a list that was never used. Source: WhatsApp Web.
 pub(crate) const NO_HASH: &str = "none";
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use wacore_binary::builder::NodeBuilder;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::core::server::Options;
+
+    const A: u64 = 491_510_000_001;
+
+    /// A server with three accounts.
+    fn server() -> (Server, [AccountId; 3]) {
+        let options = Options {
+            lid_migrated: true,
+            phones_listen: true,
+            both_addresses: true,
+            pair_unseen: false,
+            group_addressing: Addressing::Lid,
+            media_host: "localhost".to_owned(),
+        };
+        let clock = Arc::new(ManualClock::new(1_700_000_000_000));
+        let mut server = Server::new(options, 1, clock);
+        let ids = [A, A + 1, A + 2].map(|n| server.account_with_number(n, "").unwrap());
+        (server, ids)
+    }
+
+    fn set(server: &mut Server, account: AccountId, category: Category, value: Value) {
+        let profile = server.account_mut(account).unwrap().profile_mut();
+        profile.privacy.insert(category, value);
+    }
+
+    #[test]
+    fn each_value_shows_to_whom_it_names() {
+        let (mut server, [owner, friend, stranger]) = server();
+        server.change_address_book(owner, &[friend], &[]);
+        let sees = |server: &Server, viewer, trusted| {
+            server.allows(owner, viewer, Category::Picture, trusted)
+        };
+        for (value, expected) in [
+            (Value::All, [true, true, true]),
+            (Value::Contacts, [true, false, true]),
+            (Value::Nobody, [false, false, false]),
+        ] {
+            set(&mut server, owner, Category::Picture, value);
+            let seen = [
+                sees(&server, friend, false),
+                sees(&server, stranger, false),
+                sees(&server, stranger, true),
+            ];
+            assert_eq!(seen, expected, "{value:?}");
+            assert!(sees(&server, owner, false), "everyone sees themselves");
+        }
+        set(&mut server, owner, Category::Picture, Value::ContactsExcept);
+        assert!(sees(&server, friend, false));
+        let profile = server.account_mut(owner).unwrap().profile_mut();
+        let excluded = profile.excluded.entry(Category::Picture).or_default();
+        excluded.insert(friend);
+        assert!(
+            !sees(&server, friend, true),
+            "a token does not help the excluded"
+        );
+
+        set(&mut server, owner, Category::Picture, Value::All);
+        let profile = server.account_mut(owner).unwrap().profile_mut();
+        profile.blocked.insert(friend);
+        assert!(!sees(&server, friend, true), "nor the blocked");
+    }
+
+    #[test]
+    fn who_hides_being_there_does_not_see_it() {
+        let (mut server, [a, b, _]) = server();
+        set(&mut server, a, Category::Online, Value::MatchLastSeen);
+        assert!(server.shows_presence(a, b, Category::Online, false));
+        set(&mut server, a, Category::Last, Value::Nobody);
+        assert!(!server.shows_presence(a, b, Category::Online, false));
+        assert!(!server.shows_presence(b, a, Category::Last, false));
+        assert!(!server.shows_presence(b, a, Category::Online, false));
+    }
+
+    #[test]
+    fn a_token_holds_for_whom_it_was_given_by_whom() {
+        let (server, [giver, holder, thief]) = server();
+        let with = |bytes: Vec<u8>| {
+            let token = NodeBuilder::new("tctoken").bytes(bytes).build();
+            NodeBuilder::new("picture").children([token]).build()
+        };
+        let token = server.token(giver, holder, 7);
+        let shown = with(token.to_vec());
+        assert!(server.holds_token(giver, holder, &shown));
+        assert!(!server.holds_token(giver, thief, &shown));
+        assert!(!server.holds_token(thief, holder, &shown));
+        let mut later = token.to_vec();
+        if let Some(byte) = later.get_mut(7) {
+            *byte = 8;
+        }
+        assert!(!server.holds_token(giver, holder, &with(later)));
+        assert!(!server.holds_token(giver, holder, &with(Vec::new())));
+        let none = NodeBuilder::new("picture").build();
+        assert!(!server.holds_token(giver, holder, &none));
+    }
+
+    #[test]
+    fn the_hash_of_a_list_tells_lists_apart() {
+        let (server, [a, b, c]) = server();
+        let none = BTreeSet::new();
+        assert!(server.hash_is_current("", &none) && server.hash_is_current(NO_HASH, &none));
+        let one = server.list_hash(&BTreeSet::from([a, b])).unwrap();
+        assert!(server.hash_is_current(&one, &BTreeSet::from([b, a])));
+        assert!(!server.hash_is_current(&one, &BTreeSet::from([a, c])));
+        assert!(!server.hash_is_current(&one, &none));
+    }
+
+    #[test]
+    fn every_name_is_read_back() {
+        for category in Category::ALL {
+            assert_eq!(Category::parse(category.as_str()), Some(category));
+            assert!(category.takes(category.default_value()));
+        }
+        for value in Value::ALL {
+            assert_eq!(Value::parse(value.as_str()), Some(value));
+        }
+        assert!(!Category::ReadReceipts.takes(Value::Contacts));
+    }
+}

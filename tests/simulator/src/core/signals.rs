@@ -11,9 +11,9 @@ use super::server::Server;
 use super::xml;
 
 /// Signals a phone keeps. The oldest go first.
-pub const SIGNALS_MAX: usize = 256;
+pub const SIGNALS_MAX: usize = 64;
 /// Most message ids of one signal.
-const IDS_MAX: usize = 64;
+const IDS_MAX: usize = 32;
 
 /// What was noticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,5 +131,30 @@ impl Server {
         ids.truncate(IDS_MAX);
         let chat = xml::attr_jid(receipt, "to");
         self.signal(author, kind, by, chat.as_ref(), (ids, None));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbered_and_bounded() {
+        let mut signals = Signals::default();
+        let total = SIGNALS_MAX as u64 + 5;
+        for n in 0..total {
+            signals.push(Signal {
+                seq: 0,
+                kind: SignalKind::Delivered,
+                from: String::new(),
+                chat: String::new(),
+                ids: Vec::new(),
+                last_seen: None,
+                timestamp: n,
+            });
+        }
+        assert_eq!(signals.entries.len(), SIGNALS_MAX);
+        assert_eq!(signals.entries.back().map(|s| s.seq), Some(total));
+        assert_eq!(signals.entries.front().map(|s| s.seq), Some(6));
     }
 }

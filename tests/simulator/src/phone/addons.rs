@@ -60,7 +60,7 @@ impl Phone {
             SecretEncType::EVENT_EDIT => ModificationType::EventEdit,
             SecretEncType::POLL_EDIT => ModificationType::PollEdit,
             SecretEncType::POLL_ADD_OPTION => ModificationType::PollAddOption,
-            _ => return None,
+            SecretEncType::UNKNOWN | SecretEncType::MESSAGE_SCHEDULE => return None,
         };
         let known = self.target(sealed.target_message_key.as_option()?)?;
         let plain = open(known, (&sealed.enc_payload, &sealed.enc_iv), kind, author)?;
@@ -129,6 +129,6 @@ const fn event_answer(answer: EventResponseType) -> Option<EventAnswer> {
         EventResponseType::GOING => Some(EventAnswer::Going),
         EventResponseType::NOT_GOING => Some(EventAnswer::NotGoing),
         EventResponseType::MAYBE => Some(EventAnswer::Maybe),
-        _ => None,
+        EventResponseType::UNKNOWN => None,
     }
 }

@@ -116,3 +116,41 @@ impl Phone {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AUTHOR: Person = Person { number: 1, lid: 2 };
+
+    fn text(body: &str) -> wa::Message {
+        wa::Message {
+            conversation: Some(body.to_owned()),
+            message_context_info: wa::MessageContextInfo {
+                message_secret: Some(vec![7; 32]),
+                ..Default::default()
+            }
+            .into(),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn bounded_in_number_and_size_but_secrets_stay() {
+        let mut phone = Phone::new(1, 2, "", 3);
+        let long = "x".repeat(KNOWN_BYTES_MAX + 1);
+        for n in 0..KNOWN_MAX + 3 {
+            phone.remember(&n.to_string(), "chat", AUTHOR, &text(&long));
+        }
+        assert_eq!(phone.known.0.len(), KNOWN_MAX);
+        assert!(phone.known("2").is_none());
+        let kept = phone.known("3").unwrap();
+        assert_eq!(kept.secret(), Some(vec![7; 32]));
+        assert_eq!(kept.message().conversation, None);
+        assert!(phone.known.heap_bytes() < KNOWN_MAX * 512);
+        phone.remember("3", "chat", AUTHOR, &text("short"));
+        assert_eq!(phone.known.0.len(), KNOWN_MAX);
+        let again = phone.known("3").unwrap().message();
+        assert_eq!(again.conversation.as_deref(), Some("short"));
+    }
+}

@@ -66,94 +66,144 @@ pub fn text_message<R: Rng + CryptoRng>(text: &str, rng: &mut R) -> wa::Message 
     }
 }
 
+/// What messages of all five types say about their file.
+struct Stored {
+    at: StoredAt,
+    mimetype: String,
+    timestamp: Option<i64>,
+}
+
+/// A message of one of the five types, with the fields that all of them have.
+macro_rules! file {
+    ($stored:ident, $media:ident, $type:ident { $($field:ident $(: $value:expr)?),* $(,)? }) => {
+        wa::message::$type {
+            url: Some($stored.at.url),
+            direct_path: Some($stored.at.direct_path),
+            mimetype: Some($stored.mimetype),
+            media_key: Some($media.media_key.to_vec()),
+            media_key_timestamp: $stored.timestamp,
+            file_sha256: Some($media.file_sha256.to_vec()),
+            file_enc_sha256: Some($media.file_enc_sha256.to_vec()),
+            file_length: Some($media.file_length),
+            $($field $(: $value)?,)*
+            ..Default::default()
+        }
+        .into()
+    };
+}
+
 /// A message that refers to an uploaded file. `now` is in Unix seconds.
 pub fn media_message<R: Rng + CryptoRng>(
     media: &SealedMedia,
     at: StoredAt,
-    details: MediaDetails,
+    mut details: MediaDetails,
     now: u64,
     rng: &mut R,
 ) -> wa::Message {
-    /// The seven fields all five types have.
-    macro_rules! file {
-        ($type:ident { $($field:ident $(: $value:expr)?),* $(,)? }) => {
-            wa::message::$type {
-                url: Some(at.url),
-                direct_path: Some(at.direct_path),
-                mimetype: Some(details.mimetype),
-                media_key: Some(media.media_key.to_vec()),
-                media_key_timestamp: i64::try_from(now).ok(),
-                file_sha256: Some(media.file_sha256.to_vec()),
-                file_enc_sha256: Some(media.file_enc_sha256.to_vec()),
-                file_length: Some(media.file_length),
-                $($field $(: $value)?,)*
-                ..Default::default()
-            }
-            .into()
-        };
-    }
-    let mut message = wa::Message {
-        message_context_info: context(rng),
-        ..Default::default()
+    let stored = Stored {
+        at,
+        mimetype: std::mem::take(&mut details.mimetype),
+        timestamp: i64::try_from(now).ok(),
     };
-    let caption = details.caption;
-    let (seconds, width, height) = (details.seconds, details.width, details.height);
-    let jpeg_thumbnail = details.thumbnail;
+    let message = match media.kind {
+        MediaKind::Video | MediaKind::Audio => with_length(media, stored, details),
+        MediaKind::Image | MediaKind::Document | MediaKind::Sticker => {
+            without_length(media, stored, details)
+        }
+    };
+    wa::Message {
+        message_context_info: context(rng),
+        ..message
+    }
+}
+
+/// Films and sounds.
+fn with_length(media: &SealedMedia, stored: Stored, details: MediaDetails) -> wa::Message {
+    let mut message = wa::Message::default();
+    let seconds = details.seconds;
     let view_once = details.view_once.then_some(true);
-    match (media.kind, details.form) {
-        (MediaKind::Image, _) => {
-            message.image_message = file!(ImageMessage {
-                caption,
-                width,
-                height,
-                jpeg_thumbnail,
-                view_once,
-            });
-        }
-        (MediaKind::Video, FileForm::Round) => {
-            message.ptv_message = file!(VideoMessage {
-                seconds,
-                width,
-                height,
-                jpeg_thumbnail,
-                view_once,
-            });
-        }
-        (MediaKind::Video, form) => {
-            message.video_message = file!(VideoMessage {
-                caption,
-                seconds,
-                width,
-                height,
-                jpeg_thumbnail,
-                view_once,
-                gif_playback: (form == FileForm::Gif).then_some(true),
-            });
-        }
-        (MediaKind::Audio, form) => {
-            message.audio_message = file!(AudioMessage {
+    if media.kind == MediaKind::Audio {
+        let ptt = (details.form == FileForm::Voice).then_some(true);
+        let waveform = details.waveform;
+        message.audio_message = file!(
+            stored,
+            media,
+            AudioMessage {
                 seconds,
                 view_once,
-                waveform: details.waveform,
-                ptt: (form == FileForm::Voice).then_some(true),
-            });
+                waveform,
+                ptt
+            }
+        );
+        return message;
+    }
+    let round = details.form == FileForm::Round;
+    let video = file!(
+        stored,
+        media,
+        VideoMessage {
+            caption: details.caption.filter(|_| !round),
+            seconds,
+            width: details.width,
+            height: details.height,
+            jpeg_thumbnail: details.thumbnail,
+            view_once,
+            gif_playback: (details.form == FileForm::Gif).then_some(true),
         }
-        (MediaKind::Sticker, _) => {
-            message.sticker_message = file!(StickerMessage {
-                width,
-                height,
-                is_animated: details.animated.then_some(true),
-            });
-        }
-        (MediaKind::Document, _) => {
+    );
+    if round {
+        message.ptv_message = video;
+    } else {
+        message.video_message = video;
+    }
+    message
+}
+
+/// Pictures, documents and stickers.
+fn without_length(media: &SealedMedia, stored: Stored, details: MediaDetails) -> wa::Message {
+    let mut message = wa::Message::default();
+    let (caption, jpeg_thumbnail) = (details.caption, details.thumbnail);
+    let (width, height) = (details.width, details.height);
+    match media.kind {
+        MediaKind::Document => {
             let title = details.file_name.clone();
-            message.document_message = file!(DocumentMessage {
-                caption,
-                title,
-                jpeg_thumbnail,
-                page_count: details.pages,
-                file_name: details.file_name
-            });
+            message.document_message = file!(
+                stored,
+                media,
+                DocumentMessage {
+                    caption,
+                    title,
+                    jpeg_thumbnail,
+                    page_count: details.pages,
+                    file_name: details.file_name
+                }
+            );
+        }
+        MediaKind::Sticker => {
+            let is_animated = details.animated.then_some(true);
+            message.sticker_message = file!(
+                stored,
+                media,
+                StickerMessage {
+                    width,
+                    height,
+                    is_animated
+                }
+            );
+        }
+        MediaKind::Image | MediaKind::Video | MediaKind::Audio => {
+            let view_once = details.view_once.then_some(true);
+            message.image_message = file!(
+                stored,
+                media,
+                ImageMessage {
+                    caption,
+                    width,
+                    height,
+                    jpeg_thumbnail,
+                    view_once,
+                }
+            );
         }
     }
     message

@@ -27,3 +27,4 @@ mod privacy;
 mod profile;
 mod recovery;
 mod stories;
+mod users;

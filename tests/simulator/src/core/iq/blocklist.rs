@@ -100,7 +100,7 @@ impl Server {
             .attr("dhash", after)
             .children([item])
             .build();
-        self.sync_account(by, None, vec![change]);
+        self.sync_account(by, None, &[change]);
         self.tell_watchers(by.account);
         true
     }

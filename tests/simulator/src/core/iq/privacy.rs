@@ -137,7 +137,7 @@ impl Server {
             return;
         }
         let node = self.privacy_node(by.account, categories);
-        self.sync_account(by, None, vec![node]);
+        self.sync_account(by, None, &[node]);
         if categories
             .iter()
             .any(|c| matches!(c, Category::Last | Category::Online))
@@ -212,7 +212,7 @@ impl Server {
 
     /// Tells the other companions of an account what one of its devices changed. A new profile name
     /// is an attribute of its own.
-    pub(crate) fn sync_account(&mut self, by: DeviceId, name: Option<&str>, children: Vec<Node>) {
+    pub(crate) fn sync_account(&mut self, by: DeviceId, name: Option<&str>, children: &[Node]) {
         let Some(own) = self.account(by.account).map(|a| a.jid(Addressing::Pn)) else {
             return;
         };
@@ -220,7 +220,7 @@ impl Server {
             if device == by {
                 continue;
             }
-            let mut node = self.notification(own.clone(), "account_sync", children.clone());
+            let mut node = self.notification(own.clone(), "account_sync", children.to_vec());
             if let Some(name) = name {
                 node.attrs.insert("pushname", name);
             }
