@@ -1,4 +1,4 @@
-//! The workspace's own commands: `cargo xtask demo|test|chaos|schemathesis|tidy|coverage`.
+//! The workspace's own commands: `cargo xtask demo|test|chaos|schemathesis|witness|tidy|coverage`.
 
 mod chaos;
 mod coverage;
@@ -7,6 +7,7 @@ mod nats;
 mod schemathesis;
 mod steps;
 mod tidy;
+mod witness;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,9 @@ enum Command {
     Chaos(chaos::Chaos),
     /// The whapi dialect under generated requests; brings schemathesis by pip
     Schemathesis(schemathesis::Schemathesis),
+    /// Other people's clients and tests against the simulator
+    #[command(subcommand)]
+    Witness(witness::Witness),
     /// House rules: dependency edges, file sizes, the catalog, licences
     Tidy {
         /// Write the snapshots instead of comparing with them
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         Command::Test { only } => steps::test(&only),
         Command::Chaos(chaos) => chaos::run(&chaos),
         Command::Schemathesis(wanted) => schemathesis::run(&wanted),
+        Command::Witness(witness) => witness::run(&witness),
         Command::Tidy { write } => tidy::run(write),
         Command::Coverage => coverage::write(),
     };

@@ -13,6 +13,7 @@
     reason = "indexing a JSON value gives null, it never panics"
 )]
 
+pub mod baileys;
 pub mod drivers;
 pub mod http;
 pub mod processes;

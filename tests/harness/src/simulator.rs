@@ -21,6 +21,8 @@ pub struct Simulator {
     pub ws_url: String,
     /// Its Noise static public key, hex.
     pub server_key: String,
+    /// The certificate of its TLS side, PEM.
+    pub certificate: Option<String>,
     http: reqwest::Client,
 }
 
@@ -28,6 +30,7 @@ pub struct Simulator {
 struct Info {
     ws_url: String,
     server_key: String,
+    certificate: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -55,6 +58,8 @@ impl Simulator {
     pub async fn start(folder: &Path, seed: u64) -> Result<Self> {
         let mut program = command("switchboard-simulator", folder)?;
         program.args(["--listen", "127.0.0.1:0", "--seed", &seed.to_string()]);
+        // For clients that fetch media over https and nothing else.
+        program.arg("--tls");
         Self::start_as(program).await
     }
 
@@ -78,6 +83,7 @@ impl Simulator {
             url,
             ws_url: info.ws_url,
             server_key: info.server_key,
+            certificate: info.certificate,
             http,
         })
     }
@@ -121,6 +127,17 @@ impl Simulator {
             self.http.post(url).json(&PhoneText { to, text }),
         )
         .await
+    }
+
+    /// The phone of that number sends what the draft says; returns the id of the message.
+    ///
+    /// # Errors
+    /// When the simulator refuses it.
+    pub async fn phone_drafts(&self, number: &str, draft: &Value) -> Result<String> {
+        let url = format!("{}/admin/phones/{number}/send", self.url);
+        let sent = expect_ok("send from a phone", self.http.post(url).json(draft)).await?;
+        let id = sent["id"].as_str().context("the phone names no id")?;
+        Ok(id.to_owned())
     }
 
     /// What the phone of that number has decrypted so far.
