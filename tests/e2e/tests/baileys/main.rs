@@ -1,5 +1,5 @@
 //! Another client's view: an account that speaks through Baileys exchanges every kind of message with a phone of the
-//! simulator. Both sides have to show the same.
+//! simulator, and some with a session of ours. Both sides have to show the same.
 //!
 //! Without Node on the machine the tests say so and pass.
 
@@ -10,6 +10,7 @@
 
 mod kinds;
 mod phone;
+mod session;
 mod shows;
 
 use anyhow::Result;
@@ -21,4 +22,12 @@ async fn baileys_and_a_phone_show_each_other_the_same() -> Result<()> {
         return Ok(());
     }
     phone::exchange().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn baileys_and_a_session_show_each_other_the_same() -> Result<()> {
+    if !baileys::node_is_there() {
+        return Ok(());
+    }
+    session::exchange().await
 }
