@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::Error;
 use crate::core::phone_user::{self, ProfileChange, ProfileView, Reading, Typing};
 use crate::core::signals::Signal;
+use crate::phone::Act;
 use crate::shell::hub::Hub;
 
 impl From<phone_user::Error> for Error {
@@ -32,10 +33,16 @@ pub(crate) fn change_profile(
         .transpose()
         .map_err(|_| Error::Bad("change profile: picture is not base64".to_owned()))?
         .map(Bytes::from);
-    hub.with(|server| {
+    let name = change.name.clone();
+    let view = hub.with(|server| {
         server.change_profile(number, change, picture)?;
-        Ok(server.profile_view(number)?)
-    })
+        server.profile_view(number)
+    })?;
+    // The name also stands in the app state, where companions look for it.
+    if let Some(name) = name {
+        super::act(hub, number, &[Act::SetPushName { name }])?;
+    }
+    Ok(view)
 }
 
 pub(crate) fn presence(hub: &Hub, number: &str, available: bool) -> Result<(), Error> {

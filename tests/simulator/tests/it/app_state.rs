@@ -45,7 +45,8 @@ pub(crate) async fn state_until(
 }
 
 /// Waits until a client has read all of a collection. The client ignores a notification that comes while it
-/// reads the same collection, and stays behind until the next one: so the phone writes again now and then.
+/// reads the same collection, as it does for a moment after linking, and stays behind until the next one: so
+/// the phone writes again now and then.
 pub(crate) async fn caught_up(simulator: &Handle, client: &TestClient, collection: &str) {
     let reading = async {
         loop {
@@ -60,6 +61,10 @@ pub(crate) async fn caught_up(simulator: &Handle, client: &TestClient, collectio
             let again = [
                 Act::SetTimeFormat {
                     twenty_four_hours: true,
+                },
+                Act::MuteStatus {
+                    contact: CAROL.to_owned(),
+                    on: true,
                 },
                 Act::EditLabel {
                     id: "99".to_owned(),
@@ -108,6 +113,8 @@ async fn what_the_user_does_with_chats_on_the_phone_reaches_a_companion() {
         },
     ];
     simulator.act(ALICE, &acts).unwrap();
+    caught_up(&simulator, &alice, "regular_low").await;
+    caught_up(&simulator, &alice, "regular_high").await;
     let jid = alice
         .wait_for("the pin", |e| match e {
             Event::PinUpdate(u) if u.action.pinned == Some(true) => Some(u.jid.clone()),
@@ -207,6 +214,8 @@ async fn messages_contacts_labels_and_settings_of_the_phone_reach_a_companion() 
         },
     ];
     simulator.act(ALICE, &acts).unwrap();
+    caught_up(&simulator, &alice, "regular").await;
+    caught_up(&simulator, &alice, "regular_high").await;
     let id = alice
         .wait_for("the star", |e| match e {
             Event::StarUpdate(u) => Some(u.message_id.clone()),

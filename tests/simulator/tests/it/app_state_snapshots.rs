@@ -8,6 +8,7 @@ use wacore::types::events::Event;
 
 use crate::app_state::{ALICE, BOB, bob, caught_up, noted, state_until};
 use crate::client::{TestClient, simulator, until};
+use crate::http::request;
 
 /// More than the server keeps as patches.
 const MANY: usize = 300;
@@ -109,6 +110,13 @@ async fn who_writes_on_an_old_version_is_told_and_writes_again() {
     let simulator = simulator().await;
     simulator.add_phone(BOB, "bob").unwrap();
     let alice = TestClient::paired(&simulator, ALICE).await;
+    until("the client to have asked for everything", || {
+        let report = simulator.journal();
+        let device = report.device(&format!("{ALICE}:1")).unwrap();
+        let asked = device.inbound.get("iq:w:sync:app:state");
+        asked.is_some_and(|a| a.count >= 2)
+    })
+    .await;
     // Alice does not hear of what the phone writes.
     simulator
         .inject(Request {
@@ -172,6 +180,58 @@ async fn a_companion_that_counts_wrong_is_noted() {
     assert_eq!(noted(&simulator), ["app state: wrong snapshot mac"]);
     let state = simulator.phone_state(ALICE).unwrap();
     assert_eq!(state.labels["2"].name, "wrong", "its content was fine");
+    alice.stop().await;
+    simulator.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_two_companions_write_at_once_is_all_there() {
+    const EACH: usize = 5;
+    let simulator = simulator().await;
+    let one = TestClient::paired(&simulator, ALICE).await;
+    let other = TestClient::paired(&simulator, ALICE).await;
+    let write = async |client: &TestClient, first: usize| {
+        for id in first..first + EACH {
+            let labels = client.client.labels();
+            // The client gives up when it comes too late five times in a row.
+            let mut tries = 0;
+            while let Err(e) = labels.create_label(&id.to_string(), "mine", 1).await {
+                tries += 1;
+                assert!(tries < 20, "label {id}: {e}");
+            }
+        }
+    };
+    tokio::join!(write(&one, 100), write(&other, 200));
+    let state = state_until(&simulator, "all labels", |s| s.labels.len() == 2 * EACH).await;
+    assert_eq!(state.versions["regular"], 2 * EACH as u64);
+    for client in [&one, &other] {
+        caught_up(&simulator, client, "regular").await;
+    }
+    assert_eq!(noted(&simulator), Vec::<&str>::new());
+    one.stop().await;
+    other.stop().await;
+    simulator.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_profile_name_stands_in_the_app_state() {
+    let simulator = simulator().await;
+    let alice = TestClient::paired(&simulator, ALICE).await;
+    let path = format!("/admin/phones/{ALICE}/profile");
+    let body = r#"{"name":"Alice B."}"#;
+    assert_eq!(
+        request("PATCH", simulator.address(), &path, body).await.0,
+        200
+    );
+    let name = alice
+        .wait_for("the new name", |e| match e {
+            Event::SelfPushNameUpdated(u) => Some(u.new_name.clone()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(name, "Alice B.");
+    let settings = simulator.phone_state(ALICE).unwrap().settings;
+    assert_eq!(settings.push_name.as_deref(), Some("Alice B."));
     alice.stop().await;
     simulator.shutdown().await;
 }
