@@ -115,7 +115,7 @@ pub(crate) struct ClusterSection {
         serialize_with = "value::write_duration"
     )]
     pub(crate) drain_wait: Duration,
-    /// Hand-overs that a drain begins per second; balance begins a quarter of that.
+    /// Hand-overs that a drain begins per second; balance begins half of that.
     pub(crate) moves_per_second: u32,
     /// Hand-overs under way at once.
     pub(crate) moves_at_once: u32,
@@ -214,6 +214,14 @@ pub(crate) struct LimitsSection {
     pub(crate) body_bytes: usize,
     /// Largest media file, in bytes.
     pub(crate) media_bytes: u64,
+    /// How long a media file is kept; for ever when zero.
+    #[serde(
+        deserialize_with = "value::duration",
+        serialize_with = "value::write_duration"
+    )]
+    pub(crate) media_kept: Duration,
+    /// Bytes of media files kept per session; the oldest go first. No limit when zero.
+    pub(crate) media_session_bytes: u64,
     /// Longest a request may take.
     #[serde(
         deserialize_with = "value::duration",
@@ -276,6 +284,8 @@ impl Default for Config {
             limits: LimitsSection {
                 body_bytes: 100 * 1024 * 1024,
                 media_bytes: 100 * 1024 * 1024,
+                media_kept: Duration::from_secs(30 * 24 * 3_600),
+                media_session_bytes: 5 << 30,
                 request: Duration::from_secs(60),
                 messages_kept: 100_000,
             },

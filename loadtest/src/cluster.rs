@@ -61,7 +61,7 @@ pub(crate) struct Options {
     /// Sends per second through the public API while they go on
     #[arg(long, default_value_t = 100)]
     sends_per_second: u32,
-    /// Hand-overs that a drain begins per second; balance begins a quarter of it
+    /// Hand-overs that a drain begins per second; balance begins half of it
     #[arg(long, default_value_t = 20)]
     moves_per_second: u32,
     /// Show the last lines of every process at the end
@@ -220,7 +220,7 @@ fn describe(options: &Options) {
     };
     println!(
         "\n`cargo run -p switchboard-loadtest -- {}` ({build})\n\n{} sessions on {} supervised nodes, lease {} s, keys on disk and in the \
-         replicated log of one nats-server, 812 prekeys each, {} hand-overs/s per node for drains (a quarter for balance); {UNPACED} \
+         replicated log of one nats-server, 812 prekeys each, {} hand-overs/s per node for drains (half for balance); {UNPACED} \
          connects/s per node where nothing else is said (the default is {CONNECTS_DEFAULT}). Everything on one machine.\n",
         words.join(" "),
         options.sessions,

@@ -31,7 +31,7 @@ const CHAT_LANES_MAX: u64 = 64;
 /// Copies on NATS from which on keys go to the replicated log by themselves: three servers outlive the loss of one.
 const REPLICATED_COPIES: usize = 3;
 /// Balance begins one in so many of the hand-overs that a drain may begin: nobody waits for it.
-const BALANCE_PART: u32 = 4;
+const BALANCE_PART: u32 = 2;
 /// How many calms a session that came here by a move stays before it moves for balance again.
 const HOLD_SETTLES: u32 = 10;
 /// How long balance passes over a busy session in favour of idle ones.
@@ -63,9 +63,12 @@ impl Parts {
         let media = MediaConfig {
             file_bytes_max: config.limits.media_bytes,
             guard: guard.clone(),
+            age_max: Some(config.limits.media_kept).filter(|age| !age.is_zero()),
+            session_bytes_max: Some(config.limits.media_session_bytes).filter(|max| *max > 0),
         };
         let media = MediaStore::open(&config.data_dir.join("media"), media).map_err(spoken)?;
         let media = Arc::new(media);
+        media.keep_swept();
         let delivery = DeliveryConfig {
             dialects: switchboard_router::dialects().to_vec(),
             links: links(config, keys),
@@ -84,6 +87,7 @@ impl Parts {
             names: names(config, &place.rules)?,
             limits,
             cluster: cluster(config, keys, place),
+            search: Some(config.data_dir.join("search")),
         };
         let ports = Ports {
             media,
