@@ -22,6 +22,7 @@ mod labels;
 mod media;
 mod messages;
 mod newsletters;
+mod numbers;
 mod paging;
 mod pairing;
 mod presence;

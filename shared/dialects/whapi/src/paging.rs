@@ -1,7 +1,7 @@
 //! What the listings share: which page is asked for, and how much there is in all.
 
 use serde::{Deserialize, Serialize};
-use switchboard_dialect_kit::{Cx, FromInput, Query, Reject, lenient};
+use switchboard_dialect_kit::{Cx, FromInput, Query, Reject};
 use switchboard_vocab::{OpError, Timestamp};
 
 use crate::ids::invalid;
@@ -14,13 +14,13 @@ const COUNT_MAX: u32 = 500;
 /// The query of every listing; each reads the fields it has.
 #[derive(Deserialize)]
 pub(crate) struct PageQuery {
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     count: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     offset: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     time_from: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     time_to: Option<u64>,
     sort: Option<Sort>,
 }

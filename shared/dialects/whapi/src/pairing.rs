@@ -45,11 +45,11 @@ pub(crate) fn routes(routes: Routes) -> Routes {
 struct LoginQuery {
     #[serde(default, deserialize_with = "lenient::optional_boolean")]
     wakeup: Option<bool>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     size: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     width: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     height: Option<u64>,
     color_light: Option<String>,
     color_dark: Option<String>,

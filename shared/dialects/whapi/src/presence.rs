@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 use serde::{Deserialize, Serialize};
-use switchboard_dialect_kit::{Cx, Fields, NoBody, Reject, Reply, Routes, lenient};
+use switchboard_dialect_kit::{Cx, Fields, NoBody, Reject, Reply, Routes};
 use switchboard_vocab::events::presence::ChatState;
 use switchboard_vocab::presence::{self, CHAT_STATE_MAX, Get, SendState, Subscribe};
 use switchboard_vocab::profile::{SetOnline, Shown};
@@ -122,7 +122,7 @@ fn set_own(Fields(request): Fields<SendMePresenceRequest>, _: &Cx) -> Result<Set
 struct SendPresenceRequest {
     presence: State,
     /// Seconds.
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     delay: Option<u64>,
 }
 

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 use switchboard_dialect_kit::media::Given;
-use switchboard_dialect_kit::{Cx, Fields, NoBody, Reject, Reply, Routes, lenient};
+use switchboard_dialect_kit::{Cx, Fields, NoBody, Reject, Reply, Routes};
 use switchboard_vocab::content::{Audience, Font, MediaKind, StoryContent, StoryText};
 use switchboard_vocab::messages::{Sent, TEXT_LEN_MAX};
 use switchboard_vocab::stories::{AUDIENCE_MAX, Copy, Get, List, Post};
@@ -87,11 +87,11 @@ struct SenderStories {
     mime_type: Option<String>,
     caption: Option<String>,
     preview: Option<String>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     seconds: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     width: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     height: Option<u64>,
     #[serde(default, deserialize_with = "optional_list")]
     contacts: Option<Vec<String>>,

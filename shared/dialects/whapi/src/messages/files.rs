@@ -47,15 +47,15 @@ pub(crate) struct FileFields {
     pub(crate) mentions: Option<Vec<String>>,
     pub(crate) waveform: Option<String>,
     pub(crate) background_color: Option<String>,
-    #[serde(deserialize_with = "lenient::optional_number")]
+    #[serde(deserialize_with = "crate::numbers::optional")]
     pub(crate) recording_time: Option<u64>,
     #[serde(deserialize_with = "lenient::optional_boolean")]
     pub(crate) view_once: Option<bool>,
-    #[serde(deserialize_with = "lenient::optional_number")]
+    #[serde(deserialize_with = "crate::numbers::optional")]
     pub(crate) seconds: Option<u64>,
-    #[serde(deserialize_with = "lenient::optional_number")]
+    #[serde(deserialize_with = "crate::numbers::optional")]
     pub(crate) width: Option<u64>,
-    #[serde(deserialize_with = "lenient::optional_number")]
+    #[serde(deserialize_with = "crate::numbers::optional")]
     pub(crate) height: Option<u64>,
 }
 
@@ -277,16 +277,19 @@ fn seconds(kind: MediaKind, seconds: Option<u64>) -> Result<Option<u32>, Reject>
     fits.map(Some).ok_or_else(reason)
 }
 
+/// One side alone says nothing: both are read from the file then.
 fn size(width: Option<u64>, height: Option<u64>) -> Result<Option<(u32, u32)>, Reject> {
     let side = |field, side: Option<u64>| {
-        let side = side.filter(|side| (1..=SIDE_MAX).contains(side));
-        let side = side.and_then(|side| u32::try_from(side).ok());
-        side.ok_or_else(|| invalid(field, format!("1 to {SIDE_MAX} pixels are possible")))
+        let Some(side) = side else {
+            return Ok(None);
+        };
+        let fits = u32::try_from(side)
+            .ok()
+            .filter(|_| (1..=SIDE_MAX).contains(&side));
+        let wanted = || invalid(field, format!("1 to {SIDE_MAX} pixels are possible"));
+        fits.map(Some).ok_or_else(wanted)
     };
-    match (width, height) {
-        (None, None) => Ok(None),
-        (width, height) => Ok(Some((side("width", width)?, side("height", height)?))),
-    }
+    Ok(side("width", width)?.zip(side("height", height)?))
 }
 
 fn waveform(kind: MediaKind, waveform: Option<String>) -> Result<Option<Vec<u8>>, Reject> {

@@ -26,7 +26,7 @@ pub(crate) struct SenderText {
     body: String,
     quoted: Option<String>,
     edit: Option<String>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     typing_time: Option<u64>,
     #[serde(default, deserialize_with = "lenient::optional_boolean")]
     no_link_preview: Option<bool>,

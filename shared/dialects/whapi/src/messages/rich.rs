@@ -33,11 +33,11 @@ pub(crate) struct SenderLocation {
     name: Option<String>,
     url: Option<String>,
     preview: Option<String>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     accuracy: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     speed: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     degrees: Option<u64>,
     comment: Option<String>,
     #[serde(default, deserialize_with = "lenient::optional_boolean")]
@@ -279,7 +279,7 @@ pub(crate) struct SenderPoll {
     title: String,
     #[serde(default, deserialize_with = "optional_list")]
     options: Option<Vec<String>>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     count: Option<u64>,
     #[serde(default, deserialize_with = "lenient::optional_boolean")]
     view_once: Option<bool>,

@@ -51,9 +51,9 @@ pub(crate) struct SenderInteractive {
     mime_type: Option<String>,
     caption: Option<String>,
     preview: Option<String>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     width: Option<u64>,
-    #[serde(default, deserialize_with = "lenient::optional_number")]
+    #[serde(default, deserialize_with = "crate::numbers::optional")]
     height: Option<u64>,
     #[serde(default, deserialize_with = "lenient::optional_boolean")]
     view_once: Option<bool>,

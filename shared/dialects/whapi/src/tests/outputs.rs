@@ -189,6 +189,7 @@ fn of_sessions(operation: &str, request: Request) -> String {
     };
     match operation {
         sessions::Start::NAME => ok::<sessions::Start>(request, status()),
+        sessions::GetStatus::NAME => ok::<sessions::GetStatus>(request, status()),
         sessions::Logout::NAME => ok::<sessions::Logout>(request, status()),
         pairing::GetQr::NAME => ok::<pairing::GetQr>(request, samples::qr()),
         pairing::RequestCode::NAME => ok::<pairing::RequestCode>(request, samples::pairing_code()),
