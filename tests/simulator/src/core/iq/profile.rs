@@ -24,6 +24,10 @@ const PICTURE_BYTES_MAX: usize = 256 * 1024;
 
 impl Server {
     pub(super) fn iq_status(&mut self, from: DeviceId, iq: &Node, setting: bool) -> Answer {
+        if !setting && iq.get_optional_child("privacy").is_some() {
+            // Who sees stories. Source: the service answers so for accounts that never chose, and nobody chooses here.
+            return Answer::NOT_FOUND;
+        }
         let Some(status) = iq.get_optional_child("status") else {
             return Answer::BAD;
         };
