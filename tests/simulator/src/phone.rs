@@ -36,8 +36,8 @@ mod tests;
 pub use addons::Addon;
 pub use adv::{KeyIndexList, LINKED_DEVICES_MAX, LinkedDevice, PairSuccess};
 pub use app_state::{
-    Act, AppStateFault, Chat, Contact, Drafted, Label, MessageRef, Named, Settings, State,
-    SyncNews, SyncPatch, Told,
+    Act, AppStateFault, AppStateRead, Chat, Contact, Drafted, Label, MessageRef, Named, Settings,
+    State, SyncNews, SyncPatch, Told,
 };
 pub use blob::{BlobKind, SealedBlob, seal_blob};
 pub use cipher::{Enc, EncKind, Opened, RETRY_COUNT_MAX, SENT_MAX};

@@ -8,7 +8,7 @@ use super::app_state::COLLECTIONS;
 use super::ids::{AccountId, Addressing, DeviceId, PHONE, parse_number};
 use super::phones::Job;
 use super::server::Server;
-use crate::phone::{Act, AppStateFault, Named, Phone};
+use crate::phone::{Act, AppStateRead, Named, Phone};
 
 impl Server {
     /// The account with a number, and its phone.
@@ -49,7 +49,7 @@ impl Server {
         })
     }
 
-    /// What follows for the service from what a user does: it knows the profile name, and who is a contact.
+    /// What follows for the service from what a user does: it knows the profile name.
     pub(crate) fn user_acts(&mut self, account: AccountId, act: &Act) {
         let phone = DeviceId {
             account,
@@ -58,30 +58,30 @@ impl Server {
         if let Some(name) = act.push_name() {
             self.rename(phone, name);
         }
-        if let Some((contact, added)) = act.contact() {
-            let named = self
-                .named(contact)
-                .and_then(|n| n.shown.parse::<Jid>().ok());
-            let other = named.and_then(|jid| self.resolve(&jid)).map(|d| d.account);
-            let other: Vec<AccountId> = other.into_iter().collect();
-            if added {
-                self.change_address_book(account, &other, &[]);
-            } else {
-                self.change_address_book(account, &[], &other);
-            }
-        }
     }
 
-    /// Notes what a phone finds wrong with what its companions wrote.
-    pub(crate) fn app_state_faults(&mut self, account: AccountId, faults: &[(u16, AppStateFault)]) {
+    /// What follows for the service from what a phone has read: it notes what is wrong, and learns who is a contact.
+    pub(crate) fn app_state_read(&mut self, account: AccountId, read: &AppStateRead) {
         let now_ms = self.clock.now_ms();
-        for (device, fault) in faults {
+        for (device, fault) in &read.faults {
             let by = DeviceId {
                 account,
                 device: *device,
             };
             self.journal.event(now_ms, Some(by), fault.event());
         }
+        let added = self.accounts_at(&read.contacts_added);
+        let removed = self.accounts_at(&read.contacts_removed);
+        if !added.is_empty() || !removed.is_empty() {
+            self.change_address_book(account, &added, &removed);
+        }
+    }
+
+    fn accounts_at(&self, addresses: &[String]) -> Vec<AccountId> {
+        let jids = addresses.iter().filter_map(|a| a.parse::<Jid>().ok());
+        jids.filter_map(|jid| self.resolve(&jid))
+            .map(|d| d.account)
+            .collect()
     }
 
     /// Patches that the phone has not been told of.

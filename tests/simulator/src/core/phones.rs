@@ -18,7 +18,7 @@ use super::queue::{Class, Queue};
 use super::reupload;
 use super::server::{Effect, Server};
 use super::xml;
-use crate::phone::{self, Act, AppStateFault, DeviceAddress, Person, Phone, SyncNews, Wants};
+use crate::phone::{self, Act, AppStateRead, DeviceAddress, Person, Phone, SyncNews, Wants};
 
 /// The collection that the profile name stands in.
 const PUSH_NAME_IN: &str = "critical_block";
@@ -76,8 +76,8 @@ pub struct Done {
     pub patches: Vec<(&'static str, u64, Vec<u8>)>,
     /// Stanzas that the phone sends.
     pub stanzas: Vec<Node>,
-    /// What it found wrong with the app state, by the number of the companion that wrote it.
-    pub faults: Vec<(u16, AppStateFault)>,
+    /// What it read in the app state.
+    pub read: AppStateRead,
 }
 
 /// Does a piece of work.
@@ -108,9 +108,7 @@ pub fn run(phone: &mut Phone, work: &mut WorkParts<'_>) -> Done {
         }
         Job::History { to, wants } => done.stanzas = history::send_all(phone, *to, wants, work),
         Job::AppState(news) => {
-            for (name, news) in news {
-                done.faults.extend(phone.read_app_state(name, news));
-            }
+            done.read = phone.read_all_app_state(news);
         }
         Job::Stanza(incoming) => done.stanzas = phone_stanzas::read(phone, incoming, work),
     }
@@ -347,7 +345,7 @@ impl Server {
                 tracing::warn!(error = %e, "app state of a phone was not taken");
             }
         }
-        self.app_state_faults(account, &done.faults);
+        self.app_state_read(account, &done.read);
         self.phone_sends(account, &done.stanzas);
     }
 

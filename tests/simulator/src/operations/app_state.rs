@@ -141,12 +141,9 @@ fn catch_up(hub: &Hub, account: AccountId, phone: &SharedPhone) -> Result<(), Er
         COLLECTIONS.map(|name| (name, phone.app_state_version(name)))
     };
     let news = hub.with(|server| server.app_state_news(account, &versions));
-    let mut faults = Vec::new();
-    for (name, news) in &news {
-        faults.extend(lock(phone)?.read_app_state(name, news));
-    }
-    if !faults.is_empty() {
-        hub.with(|server| server.app_state_faults(account, &faults));
+    if !news.is_empty() {
+        let read = lock(phone)?.read_all_app_state(&news);
+        hub.with(|server| server.app_state_read(account, &read));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@
 //! Source: `syncd` of WhatsApp Web, as implemented by wacore-appstate 0.7.0, which does the arithmetic.
 
 mod act;
+mod reading;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -26,6 +27,7 @@ use wacore::appstate::keys::{ExpandedAppStateKeys, expand_app_state_keys};
 use waproto::whatsapp as wa;
 
 pub use self::act::{Act, MessageRef, Named};
+pub use self::reading::AppStateRead;
 pub use self::view::{Chat, Contact, Label, Settings, State, Told};
 use super::Phone;
 
@@ -439,14 +441,9 @@ impl Phone {
     /// The newest message of a chat, as records about whole chats name it.
     #[must_use]
     pub fn message_range(&self, chat: &str) -> Option<SyncActionMessageRange> {
-        let last = self.inbox.since(0).filter(|r| r.chat == chat).last()?;
-        let at = i64::try_from(last.timestamp).ok();
-        let key = wa::MessageKey {
-            remote_jid: Some(chat.to_owned()),
-            from_me: Some(last.own),
-            id: Some(last.id.clone()),
-            participant: None,
-        };
+        let last = self.newest_message(chat)?;
+        let at = last.message_timestamp.and_then(|at| i64::try_from(at).ok());
+        let key = last.key.into_option()?;
         Some(SyncActionMessageRange {
             last_message_timestamp: at,
             last_system_message_timestamp: None,

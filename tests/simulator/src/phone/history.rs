@@ -299,6 +299,12 @@ impl Phone {
         found.decode()?.message.into_option()
     }
 
+    /// The newest message of a chat.
+    pub(super) fn newest_message(&self, chat: &str) -> Option<wa::WebMessageInfo> {
+        let (_, log) = self.history.as_deref()?.chat(chat)?;
+        log.messages.back()?.decode()
+    }
+
     /// The user opened a chat.
     pub fn opened_chat(&mut self, chat: &str) {
         if let Some(log) = self.history.as_mut().and_then(|h| h.chats.get_mut(chat)) {

@@ -288,6 +288,10 @@ async fn messages_contacts_labels_and_settings_of_the_phone_reach_a_companion() 
         .unwrap();
     let state = state_until(&simulator, "the new contact", |s| !s.contacts.is_empty()).await;
     assert_eq!(state.contacts[&pn(BOB)].full_name.as_deref(), Some("Bobby"));
+    let path = format!("/admin/phones/{ALICE}/profile");
+    let (_, profile) = request("GET", simulator.address(), &path, "").await;
+    let known = format!(r#""contacts":["{BOB}"]"#);
+    assert!(profile.contains(&known), "the service knows the contact");
     assert_eq!(state.settings.locale.as_deref(), Some("de"));
     assert_eq!(state.settings.unarchive_chats, Some(false));
     assert_eq!(noted(&simulator), Vec::<&str>::new());

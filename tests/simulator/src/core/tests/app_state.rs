@@ -72,7 +72,7 @@ fn who_is_late_gets_what_was_missed_with_the_refusal() {
     let refused = answer(
         &mut double,
         second,
-        &sync("regular", 0, Some(patch.clone())),
+        &sync("regular", 0, Some(patch)),
     );
     assert_eq!((code(&refused), patches(&refused)), (Some(409), 1));
     let unknown = answer(&mut double, second, &sync("nonsense", 0, None));

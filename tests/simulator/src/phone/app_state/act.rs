@@ -183,18 +183,6 @@ impl Act {
         }
     }
 
-    /// The contact that is added, or taken away with `false`.
-    #[must_use]
-    pub fn contact(&self) -> Option<(&str, bool)> {
-        if let Self::SaveContact { contact, .. } = self {
-            Some((contact, true))
-        } else if let Self::DeleteContact { contact } = self {
-            Some((contact, false))
-        } else {
-            None
-        }
-    }
-
     /// The records that say so. `names` has an entry for each of [`Self::names`].
     #[must_use]
     pub fn draft(&self, names: &BTreeMap<String, Named>, now_ms: i64) -> Vec<Drafted> {

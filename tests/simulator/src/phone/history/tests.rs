@@ -196,3 +196,15 @@ fn edits_and_revocations_change_what_is_kept() {
     let history = phone.history.as_ref().unwrap();
     assert_eq!(history.chats[&*chat(1).shown].messages.len(), 1);
 }
+
+#[test]
+fn records_about_a_chat_name_its_newest_message() {
+    let mut phone = phone();
+    phone.keep_message(&chat(1), Kind::Text, None, kept("new", 9));
+    phone.keep_message(&chat(1), Kind::Text, None, kept("late", 5));
+    assert_eq!(phone.message_range("nobody"), None);
+    let range = phone.message_range(&chat(1).shown).unwrap();
+    assert_eq!(range.last_message_timestamp, Some(9));
+    let key = range.messages[0].key.as_option().unwrap();
+    assert_eq!(key.id.as_deref(), Some("new"));
+}
