@@ -69,11 +69,7 @@ fn who_is_late_gets_what_was_missed_with_the_refusal() {
     assert_eq!(xml::attr_u64(&taken, "version"), Some(1));
     let told = double.take(second);
     assert_eq!(tags(&told), ["notification:server_sync"]);
-    let refused = answer(
-        &mut double,
-        second,
-        &sync("regular", 0, Some(patch)),
-    );
+    let refused = answer(&mut double, second, &sync("regular", 0, Some(patch)));
     assert_eq!((code(&refused), patches(&refused)), (Some(409), 1));
     let unknown = answer(&mut double, second, &sync("nonsense", 0, None));
     assert_eq!(code(&unknown), Some(404));
