@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, Method, request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use switchboard_dialect_kit::routes::Endpoint;
+use switchboard_dialect_kit::routes::{Endpoint, PAGES_MAX};
 use switchboard_dialect_kit::{
     Action, Body, Credentials, Cx, Dialect, Input, Prepared, Reject, Reply,
 };
@@ -186,11 +186,24 @@ impl Mount {
         ticket: &Ticket,
     ) -> Result<Reply, OpError> {
         let prepared = pure(|| endpoint.prepare(cx).map_err(|Reject(error)| error))?;
-        let answers = stream::iter(prepared)
+        let mut answers: Vec<_> = stream::iter(prepared)
             .map(|prepared| async move { self.one(&prepared, caller, ticket).await })
             .buffered(FAN_OUT_PARALLEL_MAX)
             .collect()
             .await;
+        let mut seen = 0;
+        for _ in 1..PAGES_MAX {
+            let Some(last) = answers.last() else { break };
+            let next = || {
+                let next = endpoint.next_page(last, seen, cx);
+                next.map_err(|Reject(error)| error)
+            };
+            let Some((prepared, before)) = pure(next)? else {
+                break;
+            };
+            seen = before;
+            answers.push(self.one(&prepared, caller, ticket).await);
+        }
         pure(|| endpoint.finish(answers, cx))
     }
 

@@ -16,6 +16,7 @@ mod cluster;
 mod dialects;
 mod download;
 mod following;
+mod listing;
 mod owner;
 mod product;
 mod records;

@@ -13,10 +13,13 @@ use crate::cx::Cx;
 use crate::input::FromInput;
 use crate::reply::Reply;
 
-pub use endpoints::{DecodeBoth, EncodeBoth, EncodeTried, both, either, one, tried};
+pub use endpoints::{DecodeBoth, EncodeBoth, EncodeTried, Page, both, either, one, paged, tried};
 
 /// Most operations one request may become.
 pub const FAN_OUT_MAX: usize = 100;
+
+/// Most pages one listing is put together from. An owner ends a page early that would not fit into one answer.
+pub const PAGES_MAX: usize = 50;
 
 /// Why a request does not become an operation. It is shown through the dialect's own error table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +142,20 @@ pub trait Endpoint: Send + Sync {
     /// # Errors
     /// The error of a single operation; a fan-out shows its errors inside the response.
     fn finish(&self, answers: Vec<Answer>, cx: &Cx) -> Result<Reply, OpError>;
+
+    /// The operation that fetches the next page of a listing, and how many entries came before it; `None` at its end, and
+    /// for everything that is no listing. `last` answered the latest operation, `seen` entries came before that one.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the answer.
+    fn next_page(
+        &self,
+        _last: &Answer,
+        _seen: u64,
+        _cx: &Cx,
+    ) -> Result<Option<(Prepared, u64)>, Reject> {
+        Ok(None)
+    }
 
     /// The name of the operation it becomes.
     fn operation(&self) -> &'static str;

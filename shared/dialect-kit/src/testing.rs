@@ -213,6 +213,31 @@ pub fn answered<O: Operation>(
     reply_text(&reply)
 }
 
+/// The operation that follows in a listing when `seen` entries came before this page, as text.
+///
+/// # Panics
+/// When the row becomes no operation, or the output cannot be written and read.
+#[must_use]
+#[expect(
+    clippy::panic,
+    clippy::expect_used,
+    reason = "test code: a bad case should stop the test"
+)]
+pub fn next_page<O: Operation>(
+    dialect: &Dialect,
+    request: Request,
+    page: &O::Output,
+    seen: u64,
+) -> String {
+    let (route, cx) = matched(dialect, request);
+    let Action::Call(endpoint) = &route.action else {
+        panic!("{} {} becomes no operation", route.method, route.path);
+    };
+    let answer = Ok(Bytes::from(codec::encode(page).expect("output")));
+    let next = endpoint.next_page(&answer, seen, &cx).expect("next page");
+    next.map_or_else(String::new, |(next, _)| prepared_text(&next))
+}
+
 /// What the caller of a request that becomes two operations sees, as text, when they answer this.
 ///
 /// # Panics

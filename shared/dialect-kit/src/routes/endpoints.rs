@@ -133,6 +133,64 @@ impl<T: FromInput, A: Operation, B: Operation> Endpoint for Tried<T, A, B> {
     }
 }
 
+/// How much of a listing one answer has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// Entries in it.
+    pub entries: usize,
+    /// Entries there are in all.
+    pub total: u64,
+}
+
+struct Paged<T, O: Operation> {
+    decode: fn(T, u64, &Cx) -> Result<O, Reject>,
+    count: fn(&O::Output) -> Page,
+    encode: fn(Vec<O::Output>, &Cx) -> Result<Reply, OpError>,
+    input: PhantomData<fn(T)>,
+}
+
+impl<T: FromInput, O: Operation> Paged<T, O> {
+    fn page(&self, seen: u64, cx: &Cx) -> Result<Prepared, Reject> {
+        let operation = (self.decode)(T::from_input(cx.input())?, seen, cx)?;
+        Prepared::new(operation, cx)
+    }
+}
+
+impl<T: FromInput, O: Operation> Endpoint for Paged<T, O> {
+    fn prepare(&self, cx: &Cx) -> Result<Vec<Prepared>, Reject> {
+        Ok(vec![self.page(0, cx)?])
+    }
+
+    fn finish(&self, answers: Vec<Answer>, cx: &Cx) -> Result<Reply, OpError> {
+        let pages = answers
+            .into_iter()
+            .map(|answer| codec::decode(&answer?))
+            .collect::<Result<_, _>>()?;
+        (self.encode)(pages, cx)
+    }
+
+    fn next_page(
+        &self,
+        last: &Answer,
+        seen: u64,
+        cx: &Cx,
+    ) -> Result<Option<(Prepared, u64)>, Reject> {
+        let Ok(last) = last else {
+            return Ok(None);
+        };
+        let Page { entries, total } = (self.count)(&codec::decode(last)?);
+        let seen = seen.saturating_add(u64::try_from(entries).unwrap_or(u64::MAX));
+        if entries == 0 || seen >= total {
+            return Ok(None);
+        }
+        Ok(Some((self.page(seen, cx)?, seen)))
+    }
+
+    fn operation(&self) -> &'static str {
+        O::NAME
+    }
+}
+
 struct Either {
     is_first: fn(&Cx) -> Result<bool, Reject>,
     first: Box<dyn Endpoint>,
@@ -158,6 +216,15 @@ impl Endpoint for Either {
         self.pick(cx)
             .map_err(|reject| reject.0)?
             .finish(answers, cx)
+    }
+
+    fn next_page(
+        &self,
+        last: &Answer,
+        seen: u64,
+        cx: &Cx,
+    ) -> Result<Option<(Prepared, u64)>, Reject> {
+        self.pick(cx)?.next_page(last, seen, cx)
     }
 
     fn operation(&self) -> &'static str {
@@ -208,6 +275,27 @@ where
 {
     Box::new(Tried {
         decode,
+        encode,
+        input: PhantomData,
+    })
+}
+
+/// A whole listing for one request: pages are asked for one after the other until there are no more entries, at most
+/// [`super::PAGES_MAX`]. `decode` gets how many entries came before the page it is to ask for. An entry that moved while the
+/// pages were read can stand in two of them.
+#[must_use]
+pub fn paged<T, O>(
+    decode: fn(T, u64, &Cx) -> Result<O, Reject>,
+    count: fn(&O::Output) -> Page,
+    encode: fn(Vec<O::Output>, &Cx) -> Result<Reply, OpError>,
+) -> Box<dyn Endpoint>
+where
+    T: FromInput + 'static,
+    O: Operation,
+{
+    Box::new(Paged {
+        decode,
+        count,
         encode,
         input: PhantomData,
     })

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use http::Method;
 use serde::{Deserialize, Serialize};
-use switchboard_dialect_kit::routes::Outcomes;
+use switchboard_dialect_kit::routes::{Page, paged};
 use switchboard_dialect_kit::{Cx, FromInput, NoBody, Reject, Reply, Routes, lenient};
 use switchboard_vocab::contacts::{
-    CHECK_MAX, Check, Checked, Contact, GetPicture, GetProfiles, LIST_LIMIT_MAX, List, Picture,
-    Profile, Profiles,
+    CHECK_MAX, Check, Checked, Contact, ContactList, GetPicture, GetProfiles, LIST_LIMIT_MAX, List,
+    Picture, Profile, Profiles,
 };
 use switchboard_vocab::profile::{SetOnline, Shown};
 use switchboard_vocab::{ChatId, ErrorCode, OpError, UserId};
@@ -18,16 +18,13 @@ use crate::input::{Payload, needed};
 use crate::sessions::details;
 use crate::webhooks::ok;
 
-/// How many pages a listing asks for at once: that system lists everything, and no more than this can be had here.
-const PAGES_MAX: u32 = 10;
-
 /// The rows of this area.
 pub(crate) fn routes(routes: Routes) -> Routes {
     routes
         .op(Method::POST, "/user/info", info, informed)
         .op(Method::POST, "/user/check", check, checked)
         .op(Method::GET, "/user/avatar", avatar, pictured)
-        .each(Method::GET, "/user/contacts", list, listed)
+        .endpoint(Method::GET, "/user/contacts", paged(list, count, listed))
         .aliases(true)
         .op(Method::POST, "/user/avatar", avatar, pictured)
         .op(Method::POST, "/user/presence", presence, |_: Shown, _| {
@@ -225,13 +222,19 @@ fn pictured(out: Picture, cx: &Cx) -> Result<Reply, OpError> {
     }))
 }
 
-fn list(_: NoBody, _: &Cx) -> Result<Vec<List>, Reject> {
-    let page = |page| List {
+fn list(_: NoBody, seen: u64, _: &Cx) -> Result<List, Reject> {
+    Ok(List {
         saved: None,
-        offset: page * LIST_LIMIT_MAX,
+        offset: u32::try_from(seen).unwrap_or(u32::MAX),
         limit: LIST_LIMIT_MAX,
-    };
-    Ok((0..PAGES_MAX).map(page).collect())
+    })
+}
+
+const fn count(page: &ContactList) -> Page {
+    Page {
+        entries: page.contacts.len(),
+        total: page.total,
+    }
 }
 
 /// `types.ContactInfo` of that system's client library.
@@ -259,8 +262,8 @@ impl<'a> Known<'a> {
 }
 
 /// Everybody the store knows, by address.
-fn listed(outcomes: Outcomes<List>, _: &Cx) -> Result<Reply, OpError> {
-    let pages: Vec<_> = outcomes.into_iter().collect::<Result<_, _>>()?;
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every encoder")]
+fn listed(pages: Vec<ContactList>, _: &Cx) -> Result<Reply, OpError> {
     let all = pages.iter().flat_map(|page| &page.contacts);
     let known: BTreeMap<String, Known<'_>> = all
         .map(|person| (address(person).to_string(), Known::of(person)))

@@ -8,11 +8,11 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use http::Method;
 use serde::{Deserialize, Serialize};
-use switchboard_dialect_kit::routes::{Outcomes, either, one};
+use switchboard_dialect_kit::routes::{Page, either, one, paged};
 use switchboard_dialect_kit::{Cx, FromInput, NoBody, Reject, Reply, Routes, lenient};
 use switchboard_vocab::chats::{
-    Change, Chat as Known, Clear, Delete, Get, Gone, LIST_LIMIT_MAX, List, MarkSeen, Mute,
-    MuteChange,
+    Change, Chat as Known, ChatList, Clear, Delete, Get, Gone, LIST_LIMIT_MAX, List, MarkSeen,
+    Mute, MuteChange,
 };
 use switchboard_vocab::contacts::{self, Contact as Person};
 use switchboard_vocab::{ChatId, OpError, Timestamp};
@@ -22,13 +22,14 @@ use crate::contacts::shown::Contact;
 use crate::ids::{self, invalid};
 use shown::Chat;
 
-/// How many pages a listing asks for at once: that system lists everything, and no more than this can be had here.
-const PAGES_MAX: u32 = 10;
-
 /// The rows of this area.
 pub(crate) fn routes(routes: Routes) -> Routes {
     let routes = routes
-        .each(Method::GET, "/client/getChats/{sessionId}", list, listed)
+        .endpoint(
+            Method::GET,
+            "/client/getChats/{sessionId}",
+            paged(list, count, listed),
+        )
         .op(Method::POST, "/client/getChatById/{sessionId}", get, found)
         .op(Method::POST, "/chat/getClassInfo/{sessionId}", get, found)
         .endpoint(
@@ -154,18 +155,24 @@ struct Deleted {
 #[derive(Serialize)]
 pub(crate) struct Nothing {}
 
-fn list(_: NoBody, _: &Cx) -> Result<Vec<List>, Reject> {
-    let page = |page| List {
+fn list(_: NoBody, seen: u64, _: &Cx) -> Result<List, Reject> {
+    Ok(List {
         archived: None,
-        offset: page * LIST_LIMIT_MAX,
+        offset: u32::try_from(seen).unwrap_or(u32::MAX),
         limit: LIST_LIMIT_MAX,
-    };
-    Ok((0..PAGES_MAX).map(page).collect())
+    })
+}
+
+const fn count(page: &ChatList) -> Page {
+    Page {
+        entries: page.chats.len(),
+        total: page.total,
+    }
 }
 
 /// All pages. A chat that moved from one page to another while they were read is shown once.
-fn listed(outcomes: Outcomes<List>, cx: &Cx) -> Result<Reply, OpError> {
-    let pages: Vec<_> = outcomes.into_iter().collect::<Result<_, _>>()?;
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every encoder")]
+fn listed(pages: Vec<ChatList>, cx: &Cx) -> Result<Reply, OpError> {
     let mut seen = HashSet::new();
     let all = pages.iter().flat_map(|page| &page.chats);
     success(Chats {

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use http::Method;
 use serde::{Deserialize, Serialize};
-use switchboard_dialect_kit::routes::Outcomes;
+use switchboard_dialect_kit::routes::{Outcomes, Page, paged};
 use switchboard_dialect_kit::{Cx, NoBody, Reject, Reply, Routes};
 use switchboard_vocab::chats;
 use switchboard_vocab::contacts::{
@@ -22,13 +22,14 @@ use crate::ids::{self, Wid, invalid};
 use crate::numbers;
 use shown::Contact;
 
-/// How many pages a listing asks for at once: that system lists everything, and no more than this can be had here.
-const PAGES_MAX: u32 = 10;
-
 /// The rows of this area.
 pub(crate) fn routes(routes: Routes) -> Routes {
     let routes = routes
-        .each(Method::GET, "/client/getContacts/{sessionId}", list, listed)
+        .endpoint(
+            Method::GET,
+            "/client/getContacts/{sessionId}",
+            paged(list, count, listed),
+        )
         .op(
             Method::POST,
             "/client/getBlockedContacts/{sessionId}",
@@ -209,18 +210,24 @@ struct Groups {
     groups: Vec<Wid>,
 }
 
-fn list(_: NoBody, _: &Cx) -> Result<Vec<List>, Reject> {
-    let page = |page| List {
+fn list(_: NoBody, seen: u64, _: &Cx) -> Result<List, Reject> {
+    Ok(List {
         saved: None,
-        offset: page * LIST_LIMIT_MAX,
+        offset: u32::try_from(seen).unwrap_or(u32::MAX),
         limit: LIST_LIMIT_MAX,
-    };
-    Ok((0..PAGES_MAX).map(page).collect())
+    })
+}
+
+const fn count(page: &ContactList) -> Page {
+    Page {
+        entries: page.contacts.len(),
+        total: page.total,
+    }
 }
 
 /// All pages. Somebody who moved from one page to another while they were read is shown once.
-fn listed(outcomes: Outcomes<List>, _: &Cx) -> Result<Reply, OpError> {
-    let pages: Vec<_> = outcomes.into_iter().collect::<Result<_, _>>()?;
+#[expect(clippy::needless_pass_by_value, reason = "the shape of every encoder")]
+fn listed(pages: Vec<ContactList>, _: &Cx) -> Result<Reply, OpError> {
     let mut seen = HashSet::new();
     let all = pages.iter().flat_map(|page| &page.contacts);
     success(Contacts {
