@@ -19,6 +19,8 @@ pub struct NodeConfig {
     pub limits: Limits,
     /// Its place in the cluster.
     pub cluster: ClusterConfig,
+    /// The folder of its search index; without one messages cannot be searched.
+    pub search: Option<PathBuf>,
 }
 
 /// How a node takes part in its cluster.

@@ -9,7 +9,6 @@ mod media;
 mod messages;
 mod page;
 mod pairing;
-mod pending;
 mod presence;
 mod profile;
 mod queue;

@@ -16,6 +16,7 @@ mod limiter;
 mod node;
 pub mod placement;
 mod rpc;
+mod search;
 mod session;
 mod supervisor;
 mod task;

@@ -26,6 +26,7 @@ use crate::ports::{Downloader, KnownMedia, MediaPort, Resolved, STORED_MAX, Sess
 
 use self::fetch::Fetcher;
 use self::files::Files;
+pub(crate) use self::files::private_folder;
 use self::staging::Staging;
 
 /// Limits of the media store.

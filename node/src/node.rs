@@ -23,6 +23,7 @@ use crate::limiter::Limiter;
 use crate::placement::Ownership;
 use crate::ports::Ports;
 use crate::rpc::Server;
+use crate::search::Search;
 use crate::session::Connect;
 use crate::session::context::Surroundings;
 use crate::supervisor::Supervisor;
@@ -156,6 +157,7 @@ impl Started {
             limits: Arc::new(config.limits.clone()),
             rules: Arc::new(config.cluster.rules.clone()),
             loading: Arc::new(Semaphore::new(LOADING_MAX)),
+            search: search(config).await,
             cut: CancellationToken::new(),
         };
         let started = Supervisor::start(surroundings, Arc::clone(&index)).await;
@@ -218,6 +220,18 @@ impl Started {
         self.stop.cancel();
         self.supervisor.stop(CALLS_DRAIN_MAX).await;
         self.cluster.end().await;
+    }
+}
+
+/// The search index. A node whose index cannot be opened works without one: it is derived from what the node has.
+async fn search(config: &NodeConfig) -> Option<Arc<Search>> {
+    match Search::open(config.search.as_ref()?).await {
+        Ok(search) => Some(search),
+        Err(error) => {
+            let why = error.internal.unwrap_or(error.public);
+            tracing::error!(why, "messages cannot be searched");
+            None
+        }
     }
 }
 

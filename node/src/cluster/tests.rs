@@ -287,6 +287,7 @@ impl Net {
 impl Host {
     async fn try_start(&self) -> Result<NodeHandle, NodeError> {
         let config = NodeConfig {
+            search: None,
             id: self.id.clone(),
             names: names(),
             limits: Limits {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use switchboard_vocab::contacts::ContactList;
 use switchboard_vocab::messages::{
-    Act, DeleteForMe, Deleted, Forward, GetInfo, GetMentions, GetMessage, GetQuoted, ListMessages,
-    MarkRead, Marked, Message, MessageInfo, MessageList, MessageRef, QueuedMessage, SendMessage,
-    Sent, Star,
+    Act, DeleteForMe, Deleted, Forward, GetInfo, GetMentions, GetMessage, GetQuoted,
+    LIST_LIMIT_MAX, ListMessages, MarkRead, Marked, Message, MessageInfo, MessageList, MessageRef,
+    QUERY_LEN_MAX, QueuedMessage, Search, SendMessage, Sent, Star,
 };
 use switchboard_vocab::{ChatId, ErrorCode, MessageId, OpError, UserId};
 use switchboard_whatsapp::{AppStateChange, Fact};
@@ -71,6 +71,34 @@ impl Execute for ListMessages {
 impl Execute for GetMessage {
     async fn execute(self, cx: SessionCx) -> Result<Message, OpError> {
         Ok(outbound::known(&self.target, &cx).await?.message)
+    }
+}
+
+impl Execute for Search {
+    async fn execute(self, cx: SessionCx) -> Result<MessageList, OpError> {
+        if self.query.chars().count() > QUERY_LEN_MAX {
+            let text = format!("the query is longer than {QUERY_LEN_MAX} characters");
+            return Err(OpError::new(ErrorCode::TooLarge, text));
+        }
+        let Some(search) = &cx.session.search else {
+            let text = "the node has no search index";
+            return Err(OpError::new(ErrorCode::Unavailable, text));
+        };
+        let mut chats = Vec::new();
+        if let Some(chat) = self.chat {
+            chats.extend(cx.journal().other_chat(&chat).await?);
+            chats.push(chat);
+        }
+        let wide = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let page = (wide(self.offset), wide(self.limit.min(LIST_LIMIT_MAX)));
+        let found = search.find(cx.journal(), &self.query, &chats, page).await?;
+        let mut messages = cx.journal().numbered(&found.numbers).await?;
+        fit(&mut messages)?;
+        Ok(MessageList {
+            messages,
+            total: found.total,
+            last_number: cx.journal().last_number(),
+        })
     }
 }
 

@@ -261,7 +261,7 @@ fn described_path(path: &Path) -> PathBuf {
 }
 
 /// A folder that only this user can enter.
-pub(super) fn private_folder(path: &Path) -> std::io::Result<()> {
+pub(crate) fn private_folder(path: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

@@ -85,6 +85,7 @@ impl World {
 
     async fn node(&self) -> NodeHandle {
         let config = NodeConfig {
+            search: None,
             id: node_id(),
             names: names(),
             limits: self.limits.clone(),

@@ -30,6 +30,7 @@ use crate::cluster::{DataSource, Gate};
 use crate::limiter::Limiter;
 use crate::placement::Ownership;
 use crate::ports::{Files, HINT_SEQUENCE_MIN, Ports, SessionScope, WebhookBook};
+use crate::search::Search;
 
 /// Longest wait of a call for a connection that is being made. Source: design-notes 3.5, how long a move keeps callers.
 const ARRIVAL_MAX: Duration = Duration::from_secs(2);
@@ -47,6 +48,8 @@ pub(crate) struct Surroundings {
     pub(crate) limits: Arc<crate::config::Limits>,
     /// The safety rules in force.
     pub(crate) rules: Arc<Rules>,
+    /// The node's search index.
+    pub(crate) search: Option<Arc<Search>>,
     /// Sessions that may be loaded from the store at once.
     pub(crate) loading: Arc<tokio::sync::Semaphore>,
     /// Cut when the node's time to stop is over: sessions that are still closing end at once.
@@ -84,6 +87,8 @@ pub(crate) struct Session {
     pub(crate) limiter: Arc<Limiter>,
     pub(crate) status: watch::Receiver<SessionStatus>,
     pub(crate) webhooks: watch::Sender<Arc<WebhookBook>>,
+    /// The node's search index.
+    pub(crate) search: Option<Arc<Search>>,
     /// What the customer chose.
     pub(crate) settings: watch::Sender<Settings>,
     /// What was last told of people's presence.

@@ -293,6 +293,11 @@ impl Journal {
         Ok((Arc::new(journal), restored))
     }
 
+    /// The session whose journal this is, as every life of its name is told apart.
+    pub(crate) fn uuid(&self) -> Arc<str> {
+        Arc::clone(&self.scope.uuid)
+    }
+
     /// Ends the writer without waiting; what is queued is dropped.
     pub(crate) fn cancel(&self) {
         self.stop.cancel();

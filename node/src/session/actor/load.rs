@@ -91,11 +91,14 @@ pub(super) async fn load(
         age_max: surroundings.limits.message_age_max,
         events_max: surroundings.limits.events_per_session_max,
         events_bytes_max: surroundings.limits.event_bytes_per_session_max,
-        search: false,
+        search: surroundings.search.is_some(),
     };
     let guard = Arc::clone(&tenancy);
     let opened = Journal::open(scope.clone(), Arc::clone(&store), limits, guard).await?;
     let (journal, restored) = opened;
+    if let Some(search) = &surroundings.search {
+        search.add(&journal);
+    }
     let (hints, hint_receiver) = mpsc::channel(HINTS_MAX);
     let book = watch::Sender::new(Arc::new(restored.webhooks));
     let settings = watch::Sender::new(restored.settings);
@@ -202,6 +205,7 @@ fn assemble(
         limiter: Arc::clone(&surroundings.limiter),
         status: status.subscribe(),
         webhooks,
+        search: surroundings.search.clone(),
         settings,
         presence: Known::default(),
         showing: Showing::default(),
