@@ -16,6 +16,7 @@ mod newsletters;
 mod privacy;
 mod profile;
 mod settings;
+mod story_privacy;
 mod usync;
 
 use wacore::iq::abprops::{AbProp, web};

@@ -84,7 +84,7 @@ struct Target {
 
 impl Server {
     /// Works out whom a message of the phone with `number` to `to` goes to. A story is for the numbers
-    /// in `audience`, or without any for the address book.
+    /// in `audience`, or without any for whom the account's setting names.
     ///
     /// # Errors
     /// When sender or receiver do not exist, or nobody would see the story.
@@ -160,8 +160,7 @@ impl Server {
             accounts.push(found.ok_or_else(|| SendError::Receiver(number.clone()))?);
         }
         if numbers.is_empty() {
-            let profile = self.account(author).and_then(|a| a.profile.as_deref());
-            accounts.extend(profile.into_iter().flat_map(|p| &p.address_book));
+            accounts = self.default_audience(author);
         }
         accounts.retain(|a| *a != author && !self.has_blocked(author, *a));
         if accounts.is_empty() {

@@ -25,6 +25,8 @@ pub struct Profile {
     pub privacy: BTreeMap<Category, Value>,
     /// Who of the address book is excluded, where a setting says so.
     pub excluded: BTreeMap<Category, BTreeSet<AccountId>>,
+    /// Who sees its stories, if it ever chose.
+    pub stories: Option<StoryAudience>,
     /// The "about" text and when it was set, in seconds.
     pub about: Option<(Box<str>, u64)>,
     /// Its picture.
@@ -33,6 +35,18 @@ pub struct Profile {
     pub disappearing: Option<(u64, u64)>,
     /// Its business card, if it is a business.
     pub business: Option<Box<Business>>,
+}
+
+/// Who sees stories by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum StoryAudience {
+    /// Everyone in the address book.
+    #[default]
+    Contacts,
+    /// Everyone in the address book but these.
+    Except(BTreeSet<AccountId>),
+    /// These.
+    Only(BTreeSet<AccountId>),
 }
 
 /// A profile picture.

@@ -24,9 +24,8 @@ const PICTURE_BYTES_MAX: usize = 256 * 1024;
 
 impl Server {
     pub(super) fn iq_status(&mut self, from: DeviceId, iq: &Node, setting: bool) -> Answer {
-        if !setting && iq.get_optional_child("privacy").is_some() {
-            // Who sees stories. Source: the service answers so for accounts that never chose, and nobody chooses here.
-            return Answer::NOT_FOUND;
+        if let Some(privacy) = iq.get_optional_child("privacy") {
+            return self.iq_story_privacy(from, privacy, setting);
         }
         let Some(status) = iq.get_optional_child("status") else {
             return Answer::BAD;
