@@ -138,13 +138,13 @@ impl<T: FromInput, A: Operation, B: Operation> Endpoint for Tried<T, A, B> {
 pub struct Page {
     /// Entries in it.
     pub entries: usize,
-    /// Entries there are in all.
+    /// Entries there are in all, or that are wanted at most.
     pub total: u64,
 }
 
 struct Paged<T, O: Operation> {
     decode: fn(T, u64, &Cx) -> Result<O, Reject>,
-    count: fn(&O::Output) -> Page,
+    count: fn(&O::Output, &Cx) -> Result<Page, Reject>,
     encode: fn(Vec<O::Output>, &Cx) -> Result<Reply, OpError>,
     input: PhantomData<fn(T)>,
 }
@@ -178,7 +178,7 @@ impl<T: FromInput, O: Operation> Endpoint for Paged<T, O> {
         let Ok(last) = last else {
             return Ok(None);
         };
-        let Page { entries, total } = (self.count)(&codec::decode(last)?);
+        let Page { entries, total } = (self.count)(&codec::decode(last)?, cx)?;
         let seen = seen.saturating_add(u64::try_from(entries).unwrap_or(u64::MAX));
         if entries == 0 || seen >= total {
             return Ok(None);
@@ -286,7 +286,7 @@ where
 #[must_use]
 pub fn paged<T, O>(
     decode: fn(T, u64, &Cx) -> Result<O, Reject>,
-    count: fn(&O::Output) -> Page,
+    count: fn(&O::Output, &Cx) -> Result<Page, Reject>,
     encode: fn(Vec<O::Output>, &Cx) -> Result<Reply, OpError>,
 ) -> Box<dyn Endpoint>
 where

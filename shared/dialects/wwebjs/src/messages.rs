@@ -4,8 +4,11 @@ mod acts;
 mod outgoing;
 pub(crate) mod shown;
 
+use std::collections::HashSet;
+
 use http::Method;
 use serde::{Deserialize, Serialize};
+use switchboard_dialect_kit::routes::{Page, paged};
 use switchboard_dialect_kit::{Cx, FromInput, Reject, Reply, Routes, lenient};
 use switchboard_vocab::messages::{
     self, GetMessage, LIST_LIMIT_MAX, ListMessages, ListOrder, MessageList, MessageRef,
@@ -19,21 +22,21 @@ use shown::Message;
 
 /// How many messages a listing without a limit gives. That system gives what its browser happens to have loaded.
 const LIST_LIMIT_DEFAULT: u32 = 50;
+/// Most messages one call gives.
+const LISTED_MAX: u32 = 2_000;
 
 /// The rows of this area.
 pub(crate) fn routes(routes: Routes) -> Routes {
     let routes = outgoing::routes(routes)
-        .op(
+        .endpoint(
             Method::POST,
             "/chat/fetchMessages/{sessionId}",
-            fetch,
-            fetched,
+            paged(fetch, count_fetched, fetched),
         )
-        .op(
+        .endpoint(
             Method::POST,
             "/client/searchMessages/{sessionId}",
-            search,
-            matches,
+            paged(search, count_matches, matches),
         )
         .op(
             Method::POST,
@@ -72,16 +75,34 @@ struct SearchOptions {
     from_me: Option<bool>,
 }
 
-/// Zero means no limit there; more than a page cannot be had here.
-fn limited(limit: Option<u64>) -> u32 {
+/// How many messages a caller wants; zero means no limit there.
+fn wanted(limit: Option<u64>) -> u32 {
     let limit = limit.filter(|limit| *limit > 0);
     limit.map_or(LIST_LIMIT_DEFAULT, |limit| {
-        u32::try_from(limit).unwrap_or(u32::MAX).min(LIST_LIMIT_MAX)
+        u32::try_from(limit).unwrap_or(u32::MAX).min(LISTED_MAX)
     })
 }
 
-fn fetch(Request(request): Request<FetchRequest>, _: &Cx) -> Result<ListMessages, Reject> {
+/// The limit of the page after those that were seen.
+fn left(wanted: u32, seen: u32) -> u32 {
+    wanted.saturating_sub(seen).min(LIST_LIMIT_MAX)
+}
+
+/// A page of a listing of which no more than `wanted` entries are asked for, the first of them after `offset`.
+fn page(list: &MessageList, offset: u32, wanted: u32) -> Page {
+    Page {
+        entries: list.messages.len(),
+        total: list.total.saturating_sub(offset.into()).min(wanted.into()),
+    }
+}
+
+fn fetch(
+    Request(request): Request<FetchRequest>,
+    seen: u64,
+    _: &Cx,
+) -> Result<ListMessages, Reject> {
     let options = request.search_options;
+    let seen = u32::try_from(seen).unwrap_or(u32::MAX);
     Ok(ListMessages {
         chat: Some(ids::chat_id("chatId", &request.chat_id)?),
         after_number: None,
@@ -91,15 +112,27 @@ fn fetch(Request(request): Request<FetchRequest>, _: &Cx) -> Result<ListMessages
         from: None,
         until: None,
         order: ListOrder::NewestFirst,
-        offset: 0,
-        limit: limited(options.limit),
+        offset: seen,
+        limit: left(wanted(options.limit), seen),
     })
+}
+
+fn count_fetched(list: &MessageList, cx: &Cx) -> Result<Page, Reject> {
+    let Request(request) = Request::<FetchRequest>::from_input(cx.input())?;
+    Ok(page(list, 0, wanted(request.search_options.limit)))
 }
 
 /// The newest messages, oldest first.
 #[expect(clippy::needless_pass_by_value, reason = "the shape of every encoder")]
-fn fetched(out: MessageList, _: &Cx) -> Result<Reply, OpError> {
-    success(all(out.messages.iter().rev()))
+fn fetched(pages: Vec<MessageList>, _: &Cx) -> Result<Reply, OpError> {
+    success(all(once(&pages).into_iter().rev()))
+}
+
+/// The messages of all pages. One that moved from one page to another while they were read is there once.
+fn once(pages: &[MessageList]) -> Vec<&messages::Message> {
+    let mut seen = HashSet::new();
+    let all = pages.iter().flat_map(|page| &page.messages);
+    all.filter(|message| seen.insert(message.number)).collect()
 }
 
 fn all<'a>(list: impl Iterator<Item = &'a messages::Message> + Clone) -> Messages<'a> {
@@ -133,34 +166,44 @@ struct Paging {
     limit: Option<u64>,
 }
 
-/// Pages are counted from one.
-fn search(Request(request): Request<SearchRequest>, _: &Cx) -> Result<Search, Reject> {
+impl Paging {
+    /// How many matches come before the page, and how many are on it. Pages are counted from one.
+    fn place(&self) -> Result<(u32, u32), Reject> {
+        let wanted = wanted(self.limit);
+        let before = u32::try_from(self.page.unwrap_or(1).max(1) - 1).ok();
+        let before = before.and_then(|pages| pages.checked_mul(wanted));
+        let before = before.ok_or_else(|| invalid("options.page", "there are not so many"))?;
+        Ok((before, wanted))
+    }
+}
+
+fn search(Request(request): Request<SearchRequest>, seen: u64, _: &Cx) -> Result<Search, Reject> {
     if request.query.trim().is_empty() {
         return Err(invalid("query", "it is empty"));
     }
     ids::at_most("query", &request.query, QUERY_LEN_MAX)?;
-    let Paging {
-        chat_id,
-        page,
-        limit,
-    } = request.options;
-    let limit = limited(limit);
-    let page = u32::try_from(page.unwrap_or(1).max(1) - 1).ok();
-    let offset = page.and_then(|page| page.checked_mul(limit));
-    let chat = chat_id.filter(|text| !text.is_empty());
+    let (before, wanted) = request.options.place()?;
+    let seen = u32::try_from(seen).unwrap_or(u32::MAX);
+    let chat = request.options.chat_id.filter(|text| !text.is_empty());
     Ok(Search {
         query: request.query,
         chat: chat
             .map(|text| ids::chat_id("options.chatId", &text))
             .transpose()?,
-        offset: offset.ok_or_else(|| invalid("options.page", "there are not so many"))?,
-        limit,
+        offset: before.saturating_add(seen),
+        limit: left(wanted, seen),
     })
 }
 
+fn count_matches(list: &MessageList, cx: &Cx) -> Result<Page, Reject> {
+    let Request(request) = Request::<SearchRequest>::from_input(cx.input())?;
+    let (before, wanted) = request.options.place()?;
+    Ok(page(list, before, wanted))
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "the shape of every encoder")]
-fn matches(out: MessageList, _: &Cx) -> Result<Reply, OpError> {
-    success(all(out.messages.iter()))
+fn matches(pages: Vec<MessageList>, _: &Cx) -> Result<Reply, OpError> {
+    success(all(once(&pages).into_iter()))
 }
 
 /// The body of the calls on one message.

@@ -16,6 +16,7 @@ use super::{group, incoming, media, own, own_message, partner, partner_lid};
 #[must_use]
 pub fn bodies() -> Vec<Body> {
     let mut all = said();
+    all.extend(tappable());
     all.extend(done());
     all
 }
@@ -88,6 +89,11 @@ fn said() -> Vec<Body> {
                 at: Timestamp::from_secs(1_699_999_995),
             }],
         }),
+    ]
+}
+
+fn tappable() -> Vec<Body> {
+    vec![
         Body::Interactive(Interactive {
             header: Some("Hello".to_owned()),
             media: None,

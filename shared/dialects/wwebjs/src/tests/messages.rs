@@ -1,7 +1,7 @@
 //! Listing messages and looking one up.
 
 use insta::assert_snapshot;
-use switchboard_dialect_kit::testing::{post, samples};
+use switchboard_dialect_kit::testing::{self, post, samples};
 use switchboard_vocab::content::{Body, Card, PreviewBody, Reaction, Text};
 use switchboard_vocab::messages::{GetMessage, ListMessages, Message, MessageList, Quote, Search};
 
@@ -17,7 +17,10 @@ fn fetch(options: &str) -> String {
     ))
 }
 
-fn listed(messages: Vec<Message>) -> String {
+fn listed(mut messages: Vec<Message>) -> String {
+    for (number, message) in (1..).zip(&mut messages) {
+        message.number = number;
+    }
     let list = MessageList {
         total: 2,
         last_number: 8,
@@ -44,6 +47,59 @@ fn listings() {
         samples::incoming_by_lid("first"),
     ];
     assert_snapshot!("fetched", listed(newest_first));
+}
+
+#[test]
+fn pages_that_end_early_are_followed_by_the_rest() {
+    let list = |count: u64, total| MessageList {
+        messages: (1..=count)
+            .map(|number| Message {
+                number,
+                ..samples::incoming("x")
+            })
+            .collect(),
+        total,
+        last_number: 900,
+    };
+    let fetch = |limit: u32| {
+        post(
+            FETCH,
+            &format!(r#"{{"chatId":"4915112345678@c.us","searchOptions":{{"limit":{limit}}}}}"#),
+        )
+    };
+    let next = |limit, count, total, seen| {
+        let page = list(count, total);
+        testing::next_page::<ListMessages>(&crate::dialect(), fetch(limit), &page, seen)
+    };
+    let rest = next(20, 5, 900, 10);
+    assert!(
+        rest.contains("\"offset\": 15") && rest.contains("\"limit\": 5\n"),
+        "{rest}"
+    );
+    assert!(next(1_000, 500, 900, 0).contains("\"limit\": 500"));
+    for (limit, count, total, seen) in [(20, 10, 900, 10), (20, 3, 13, 10), (20, 0, 900, 10)] {
+        assert_eq!(next(limit, count, total, seen), "");
+    }
+    let pages = vec![Ok(list(2, 3)), Ok(list(2, 3))];
+    let text = testing::answered::<ListMessages>(&crate::dialect(), fetch(20), pages);
+    assert_eq!(
+        text.matches("\"hasMedia\"").count(),
+        2,
+        "a message stands there twice"
+    );
+
+    let path = "/client/searchMessages/sales";
+    let search = || post(path, r#"{"query":"x","options":{"page":3,"limit":20}}"#);
+    let next = |count, total, seen| {
+        testing::next_page::<Search>(&crate::dialect(), search(), &list(count, total), seen)
+    };
+    let rest = next(5, 900, 10);
+    assert!(
+        rest.contains("\"offset\": 55") && rest.contains("\"limit\": 5\n"),
+        "{rest}"
+    );
+    assert_eq!(next(5, 45, 0), "");
+    assert_eq!(next(10, 900, 10), "");
 }
 
 #[test]
