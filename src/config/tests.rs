@@ -142,13 +142,6 @@ fn the_cluster_has_defaults_and_bounds() {
         assert_eq!(config.settle(), Duration::from_secs(20));
         assert_eq!(config.cluster.drain_wait, Duration::from_secs(60));
         assert_eq!(config.store.durability, None);
-        assert_eq!(config.watermarks(), Watermarks::default());
-        jail.set_env("SWITCHBOARD_STORE__NEW_SESSIONS_FREE_PERCENT", "0");
-        jail.set_env("SWITCHBOARD_STORE__SENDS_FREE_PERCENT", "0");
-        jail.set_env("SWITCHBOARD_STORE__SENDS_FREE_BYTES", "33554432");
-        let watermarks = load(&flags(None)).unwrap().watermarks();
-        let shares = (watermarks.new_sessions_percent, watermarks.sends_percent);
-        assert_eq!((shares, watermarks.sends_bytes), ((0, 0), 32 << 20));
         jail.set_env("SWITCHBOARD_CLUSTER__SETTLE", "3s");
         jail.set_env("SWITCHBOARD_STORE__DURABILITY", "replicated");
         let config = load(&flags(None)).unwrap();
@@ -185,21 +178,6 @@ fn the_cluster_has_defaults_and_bounds() {
                 "0",
                 "store.snapshot_bytes",
             ),
-            (
-                "SWITCHBOARD_STORE__NEW_SESSIONS_FREE_PERCENT",
-                "51",
-                "store.new_sessions_free_percent",
-            ),
-            (
-                "SWITCHBOARD_STORE__SENDS_FREE_PERCENT",
-                "11",
-                "store.sends_free_percent",
-            ),
-            (
-                "SWITCHBOARD_STORE__SENDS_FREE_BYTES",
-                "1000",
-                "store.sends_free_bytes",
-            ),
             // Membership is what the nodes say of themselves; a list is a mistake that must be seen.
             ("SWITCHBOARD_CLUSTER__NODES", "a,b", "nodes"),
         ];
@@ -207,6 +185,35 @@ fn the_cluster_has_defaults_and_bounds() {
             jail.set_env(variable, value);
             let error = error_of(&flags(None));
             assert!(error.contains(key), "{variable}={value}: {error}");
+            jail.clear_env();
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn when_a_disk_counts_as_full_has_defaults_and_bounds() {
+    Jail::expect_with(|jail| {
+        let config = load(&flags(None)).unwrap();
+        assert_eq!(config.watermarks(), Watermarks::default());
+        jail.set_env("SWITCHBOARD_STORE__NEW_SESSIONS_FREE_PERCENT", "0");
+        jail.set_env("SWITCHBOARD_STORE__SENDS_FREE_PERCENT", "0");
+        jail.set_env("SWITCHBOARD_STORE__SENDS_FREE_BYTES", "33554432");
+        let watermarks = load(&flags(None)).unwrap().watermarks();
+        let shares = (watermarks.new_sessions_percent, watermarks.sends_percent);
+        assert_eq!((shares, watermarks.sends_bytes), ((0, 0), 32 << 20));
+        jail.clear_env();
+        for (name, value) in [
+            ("new_sessions_free_percent", "51"),
+            // Above the one for new sessions.
+            ("sends_free_percent", "11"),
+            ("sends_free_bytes", "1000"),
+        ] {
+            let variable = format!("SWITCHBOARD_STORE__{}", name.to_uppercase());
+            jail.set_env(&variable, value);
+            let error = error_of(&flags(None));
+            let key = format!("store.{name}");
+            assert!(error.contains(&key), "{variable}={value}: {error}");
             jail.clear_env();
         }
         Ok(())

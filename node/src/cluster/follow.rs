@@ -158,9 +158,11 @@ mod tests {
     async fn wanted(events: &mut mpsc::Receiver<Event>, is_it: impl Fn(&Input) -> bool) {
         let waiting = async {
             loop {
-                match events.recv().await.unwrap() {
-                    Event::Input(input) | Event::Followed(_, _, input) if is_it(&input) => break,
-                    _ => {}
+                if let Event::Input(input) | Event::Followed(_, _, input) =
+                    events.recv().await.unwrap()
+                    && is_it(&input)
+                {
+                    break;
                 }
             }
         };

@@ -165,10 +165,11 @@ impl DataSource for ReplicatedData {
         from: DataFrom,
     ) -> Result<(), Missing> {
         let ns = namespace(session)?;
-        let from = match from {
-            // Without its rule a session that comes from elsewhere begins with nothing.
-            DataFrom::Log if !self.restores => DataFrom::Nothing,
-            from => from,
+        // Without its rule a session that comes from elsewhere begins with nothing.
+        let from = if from == DataFrom::Log && !self.restores {
+            DataFrom::Nothing
+        } else {
+            from
         };
         match from {
             DataFrom::Fresh => self.take_over(&ns, epoch).await.map(drop),

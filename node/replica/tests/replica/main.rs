@@ -17,5 +17,6 @@ mod guards;
 mod lossy;
 mod model;
 mod nats;
+mod queue;
 mod snapshots;
 mod world;

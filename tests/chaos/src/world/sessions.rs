@@ -252,7 +252,7 @@ impl Office {
         line: &Line,
         text: &str,
     ) -> Result<(StatusCode, String), String> {
-        self.send_at(&self.router(), limit, line, text).await
+        self.send_at(self.router(), limit, line, text).await
     }
 
     /// The same through that router.
