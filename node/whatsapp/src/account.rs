@@ -28,7 +28,9 @@ use crate::api::{
 use crate::backend::Backend;
 use crate::connector::Shared;
 use crate::gate::Gate;
+use crate::http::Http;
 use crate::outgoing::{self, Reach};
+use crate::transport::{Proxy, ProxyError};
 use crate::{app_state, identity, media, own, people};
 
 mod close;
@@ -49,6 +51,9 @@ pub(crate) struct Session {
     signals: Sender<Signal>,
     gate: Arc<Gate>,
     choices: Choices,
+    proxy: Option<Proxy>,
+    /// Media: through the proxy where there is one, else shared with every session.
+    http: Arc<Http>,
     reach: Reach,
     /// See [`Backend::new`].
     writes: Arc<tokio::sync::RwLock<()>>,
@@ -80,6 +85,15 @@ impl Session {
             fence,
             choices,
         } = request;
+        let proxy = choices.proxy.as_deref().map(Proxy::parse).transpose();
+        let proxy = proxy.map_err(|error: ProxyError| Error::Refused {
+            code: None,
+            text: error.to_string(),
+        })?;
+        let http = match &proxy {
+            Some(proxy) => Arc::new(shared.http_through(proxy)?),
+            None => Arc::clone(&shared.http),
+        };
         let fence: Arc<dyn Fence> = fence;
         let session = Self {
             shared,
@@ -90,6 +104,8 @@ impl Session {
             signals,
             gate: Arc::new(Gate::new(fence)),
             choices,
+            proxy,
+            http,
             reach: Reach::default(),
             writes: Arc::default(),
             state: Mutex::default(),

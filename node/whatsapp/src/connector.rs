@@ -8,7 +8,7 @@ use switchboard_keystore::Namespace;
 use crate::account::Session;
 use crate::api::{Account, Config, Endpoint, Error, OpenRequest};
 use crate::http::Http;
-use crate::transport::Target;
+use crate::transport::{Proxy, Target};
 use crate::version::Versions;
 
 /// Longest timeout that makes sense for one connection: the library gives up by itself after this.
@@ -37,6 +37,17 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// An HTTP client whose connections go through a session's own proxy.
+    pub(crate) fn http_through(&self, proxy: &Proxy) -> Result<Http, Error> {
+        let Config {
+            endpoint,
+            media_address,
+            ..
+        } = &self.config;
+        Http::new(endpoint, *media_address, Some(proxy))
+            .map_err(|error| Error::Other(format!("{error:#}")))
+    }
+
     /// The simulator's Noise key, when there is a simulator.
     pub(crate) fn simulator_key(&self) -> Option<[u8; 32]> {
         match &self.config.endpoint {
@@ -55,7 +66,7 @@ impl Connector {
         let timeout = config.connect_timeout.min(CONNECT_TIMEOUT_MAX);
         let target = Target::new(&config.endpoint, timeout)
             .map_err(|error| Error::Other(error.to_string()))?;
-        let http = Http::new(&config.endpoint, config.media_address)
+        let http = Http::new(&config.endpoint, config.media_address, None)
             .map_err(|error| Error::Other(format!("{error:#}")))?;
         let http = Arc::new(http);
         let versions = Versions::new(&config.endpoint, Arc::clone(&http) as Arc<_>);

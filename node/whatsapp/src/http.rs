@@ -14,6 +14,7 @@ use wacore::net::{HttpClient, HttpRequest, HttpResponse, StreamingHttpResponse, 
 use whatsapp_rust::anyhow::{self, Context as _};
 
 use crate::api::Endpoint;
+use crate::transport::Proxy;
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,6 +44,7 @@ impl Http {
     pub(crate) fn new(
         endpoint: &Endpoint,
         media_address: Option<SocketAddr>,
+        proxy: Option<&Proxy>,
     ) -> anyhow::Result<Self> {
         CRYPTO.call_once(|| {
             // An error says that somebody else has installed a provider, which is as good.
@@ -61,6 +63,10 @@ impl Http {
                 Some(simulator_address(ws_url, media_address)?)
             }
         };
+        if let Some(proxy) = proxy {
+            // Nothing else applies then, an environment's proxy neither.
+            builder = builder.no_proxy().proxy(through(proxy)?);
+        }
         Ok(Self {
             client: builder.build().context("build the HTTP client")?,
             instead,
@@ -93,6 +99,14 @@ impl Http {
         }
         Ok(builder)
     }
+}
+
+fn through(proxy: &Proxy) -> anyhow::Result<reqwest::Proxy> {
+    let all = reqwest::Proxy::all(proxy.url()).context("the session's proxy")?;
+    Ok(match proxy.login() {
+        Some((name, password)) => all.basic_auth(name, password),
+        None => all,
+    })
 }
 
 fn simulator_address(
@@ -228,10 +242,10 @@ mod tests {
             ws_url: "ws://127.0.0.1:8099/ws/chat".to_owned(),
             server_key: [0; 32],
         };
-        let http = Http::new(&endpoint, None).unwrap();
+        let http = Http::new(&endpoint, None, None).unwrap();
         let url = http.address("https://mmg.whatsapp.net/v/x?auth=1").unwrap();
         assert_eq!(url.as_str(), "http://127.0.0.1:8099/v/x?auth=1");
-        let http = Http::new(&endpoint, Some("[::1]:5000".parse().unwrap())).unwrap();
+        let http = Http::new(&endpoint, Some("[::1]:5000".parse().unwrap()), None).unwrap();
         assert_eq!(
             http.address("https://host:1/x").unwrap().as_str(),
             "http://[::1]:5000/x"
@@ -240,7 +254,7 @@ mod tests {
 
     #[test]
     fn the_real_endpoint_gets_https_only() {
-        let http = Http::new(&Endpoint::Real, None).unwrap();
+        let http = Http::new(&Endpoint::Real, None, None).unwrap();
         assert!(http.address("https://mmg.whatsapp.net/x").is_ok());
         assert!(http.address("http://mmg.whatsapp.net/x").is_err());
     }

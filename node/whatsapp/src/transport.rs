@@ -21,8 +21,10 @@ use crate::gate::Gate;
 
 mod gated;
 mod socket;
+mod tunnel;
 
 use gated::Gated;
+pub(crate) use tunnel::{Proxy, ProxyError};
 
 /// Largest WebSocket message taken, in bytes. Source: a frame's length has 24 bits; some room for several in one.
 const MESSAGE_BYTES_MAX: usize = 20 << 20;
@@ -91,6 +93,8 @@ impl Target {
 pub(crate) struct Factory {
     pub(crate) target: Arc<Target>,
     pub(crate) gate: Arc<Gate>,
+    /// The session's own way out.
+    pub(crate) proxy: Option<Proxy>,
     /// Why the last try failed: the library only logs it.
     pub(crate) last_failure: Mutex<Option<Unreached>>,
 }
@@ -141,9 +145,12 @@ impl Factory {
     async fn connect(&self) -> anyhow::Result<(Arc<dyn Transport>, Events)> {
         anyhow::ensure!(self.gate.is_open(), "connect: the fence is closed");
         let target = &*self.target;
-        let tcp = TcpStream::connect((target.host.as_str(), target.port))
-            .await
-            .context("connect")?;
+        let tcp = match &self.proxy {
+            Some(proxy) => proxy.connect(&target.host, target.port).await?,
+            None => TcpStream::connect((target.host.as_str(), target.port))
+                .await
+                .context("connect")?,
+        };
         tcp.set_nodelay(true).context("set TCP_NODELAY")?;
         let (stream, is_broken) = Gated::new(tcp, &self.gate);
         let builder = ClientBuilder::from_uri(target.uri.clone())

@@ -109,6 +109,7 @@ impl Session {
         let factory = Arc::new(Factory {
             target: Arc::clone(&self.shared.target),
             gate: Arc::clone(&self.gate),
+            proxy: self.proxy.clone(),
             last_failure: Mutex::default(),
         });
         let caches = CacheConfig {
@@ -126,7 +127,7 @@ impl Session {
             .with_runtime(TokioRuntime)
             .with_persistence_manager(manager)
             .with_transport_factory_arc(Arc::clone(&factory) as Arc<_>)
-            .with_http_client_arc(Arc::clone(&self.shared.http) as Arc<_>)
+            .with_http_client_arc(Arc::clone(&self.http) as Arc<_>)
             .with_version_override(version)
             .with_cache_config(caches)
             .with_inbound_durability_hook(hook)
@@ -215,5 +216,33 @@ async fn trust_simulator(manager: &PersistenceManager, key: [u8; 32]) {
         manager
             .process_command(DeviceCommand::SetId(Some(addresses::placeholder())))
             .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use waproto::whatsapp as wa;
+
+    fn told(full_history: bool) -> wa::DeviceProps {
+        use buffa::Message as _;
+        let mut device = wacore::store::Device::new();
+        device.set_device_props(props("Here", full_history));
+        let payload = device.get_client_payload();
+        let pairing = payload.device_pairing_data.into_option().unwrap();
+        wa::DeviceProps::decode_from_slice(&pairing.device_props.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_phone_is_asked_for_everything_only_where_it_was_chosen() {
+        let (usual, full) = (told(false), told(true));
+        assert_eq!(
+            (usual.os.as_deref(), full.os.as_deref()),
+            (Some("Here"), Some("Here"))
+        );
+        assert_ne!(usual.require_full_sync, Some(true));
+        assert_eq!(full.require_full_sync, Some(true));
+        let config = full.history_sync_config.as_option().unwrap();
+        assert_eq!(config.full_sync_days_limit, Some(FULL_HISTORY_DAYS));
     }
 }

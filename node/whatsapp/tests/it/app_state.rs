@@ -2,8 +2,8 @@
 
 use switchboard_simulator::phone::{Act, MessageRef, State};
 use switchboard_vocab::chats::Mute;
-use switchboard_vocab::{MessageId, Timestamp, UserId};
-use switchboard_whatsapp::{AppStateChange, ChatTail, Error, Fact, Target};
+use switchboard_vocab::{ChatId, MessageId, Timestamp, UserId};
+use switchboard_whatsapp::{AppStateChange, ChatFact, ChatTail, Error, Fact, Target};
 
 use crate::bench::{Session, World, chat, eventually};
 
@@ -157,81 +157,88 @@ async fn the_session_learns_what_the_phone_changes() {
         participant: None,
     };
     let name = || BERT.to_owned();
-    let acts = [
-        Act::Archive {
-            chat: name(),
-            on: true,
-        },
-        Act::Mute {
-            chat: name(),
-            until_ms: None,
-            on: true,
-        },
-        Act::MarkUnread { chat: name() },
-        Act::Star {
-            message: message.clone(),
-            on: true,
-        },
-        Act::SaveContact {
-            contact: name(),
-            full_name: Some("Bert B".to_owned()),
-            first_name: Some("Bert".to_owned()),
-        },
-        Act::DeleteMessageForMe {
-            message,
-            delete_media: false,
-            timestamp: None,
-        },
-        Act::ClearChat {
-            chat: name(),
-            delete_starred: false,
-            delete_media: false,
-        },
-        Act::DeleteChat {
-            chat: name(),
-            delete_media: false,
-        },
-    ];
-    world.simulator.act(ANNA, &acts).unwrap();
     let id = MessageId::parse("M1").unwrap();
-    anna.fact(|fact| matches!(fact, Fact::ChatDeleted { chat, .. } if *chat == bert).then_some(()))
-        .await;
-    // One after the other in the same order is not promised between collections: start again and look for each.
-    world
-        .simulator
-        .act(
-            ANNA,
-            &[Act::SetPushName {
-                name: "Anna Two".to_owned(),
-            }],
-        )
-        .unwrap();
-    anna.fact(|fact| matches!(fact, Fact::OwnName(name) if name == "Anna Two").then_some(()))
-        .await;
-    let seen = anna.facts_seen();
-    let has = |is_it: &dyn Fn(&Fact) -> bool| seen.iter().any(is_it);
-    let about = |fact: &Fact, is_so: &dyn Fn(&switchboard_whatsapp::ChatFact) -> bool| matches!(fact, Fact::Chat(told) if told.chat == bert && is_so(told));
-    assert!(
-        has(&|fact| about(fact, &|told| told.archived == Some(true))),
-        "{seen:#?}"
-    );
-    assert!(has(
-        &|fact| about(fact, &|told| told.muted == Some(Some(Mute::Forever)))
-    ));
-    assert!(has(
-        &|fact| about(fact, &|told| told.marked_unread == Some(true))
-    ));
-    assert!(has(
-        &|fact| matches!(fact, Fact::Starred { id: told, starred: true, .. } if *told == id)
-    ));
-    assert!(has(
-        &|fact| matches!(fact, Fact::DeletedForMe { id: told, .. } if *told == id)
-    ));
-    assert!(has(
-        &|fact| matches!(fact, Fact::ChatCleared { chat, .. } if *chat == bert)
-    ));
+    let is_bert = |chat: &ChatId| *chat == bert;
+    let about = |fact: &Fact, is_so: fn(&ChatFact) -> bool| matches!(fact, Fact::Chat(told) if is_bert(&told.chat) && is_so(told));
     let saved = Some(("Bert B".to_owned(), Some("Bert".to_owned())));
-    assert!(has(
-        &|fact| matches!(fact, Fact::Contact(told) if told.saved == saved)
-    ));
+    // One after the other: the library leaves out a collection that it is reading already.
+    let mut learns = async |act: Act, is_it: &dyn Fn(&Fact) -> bool| {
+        world.simulator.act(ANNA, &[act]).unwrap();
+        anna.fact(|fact| is_it(fact).then_some(())).await;
+    };
+    let act = Act::Archive {
+        chat: name(),
+        on: true,
+    };
+    learns(act, &|fact| about(fact, |told| told.archived == Some(true))).await;
+    let act = Act::Mute {
+        chat: name(),
+        until_ms: None,
+        on: true,
+    };
+    learns(act, &|fact| {
+        about(fact, |told| told.muted == Some(Some(Mute::Forever)))
+    })
+    .await;
+    let act = Act::MarkUnread { chat: name() };
+    learns(act, &|fact| {
+        about(fact, |told| told.marked_unread == Some(true))
+    })
+    .await;
+    let act = Act::Star {
+        message: message.clone(),
+        on: true,
+    };
+    learns(
+        act,
+        &|fact| matches!(fact, Fact::Starred { id: told, starred: true, .. } if *told == id),
+    )
+    .await;
+    let act = Act::SaveContact {
+        contact: name(),
+        full_name: Some("Bert B".to_owned()),
+        first_name: Some("Bert".to_owned()),
+    };
+    learns(
+        act,
+        &|fact| matches!(fact, Fact::Contact(told) if told.saved == saved),
+    )
+    .await;
+    let act = Act::DeleteMessageForMe {
+        message,
+        delete_media: false,
+        timestamp: None,
+    };
+    learns(
+        act,
+        &|fact| matches!(fact, Fact::DeletedForMe { id: told, .. } if *told == id),
+    )
+    .await;
+    let act = Act::ClearChat {
+        chat: name(),
+        delete_starred: false,
+        delete_media: false,
+    };
+    learns(
+        act,
+        &|fact| matches!(fact, Fact::ChatCleared { chat, .. } if is_bert(chat)),
+    )
+    .await;
+    let act = Act::DeleteChat {
+        chat: name(),
+        delete_media: false,
+    };
+    learns(
+        act,
+        &|fact| matches!(fact, Fact::ChatDeleted { chat, .. } if is_bert(chat)),
+    )
+    .await;
+    let act = Act::SetPushName {
+        name: "Anna Two".to_owned(),
+    };
+    learns(
+        act,
+        &|fact| matches!(fact, Fact::OwnName(name) if name == "Anna Two"),
+    )
+    .await;
 }

@@ -150,6 +150,25 @@ impl World {
         fence: Arc<Switch>,
         choices: Choices,
     ) -> Session {
+        self.try_open(connector, name, epoch, fence, choices)
+            .await
+            .unwrap()
+    }
+
+    /// Whether a session of these choices cannot be opened.
+    pub async fn refuses(&self, name: &str, choices: Choices) -> bool {
+        let opened = self.try_open(&self.connector, name, 1, Switch::open(), choices);
+        matches!(opened.await, Err(Error::Refused { .. }))
+    }
+
+    async fn try_open(
+        &self,
+        connector: &Connector,
+        name: &str,
+        epoch: u64,
+        fence: Arc<Switch>,
+        choices: Choices,
+    ) -> Result<Session, Error> {
         let (taken, inbox) = mpsc::channel(1_000);
         let (refused, refusals) = mpsc::channel(1_000);
         let (learnt, facts) = mpsc::channel(1_000);
@@ -171,19 +190,18 @@ impl World {
             fence,
             choices,
         };
-        let account = connector.open(request).await.unwrap();
-        Session {
+        let account = connector.open(request).await?;
+        Ok(Session {
             account,
             inbox,
             signals,
             facts,
-            seen: Vec::new(),
             heard: BTreeSet::new(),
             histories,
             refusals,
             intake_fails,
             running: None,
-        }
+        })
     }
 
     /// Opens a session and links it to a new phone of this number.
@@ -200,7 +218,6 @@ pub struct Session {
     pub inbox: mpsc::Receiver<Incoming>,
     pub signals: mpsc::Receiver<Signal>,
     pub facts: mpsc::Receiver<Fact>,
-    seen: Vec<Fact>,
     /// Ids of messages, for tests that count them.
     pub heard: BTreeSet<MessageId>,
     pub histories: mpsc::Receiver<History>,
@@ -298,22 +315,12 @@ impl Session {
         let wait = async {
             loop {
                 let fact = self.facts.recv().await.expect("the account lives");
-                let found = pick(&fact);
-                self.seen.push(fact);
-                if let Some(found) = found {
+                if let Some(found) = pick(&fact) {
                     return found;
                 }
             }
         };
         timeout(DEADLINE, wait).await.expect("the fact comes")
-    }
-
-    /// Every fact so far, in its order.
-    pub fn facts_seen(&mut self) -> Vec<Fact> {
-        while let Ok(fact) = self.facts.try_recv() {
-            self.seen.push(fact);
-        }
-        self.seen.clone()
     }
 
     pub async fn history(&mut self) -> History {

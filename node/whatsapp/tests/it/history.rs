@@ -2,7 +2,7 @@
 
 use switchboard_simulator::{Generate, Past, PastChat, PastMessage};
 use switchboard_vocab::content::Body;
-use switchboard_whatsapp::{ChatTail, Choices, Fact, History, Target};
+use switchboard_whatsapp::{ChatTail, Fact, History, Target};
 
 use crate::bench::{Session, World, chat};
 
@@ -17,6 +17,15 @@ fn message(id: &str, text: &str, from_me: bool, timestamp: u64) -> PastMessage {
         text: text.to_owned(),
         ..PastMessage::default()
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "phones hand over recent messages only"
+)]
+fn an_hour_ago() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.unwrap().as_secs() - 3_600
 }
 
 /// Every piece until one that `is_enough`.
@@ -38,13 +47,14 @@ async fn a_linked_session_gets_the_past_in_pieces() {
     let world = World::new().await;
     world.simulator.add_phone(ANNA, "Anna").unwrap();
     world.simulator.add_phone(BERT, "Bert").unwrap();
+    let recent = an_hour_ago();
     let past = Past {
         chats: vec![PastChat {
             with: BERT.to_owned(),
             unread: 1,
             messages: vec![
-                message("H2", "second", true, 1_700_000_100),
-                message("H1", "first", false, 1_700_000_000),
+                message("H2", "second", true, recent + 100),
+                message("H1", "first", false, recent),
             ],
             ..PastChat::default()
         }],
@@ -55,13 +65,7 @@ async fn a_linked_session_gets_the_past_in_pieces() {
         }),
     };
     let given = world.simulator.give_past(ANNA, past).unwrap();
-    // Two of the messages are older than what a session gets that does not ask for everything.
-    let full = Choices {
-        full_history: true,
-        ..Choices::default()
-    };
-    let mut anna = world.open_with("anna", full).await;
-    anna.link(&world, ANNA).await;
+    let mut anna = world.linked("anna", ANNA).await;
     let pieces = pieces(&mut anna, |pieces| count(pieces) >= given.messages).await;
     assert!(pieces.iter().all(|piece| piece.messages.len() <= 128));
     let mut of_bert: Vec<_> = pieces
@@ -79,7 +83,7 @@ async fn a_linked_session_gets_the_past_in_pieces() {
         panic!("it is text");
     };
     assert_eq!(text.body, "first");
-    assert_eq!(of_bert[0].at.as_secs(), 1_700_000_000);
+    assert_eq!(of_bert[0].at.as_secs(), recent);
     assert!(of_bert.iter().all(|message| message.context.from_history));
     assert_eq!(of_bert[0].sender_phone(), Some(BERT));
     let facts: Vec<&Fact> = pieces.iter().flat_map(|piece| &piece.facts).collect();

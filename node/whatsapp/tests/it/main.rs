@@ -23,4 +23,6 @@ mod lossy;
 mod messages;
 mod pairing;
 mod phones;
+mod proxy;
+mod questions;
 mod relay;
