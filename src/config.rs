@@ -230,6 +230,14 @@ pub(crate) struct LimitsSection {
     pub(crate) request: Duration,
     /// Most messages kept per session; the oldest go first.
     pub(crate) messages_kept: u64,
+    /// Most bytes of these messages.
+    pub(crate) messages_bytes: u64,
+    /// How long messages are kept; zero = no limit.
+    #[serde(
+        deserialize_with = "value::duration",
+        serialize_with = "value::write_duration"
+    )]
+    pub(crate) messages_kept_for: Duration,
 }
 
 /// Settings of the wwebjs dialect.
@@ -288,6 +296,8 @@ impl Default for Config {
                 media_session_bytes: 5 << 30,
                 request: Duration::from_secs(60),
                 messages_kept: 100_000,
+                messages_bytes: 256 << 20,
+                messages_kept_for: Duration::ZERO,
             },
             wwebjs: WwebjsSection::default(),
         }

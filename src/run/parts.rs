@@ -80,6 +80,8 @@ impl Parts {
         let limits = switchboard_node::config::Limits {
             connects_per_second_max: config.whatsapp.connects_per_second,
             messages_per_session_max: config.limits.messages_kept,
+            message_bytes_per_session_max: config.limits.messages_bytes,
+            message_age_max: Some(config.limits.messages_kept_for).filter(|age| !age.is_zero()),
             ..Default::default()
         };
         let node = NodeConfig {
