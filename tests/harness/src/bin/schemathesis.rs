@@ -144,14 +144,19 @@ impl Caller {
 
     async fn get(&self, path: &str) -> Result<Value> {
         let request = self.http.get(format!("{}{path}", self.url));
-        let answer = request.bearer_auth(&self.token).send().await?;
-        Ok(answer.error_for_status()?.json().await?)
+        self.answer(request, path).await
     }
 
     async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        let request = self.http.post(format!("{}{path}", self.url)).json(body);
+        let request = self.http.post(format!("{}{path}", self.url));
+        self.answer(request.json(body), path).await
+    }
+
+    async fn answer(&self, request: reqwest::RequestBuilder, path: &str) -> Result<Value> {
         let answer = request.bearer_auth(&self.token).send().await?;
-        Ok(answer.error_for_status()?.json().await?)
+        let (status, text) = (answer.status(), answer.text().await?);
+        ensure!(status.is_success(), "{path} answered {status}: {text}");
+        Ok(serde_json::from_str(&text)?)
     }
 }
 
@@ -219,7 +224,7 @@ fn operation(facts: &Value) -> Value {
     let error = json!({ "$ref": "#/components/schemas/ResponseError" });
     let mut done = json!({ "description": "done" });
     if let Some(answer) = facts.get("answer") {
-        done["content"] = content(answer);
+        set(&mut done, "content", content(answer));
     }
     let status = facts.get("status").and_then(Value::as_u64).unwrap_or(200);
     let mut operation = json!({
@@ -231,9 +236,16 @@ fn operation(facts: &Value) -> Value {
         },
     });
     if let Some(body) = facts.get("body") {
-        operation["requestBody"] = json!({ "required": true, "content": content(body) });
+        let body = json!({ "required": true, "content": content(body) });
+        set(&mut operation, "requestBody", body);
     }
     operation
+}
+
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.to_owned(), value);
+    }
 }
 
 /// Puts what the session has beside the patterns, and bounds what would be waited for.
@@ -285,7 +297,7 @@ fn bound(schema: &mut Value, names: &[&str]) {
         Value::Object(fields) => {
             for (name, value) in fields {
                 if names.contains(&name.as_str()) && value.get("type").is_some() {
-                    value["maximum"] = json!(WAIT_SECONDS_MAX);
+                    set(value, "maximum", json!(WAIT_SECONDS_MAX));
                 }
                 bound(value, names);
             }
