@@ -75,13 +75,14 @@ async fn a_life(bus: &Bus) {
     assert_eq!(take(&nodes[1], &ns, 2).await, How::Restored);
     assert_eq!(nodes[1].read(&ns).await, (0..41).collect::<Vec<_>>());
     let stale = nodes[0].write(&ns, 1, 99).await.unwrap_err();
+    // The record of a snapshot that was under way may have met the new owner first; then it is this tenure that is over.
     assert!(
         matches!(
             stale,
             Error::StaleEpoch {
                 stored: Epoch(2),
                 ..
-            }
+            } | Error::Unreplicated { .. }
         ),
         "{stale:?}"
     );
