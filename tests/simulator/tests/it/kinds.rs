@@ -5,13 +5,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use switchboard_simulator::phone::{Kind, Record};
-use switchboard_simulator::{Handle, Outgoing};
+use switchboard_simulator::{Config, Handle, Outgoing};
 use wacore::poll::PollVoteCiphertext;
 use wacore::types::events::{Event, InboundMessage, UnavailableType};
 use waproto::whatsapp as wa;
 use whatsapp_rust::Jid;
 
-use crate::client::{TestClient, pn, simulator, until};
+use crate::client::{TestClient, pn, simulator_with, until};
 
 const ALICE: &str = "4915100000001";
 const BOB: &str = "4915100000002";
@@ -50,7 +50,11 @@ async fn shown(simulator: &Handle, id: &str) -> Record {
 }
 
 async fn world() -> (Handle, TestClient) {
-    let simulator = simulator().await;
+    world_of(Config::default()).await
+}
+
+async fn world_of(config: Config) -> (Handle, TestClient) {
+    let simulator = simulator_with(config).await;
     let alice = TestClient::paired(&simulator, ALICE).await;
     simulator.add_phone(BOB, "bob").unwrap();
     (simulator, alice)
@@ -346,8 +350,21 @@ fn edited(message: &wa::Message) -> wa::message::ProtocolMessage {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn polls_and_events_with_their_answers_both_ways() {
-    let (simulator, alice) = world().await;
+async fn polls_and_events_with_their_answers_both_ways_by_lid() {
+    polls_and_events(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn polls_and_events_with_their_answers_both_ways_by_number() {
+    polls_and_events(false).await;
+}
+
+async fn polls_and_events(lid_migrated: bool) {
+    let config = Config {
+        lid_migrated,
+        ..Config::default()
+    };
+    let (simulator, alice) = world_of(config).await;
     let poll = send(
         &simulator,
         json!({"poll": {"question": "When?", "options": ["now", "later"], "selectable": 1}}),
@@ -391,8 +408,13 @@ async fn polls_and_events_with_their_answers_both_ways() {
         enc_payload: vote.enc_payload.as_deref().unwrap(),
         enc_iv: vote.enc_iv.as_deref().unwrap(),
     };
-    let own = alice.client.lid().unwrap().to_non_ad();
     let voter = got.info.source.sender.to_non_ad();
+    let own = if lid_migrated {
+        alice.client.lid()
+    } else {
+        alice.client.pn()
+    };
+    let own = own.unwrap().to_non_ad();
     let hashes = polls
         .decrypt_vote(sealed, &secret, &made.message_id, &own, &voter)
         .await
