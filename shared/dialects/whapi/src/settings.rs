@@ -204,12 +204,16 @@ impl SettingsChange {
             avatars: media.and_then(|media| media.init_avatars),
             offline: self.offline_mode,
             full_history: self.full_history,
-            proxy: self.proxy,
+            // To the node both words mean that the proxy resolves names.
+            proxy: self
+                .proxy
+                .map(|proxy| proxy.replacen("socks5h://", "socks5://", 1)),
         })
     }
 }
 
-/// `socks5://user:password@host:port`, or nothing. Source: the pattern of `Settings.proxy`.
+/// `socks5://user:password@host:port`, or nothing. Source: the pattern of `Settings.proxy`, without the characters of a user
+/// name that would end it in an address.
 fn check_proxy(proxy: &str) -> Result<(), Reject> {
     if proxy.is_empty() {
         return Ok(());
@@ -225,7 +229,9 @@ fn check_proxy(proxy: &str) -> Result<(), Reject> {
     let (host, port) = address.rsplit_once(':').ok_or_else(wanted)?;
     let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     let valid = !user.is_empty()
-        && user.bytes().all(|b| b.is_ascii_graphic())
+        && user
+            .bytes()
+            .all(|b| word(b) || b".~!$&'()*+,;=%".contains(&b))
         && !password.is_empty()
         && password.bytes().all(word)
         && !host.is_empty()

@@ -212,9 +212,17 @@ fn bad_settings_are_refused() {
         "socks5://a:b@c:x",
         "socks5://a:b@:1",
         "socks5://a@c:1",
+        "socks5://a/b:c@d:1",
     ] {
         check(&format!(r#"{{"proxy":"{proxy}"}}"#), "proxy: ");
     }
+    let by_name = decoded(patch(
+        r#"{"proxy":"socks5h://user:secret@proxy.test:1080"}"#,
+    ));
+    assert!(
+        by_name.contains("\"socks5://user:secret@proxy.test:1080\""),
+        "{by_name}"
+    );
     let off = decoded(patch(r#"{"proxy":""}"#));
     assert!(off.contains("\"proxy\": \"\""), "{off}");
 }
