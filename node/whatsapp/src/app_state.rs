@@ -1,5 +1,8 @@
 //! Changes of the synchronised state, seen on all the account's devices.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use switchboard_vocab::chats::Mute;
 use switchboard_vocab::{ChatId, UserId};
 use wacore::appstate::schemas;
@@ -10,33 +13,35 @@ use whatsapp_rust::features::AppStateError;
 use whatsapp_rust::{SyncActionMessageRange, message_key, message_range};
 
 use crate::api::{AppStateChange, ChatTail, Error, Target};
-use crate::ask::{ASK_TIMEOUT, failed};
+use crate::ask::failed;
 use crate::backend::Backend;
 use crate::{addresses, clock};
 
 mod remove;
 
+/// Longest wait for a change: conflicts with other devices are settled on the way.
+const CHANGE_TIMEOUT: Duration = Duration::from_secs(120);
+
 /// Sends a change; `Ok` means that WhatsApp took it.
 pub(crate) async fn change(
     client: &Client,
-    backend: &std::sync::Arc<Backend>,
+    backend: &Arc<Backend>,
     change: AppStateChange,
 ) -> Result<(), Error> {
-    match change {
-        AppStateChange::RemoveContact(user) => remove::contact(client, backend, &user).await,
-        other => {
-            let sending = Box::pin(send(client, other));
-            match tokio::time::timeout(ASK_TIMEOUT, sending).await {
-                Ok(result) => result,
-                Err(_) => Err(Error::Interrupted(
-                    "a change of the app state: whatsapp did not answer".to_owned(),
-                )),
-            }
-        }
+    let sending = Box::pin(send(client, backend, change));
+    match tokio::time::timeout(CHANGE_TIMEOUT, sending).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::Interrupted(
+            "a change of the app state: whatsapp did not answer".to_owned(),
+        )),
     }
 }
 
-async fn send(client: &Client, change: AppStateChange) -> Result<(), Error> {
+async fn send(
+    client: &Client,
+    backend: &Arc<Backend>,
+    change: AppStateChange,
+) -> Result<(), Error> {
     let actions = client.chat_actions();
     let result = match change {
         AppStateChange::Archive(tail, archived) => {
@@ -96,8 +101,8 @@ async fn send(client: &Client, change: AppStateChange) -> Result<(), Error> {
         AppStateChange::SaveContact(user, name, first) => {
             return save_contact(client, &user, name, first).await;
         }
-        AppStateChange::RemoveContact(_) => {
-            return Err(Error::Other("a removal took a wrong turn".to_owned()));
+        AppStateChange::RemoveContact(user) => {
+            return remove::contact(client, backend, &user).await;
         }
     };
     result.map_err(|error| refused("change the app state", &error))
@@ -105,13 +110,13 @@ async fn send(client: &Client, change: AppStateChange) -> Result<(), Error> {
 
 /// What a change failed of.
 fn refused(what: &str, error: &AppStateError) -> Error {
-    match error {
-        AppStateError::InvalidRequest(text) => Error::Refused {
+    if let AppStateError::InvalidRequest(text) = error {
+        return Error::Refused {
             code: None,
             text: format!("{what}: {text}"),
-        },
-        error => failed(what, error),
+        };
     }
+    failed(what, error)
 }
 
 /// Puts a person into the address book: by number, or by LID where no number is known.

@@ -263,7 +263,7 @@ mod tests {
         for (kind, expected) in [
             ("contacts", StoryPrivacy::Contacts),
             ("whitelist", StoryPrivacy::Only(vec![nine.clone()])),
-            ("blacklist", StoryPrivacy::Except(vec![nine.clone()])),
+            ("blacklist", StoryPrivacy::Except(vec![nine])),
         ] {
             let node = lists(kind);
             let (told, jids) = StoryPrivacySpec

@@ -231,12 +231,25 @@ pub(crate) async fn block(client: &Client, user: &UserId, blocked: bool) -> Resu
 /// Whom the account blocks.
 pub(crate) async fn blocked(client: &Client) -> Result<Vec<UserId>, Error> {
     let entries = ask("ask for the block list", client.blocking().get_blocklist()).await?;
-    let mut users = Vec::with_capacity(entries.len());
+    let mut users: Vec<UserId> = Vec::with_capacity(entries.len());
     for entry in entries {
         if let Some(person) = addresses::person(client, &entry.jid, None).await
             && !users.contains(&person.main)
         {
             users.push(person.main);
+        }
+    }
+    // WhatsApp lists LIDs; a number that it does not tell stays unknown.
+    let is_lid = |user: &&mut UserId| matches!(user, UserId::Lid(_));
+    let lids: Vec<UserId> = users
+        .iter_mut()
+        .filter(is_lid)
+        .map(|user| user.clone())
+        .collect();
+    let checked = check(client, &lids).await.unwrap_or_default();
+    for (user, checked) in users.iter_mut().filter(is_lid).zip(checked) {
+        if let Some(phone) = checked.phone {
+            *user = phone;
         }
     }
     Ok(users)

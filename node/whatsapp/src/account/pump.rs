@@ -12,13 +12,13 @@ use wacore::types::events::{
 };
 use wacore::types::message::MessageSource;
 use wacore::types::presence::{ChatPresence, ChatPresenceMedia, ReceiptType};
-use whatsapp_rust::Client;
+use whatsapp_rust::{Client, NodeFilter};
 
 use super::Session;
 use super::live::Live;
 use crate::api::{Fact, Receipt, ReceiptKind, Signal};
 use crate::history::Reader;
-use crate::{addresses, clock, facts, identity, intake, own};
+use crate::{addresses, clock, facts, identity, intake, own, people};
 
 /// How often facts are offered to a node that does not take them.
 const LEARN_TRIES_MAX: u32 = 10;
@@ -57,6 +57,29 @@ impl Session {
                 Box::pin(reader.take(part)).await;
             }
             live.events.history_is_taken();
+        }
+    }
+
+    /// Tells the node the whole block list whenever another device changed it, for ever. The library has no event for it.
+    pub(super) async fn pump_blocklist(&self, live: &Live) {
+        loop {
+            let changed = live
+                .client
+                .wait_for_node(NodeFilter::tag("notification").attr("type", "account_sync"));
+            let Ok(node) = changed.await else {
+                // The connection is ending, and with it this.
+                std::future::pending::<()>().await;
+                continue;
+            };
+            if node.get().get_optional_child("blocklist").is_none() {
+                continue;
+            }
+            match Box::pin(people::blocked(&live.client)).await {
+                Ok(users) => self.teach(vec![Fact::Blocked(users)]).await,
+                Err(error) => {
+                    tracing::warn!(session = %self.namespace, %error, "the changed block list could not be read");
+                }
+            }
         }
     }
 

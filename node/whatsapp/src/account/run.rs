@@ -99,6 +99,7 @@ impl Session {
         let mut running = Box::pin(client.run());
         let mut pump = Box::pin(self.pump(live));
         let mut history = Box::pin(self.pump_history(live));
+        let mut blocklist = Box::pin(self.pump_blocklist(live));
         let mut error_node = watch_stream_errors(client);
         let mut stream_error = None;
         let cut = self.gate.cut();
@@ -119,6 +120,7 @@ impl Session {
                 () = &mut running => break,
                 () = &mut pump => {}
                 () = &mut history => {}
+                () = &mut blocklist => {}
                 () = &mut code_expires, if !stop.is_cancelled() => {
                     Box::pin(client.disconnect()).await;
                     break;

@@ -17,7 +17,14 @@ use super::{
     ProfileChange, Target, UserInfo,
 };
 
+/// What a double of an account answers to what it does not play.
+fn unplayed() -> Error {
+    Error::Other("this double of an account does not play that".to_owned())
+}
+
 /// One session's client.
+///
+/// What has a body here is there for doubles that play a part of an account only; the adapter has its own of each.
 #[async_trait]
 pub trait Account: Send + Sync {
     /// Who the session is, once paired.
@@ -61,7 +68,7 @@ pub trait Account: Send + Sync {
     /// As [`Account::send`]; [`Error::NoRecipient`] when nobody of the audience can be reached.
     async fn post_story(&self, story: OutgoingStory) -> Result<Dispatched, Error> {
         let _ = story;
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// Changes the account's synchronised state. `Ok` means that WhatsApp took the change.
@@ -70,7 +77,7 @@ pub trait Account: Send + Sync {
     /// As WhatsApp answers; [`Error::Refused`] for what the client cannot do, with the reason.
     async fn change_app_state(&self, change: AppStateChange) -> Result<(), Error> {
         let _ = change;
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// Tells the writer that voice or video notes were played.
@@ -84,7 +91,7 @@ pub trait Account: Send + Sync {
         ids: &[MessageId],
     ) -> Result<(), Error> {
         let _ = (chat, sender, ids);
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// Sets after how long messages of a conversation disappear; zero = they stay.
@@ -93,7 +100,7 @@ pub trait Account: Send + Sync {
     /// As WhatsApp answers.
     async fn set_timer(&self, chat: &ChatId, period: Duration) -> Result<(), Error> {
         let _ = (chat, period);
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// Which numbers have an account, in the order of the question.
@@ -102,7 +109,7 @@ pub trait Account: Send + Sync {
     /// As WhatsApp answers.
     async fn check(&self, users: &[UserId]) -> Result<Vec<CheckedUser>, Error> {
         let _ = users;
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// What people show of themselves, in the order of the question.
@@ -111,7 +118,7 @@ pub trait Account: Send + Sync {
     /// As WhatsApp answers.
     async fn user_info(&self, users: &[UserId]) -> Result<Vec<UserInfo>, Error> {
         let _ = users;
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// Both addresses of a person, from what the client knows: number, LID.
@@ -126,7 +133,7 @@ pub trait Account: Send + Sync {
     /// As WhatsApp answers.
     async fn picture(&self, chat: &ChatId, preview: bool) -> Result<Option<Picture>, Error> {
         let _ = (chat, preview);
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// The profile of a business; `None` when they are none.
@@ -135,7 +142,7 @@ pub trait Account: Send + Sync {
     /// As WhatsApp answers.
     async fn business(&self, user: &UserId) -> Result<Option<Business>, Error> {
         let _ = user;
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// Changes the account's profile.
@@ -144,7 +151,7 @@ pub trait Account: Send + Sync {
     /// As WhatsApp answers.
     async fn change_profile(&self, change: ProfileChange) -> Result<(), Error> {
         let _ = change;
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// Who sees what of the account.
@@ -152,7 +159,7 @@ pub trait Account: Send + Sync {
     /// # Errors
     /// As WhatsApp answers.
     async fn privacy(&self) -> Result<Privacy, Error> {
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// Blocks or unblocks a person.
@@ -161,7 +168,7 @@ pub trait Account: Send + Sync {
     /// As WhatsApp answers.
     async fn block(&self, user: &UserId, blocked: bool) -> Result<(), Error> {
         let _ = (user, blocked);
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// Whom the account blocks.
@@ -169,7 +176,7 @@ pub trait Account: Send + Sync {
     /// # Errors
     /// As WhatsApp answers.
     async fn blocked(&self) -> Result<Vec<UserId>, Error> {
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// Shows the account as online or offline.
@@ -178,7 +185,7 @@ pub trait Account: Send + Sync {
     /// When there is no connection.
     async fn set_online(&self, online: bool) -> Result<(), Error> {
         let _ = online;
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// Asks to be told when a person comes and goes.
@@ -187,7 +194,7 @@ pub trait Account: Send + Sync {
     /// When there is no connection.
     async fn subscribe_presence(&self, user: &UserId) -> Result<(), Error> {
         let _ = user;
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// Shows in a conversation that the account types, records, or neither.
@@ -196,7 +203,7 @@ pub trait Account: Send + Sync {
     /// When there is no connection.
     async fn send_chat_state(&self, chat: &ChatId, state: ChatState) -> Result<(), Error> {
         let _ = (chat, state);
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// The groups that the account is in.
@@ -204,7 +211,7 @@ pub trait Account: Send + Sync {
     /// # Errors
     /// As WhatsApp answers.
     async fn groups(&self) -> Result<Vec<Group>, Error> {
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// Asks the phone for messages of a conversation that are older than this one; they come by
@@ -214,7 +221,7 @@ pub trait Account: Send + Sync {
     /// When there is no connection.
     async fn request_history(&self, tail: &ChatTail, count: u32) -> Result<(), Error> {
         let _ = (tail, count);
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// Asks the phone to upload a file again that is gone from WhatsApp's media host; the new keys.
@@ -228,7 +235,7 @@ pub trait Account: Send + Sync {
         media_keys: &[u8],
     ) -> Result<Vec<u8>, Error> {
         let _ = (chat, target, media_keys);
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// Turns what a caller knows of a file into keys for [`Account::download`].
@@ -237,7 +244,7 @@ pub trait Account: Send + Sync {
     /// [`Error::Media`] when something is missing or malformed.
     fn media_keys(&self, keys: &MediaKeys) -> Result<Vec<u8>, Error> {
         let _ = keys;
-        Err(Error::Other("not built yet".to_owned()))
+        Err(unplayed())
     }
 
     /// The release of WhatsApp Web that the client says it is.

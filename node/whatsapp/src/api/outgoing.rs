@@ -25,6 +25,10 @@ pub struct Outgoing {
 
 /// What an outgoing message says. Everything is checked and every file is at hand.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one value per send, moved once; a box would only cost"
+)]
 pub enum OutgoingContent {
     /// Words.
     Text {

@@ -146,6 +146,7 @@ async fn contacts_come_and_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one thing after the other")]
 async fn the_session_learns_what_the_phone_changes() {
     let world = World::new().await;
     let mut anna = world.linked("anna", ANNA).await;

@@ -78,6 +78,7 @@ fn target(id: &str, from_me: bool) -> Target {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one thing after the other")]
 async fn what_is_said_arrives_as_it_was_said() {
     let world = World::new().await;
     let (anna, mut bert) = two(&world).await;
@@ -289,6 +290,7 @@ async fn files_keep_what_is_told_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one thing after the other")]
 async fn what_happens_to_earlier_messages() {
     let world = World::new().await;
     let (anna, mut bert) = two(&world).await;

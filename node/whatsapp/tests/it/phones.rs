@@ -35,6 +35,7 @@ async fn has_read(world: &World, number: &str, count: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one thing after the other")]
 async fn votes_and_answers_are_read() {
     let world = World::new().await;
     let mut anna = world.linked("anna", ANNA).await;

@@ -8,7 +8,9 @@ use switchboard_vocab::events::presence::ChatState;
 use switchboard_vocab::media::MediaKeys;
 use switchboard_vocab::profile::StoryPrivacy;
 use switchboard_vocab::{ChatId, UserId};
-use switchboard_whatsapp::{Choices, Error, OutgoingContent, OutgoingFile, ProfileChange, Signal};
+use switchboard_whatsapp::{
+    Choices, Error, Fact, OutgoingContent, OutgoingFile, ProfileChange, Signal,
+};
 
 use crate::bench::{World, chat};
 
@@ -112,6 +114,15 @@ async fn people_are_blocked_and_unblocked() {
     assert_eq!(anna.account.blocked().await.unwrap(), [user(BERT)]);
     anna.account.block(&user(BERT), false).await.unwrap();
     assert_eq!(anna.account.blocked().await.unwrap(), []);
+    // Another device of the account, which hears of it from WhatsApp.
+    let mut twin = world.open("twin", 1).await;
+    twin.link(&world, ANNA).await;
+    anna.account.block(&user(BERT), true).await.unwrap();
+    let blocked = twin.fact(|fact| match fact {
+        Fact::Blocked(users) => Some(users.clone()),
+        _ => None,
+    });
+    assert_eq!(blocked.await, [user(BERT)]);
     let nobody = anna.account.block(&user(NOBODY), true).await;
     assert!(matches!(nobody, Err(Error::NoRecipient(_))), "{nobody:?}");
 }
