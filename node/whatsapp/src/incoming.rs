@@ -24,6 +24,8 @@ mod polls;
 mod sealed;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_kinds;
 mod wrappers;
 
 use body::Said;

@@ -4,7 +4,7 @@ use wa::message::protocol_message::Type as ProtocolType;
 
 use super::*;
 
-fn people() -> People {
+pub(super) fn people() -> People {
     People {
         chat: "15550001@s.whatsapp.net".parse().unwrap(),
         chat_alt: Some(UserId::lid("77").unwrap()),
@@ -15,7 +15,7 @@ fn people() -> People {
     }
 }
 
-fn info() -> MessageInfo {
+pub(super) fn info() -> MessageInfo {
     MessageInfo {
         id: "3EB0AA".to_owned(),
         push_name: "Anna".to_owned(),
@@ -24,28 +24,28 @@ fn info() -> MessageInfo {
     }
 }
 
-fn read(message: &wa::Message) -> Option<Incoming> {
+pub(super) fn read(message: &wa::Message) -> Option<Incoming> {
     convert(message, &info(), people()).map(|converted| converted.incoming)
 }
 
-fn body(message: &wa::Message) -> Option<Body> {
+pub(super) fn body(message: &wa::Message) -> Option<Body> {
     read(message).map(|incoming| incoming.message.body)
 }
 
-fn text(words: &str) -> wa::Message {
+pub(super) fn text(words: &str) -> wa::Message {
     wa::Message {
         conversation: Some(words.to_owned()),
         ..Default::default()
     }
 }
 
-fn wrapped(inner: wa::Message) -> MessageField<wa::message::FutureProofMessage> {
+pub(super) fn wrapped(inner: wa::Message) -> MessageField<wa::message::FutureProofMessage> {
     MessageField::some(wa::message::FutureProofMessage {
         message: MessageField::some(inner),
     })
 }
 
-fn key(id: &str) -> MessageField<wa::MessageKey> {
+pub(super) fn key(id: &str) -> MessageField<wa::MessageKey> {
     MessageField::some(wa::MessageKey {
         id: Some(id.to_owned()),
         ..Default::default()

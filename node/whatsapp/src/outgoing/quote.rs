@@ -5,6 +5,8 @@ use switchboard_vocab::messages::Message;
 use wacore::proto_helpers::MessageBuilderExt;
 use waproto::whatsapp as wa;
 
+use super::build;
+
 /// The quoted message; an empty text where the log has nothing.
 pub(super) fn body(original: Option<&Message>) -> wa::Message {
     let Some(message) = original else {
@@ -14,24 +16,15 @@ pub(super) fn body(original: Option<&Message>) -> wa::Message {
         Body::Text(text) => wa::Message::text(&text.body),
         Body::Edited { body, .. } => wa::Message::text(body),
         Body::Media(media) => file(media),
-        Body::Location(place) => wa::Message {
-            location_message: buffa::MessageField::some(wa::message::LocationMessage {
-                degrees_latitude: Some(place.latitude),
-                degrees_longitude: Some(place.longitude),
-                name: place.name.clone(),
-                address: place.address.clone(),
-                ..Default::default()
-            }),
-            ..Default::default()
-        },
+        Body::Location(place) => build::location(place),
         Body::Contacts { cards } => contacts(cards.first()),
-        Body::LiveLocation(_)
-        | Body::Poll(_)
-        | Body::Event(_)
-        | Body::Interactive(_)
-        | Body::Reply(_)
-        | Body::Invite(_)
-        | Body::Reaction { .. }
+        Body::LiveLocation(place) => build::live_location(place),
+        Body::Poll(poll) => wa::Message::text(&poll.question),
+        Body::Event(event) => wa::Message::text(&event.name),
+        Body::Interactive(interactive) => wa::Message::text(&interactive.body),
+        Body::Reply(reply) => wa::Message::text(&reply.title),
+        Body::Invite(invite) => wa::Message::text(&invite.name),
+        Body::Reaction { .. }
         | Body::Revoked { .. }
         | Body::Vote { .. }
         | Body::EventReply { .. }
@@ -67,12 +60,18 @@ fn file(media: &MediaBody) -> wa::Message {
             });
         }
         MediaKind::Video | MediaKind::Gif | MediaKind::ShortVideo => {
-            message.video_message = buffa::MessageField::some(wa::message::VideoMessage {
+            let video = buffa::MessageField::some(wa::message::VideoMessage {
                 mimetype,
                 caption,
                 seconds: media.seconds,
+                gif_playback: (media.kind == MediaKind::Gif).then_some(true),
                 ..Default::default()
             });
+            if media.kind == MediaKind::ShortVideo {
+                message.ptv_message = video;
+            } else {
+                message.video_message = video;
+            }
         }
         MediaKind::Audio | MediaKind::Voice => {
             message.audio_message = buffa::MessageField::some(wa::message::AudioMessage {
