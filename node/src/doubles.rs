@@ -330,6 +330,10 @@ impl MediaPort for NoMedia {
         Err(OpError::new(ErrorCode::NotFound, "there is no such file"))
     }
 
+    async fn page(&self, _: &str, _: usize) -> Result<Bytes, OpError> {
+        Err(OpError::internal("no pages"))
+    }
+
     async fn put(&self, _: &SessionScope, _: &StoredMedia, _: Bytes) -> Result<(), OpError> {
         Ok(())
     }

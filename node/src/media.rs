@@ -215,6 +215,10 @@ impl MediaPort for MediaStore {
         self.files.remove(&scope.session, media).await
     }
 
+    async fn page(&self, link: &str, bytes_max: usize) -> Result<Bytes, OpError> {
+        self.fetcher.page(link, bytes_max).await
+    }
+
     async fn put(
         &self,
         scope: &SessionScope,

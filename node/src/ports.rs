@@ -115,6 +115,13 @@ pub trait MediaPort: Send + Sync + fmt::Debug {
     /// [`switchboard_vocab::ErrorCode::TooLarge`], [`switchboard_vocab::ErrorCode::NotFound`].
     async fn resolve(&self, scope: &SessionScope, wanted: Wanted<'_>) -> Result<Resolved, OpError>;
 
+    /// The beginning of a page that a link leads to, at most `bytes_max` bytes, fetched behind the egress guard.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::MediaUnreachable`]; [`switchboard_vocab::ErrorCode::UnsupportedMedia`] when it is no
+    /// HTML page.
+    async fn page(&self, link: &str, bytes_max: usize) -> Result<Bytes, OpError>;
+
     /// Stores a file. The same id again replaces it.
     ///
     /// # Errors

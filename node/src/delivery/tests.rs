@@ -110,6 +110,10 @@ impl MediaPort for NoMedia {
         let _: &MediaSource = wanted.source;
         Err(OpError::internal("no media"))
     }
+    async fn page(&self, _: &str, _: usize) -> Result<Bytes, OpError> {
+        Err(OpError::internal("no pages"))
+    }
+
     async fn put(&self, _: &SessionScope, _: &StoredMedia, _: Bytes) -> Result<(), OpError> {
         Err(OpError::internal("no media"))
     }

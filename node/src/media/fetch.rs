@@ -102,6 +102,40 @@ impl Fetcher {
         })
     }
 
+    /// Fetches the beginning of a page.
+    pub(super) async fn page(&self, link: &str, bytes_max: usize) -> Result<Bytes, OpError> {
+        let url = Url::parse(link)
+            .map_err(|e| OpError::invalid(format!("the link is not a url: {e}")))?;
+        let checked = self.guard.check(&url);
+        checked.map_err(|refused| unreachable(&format!("{refused}")))?;
+        let answer = self.http.get(url).send().await;
+        let answer = answer.map_err(|e| unreachable(&reason(&e)))?;
+        if !answer.status().is_success() {
+            return Err(unreachable(&format!(
+                "its server answered {}",
+                answer.status()
+            )));
+        }
+        let kind = answer.headers().get(http::header::CONTENT_TYPE);
+        let kind = kind
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        if !kind.starts_with("text/html") && !kind.starts_with("application/xhtml") {
+            let text = "the link leads to no page";
+            return Err(OpError::new(ErrorCode::UnsupportedMedia, text));
+        }
+        let mut bytes = BytesMut::new();
+        let mut body = answer.bytes_stream();
+        while let Some(piece) = body.next().await {
+            bytes.extend_from_slice(&piece.map_err(|e| unreachable(&reason(&e)))?);
+            if bytes.len() >= bytes_max {
+                bytes.truncate(bytes_max);
+                break;
+            }
+        }
+        Ok(bytes.freeze())
+    }
+
     fn too_large(&self) -> OpError {
         let message = format!(
             "the file behind the media link has more than {} bytes",

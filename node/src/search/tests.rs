@@ -174,3 +174,90 @@ async fn a_damaged_index_is_begun_anew() {
     let search = Search::open(dir.path()).await.unwrap();
     assert_eq!(search.files.last_number("one").unwrap(), 0);
 }
+
+/// Figures for documents: how large the index gets, and how long a search takes.
+#[tokio::test]
+#[ignore = "prints figures; run by hand"]
+async fn figures() {
+    const MESSAGES: u64 = 100_000;
+    const WORDS: [&str; 24] = [
+        "the",
+        "meeting",
+        "tomorrow",
+        "station",
+        "please",
+        "call",
+        "invoice",
+        "dinner",
+        "thanks",
+        "photo",
+        "address",
+        "morning",
+        "train",
+        "project",
+        "birthday",
+        "weekend",
+        "number",
+        "order",
+        "price",
+        "delivery",
+        "Straße",
+        "можно",
+        "東京",
+        "gracias",
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let search = Search::open(dir.path()).await.unwrap();
+    let store = store().await;
+    let scope = SessionScope {
+        session: "default/big".parse().unwrap(),
+        uuid: "big".into(),
+        epoch: Epoch(1),
+    };
+    let limits = Limits {
+        messages_max: MESSAGES,
+        bytes_max: u64::MAX,
+        age_max: None,
+        events_max: 10,
+        events_bytes_max: u64::MAX,
+        search: true,
+    };
+    let log = Journal::open(scope, store, limits, ()).await.unwrap().0;
+    let mut bytes = 0;
+    for batch in 0..MESSAGES / 100 {
+        let message = |at: u64| {
+            let seed = (batch * 100 + at).wrapping_mul(6_364_136_223_846_793_005);
+            let word = |n: u64| WORDS[((seed >> (n * 4)) % 24) as usize];
+            let words: Vec<_> = (0..12).map(word).collect();
+            let text = format!("{} {}", words.join(" "), seed % 50_000);
+            says(&format!("M{batch}x{at}"), seed % 200, &text)
+        };
+        let messages: Vec<_> = (0..100).map(message).collect();
+        bytes += messages
+            .iter()
+            .filter_map(|m| m.message.body.words())
+            .map(str::len)
+            .sum::<usize>();
+        log.take(messages).await.unwrap();
+    }
+    let begun = tokio::time::Instant::now();
+    search.find(&log, "nothing", &[], (0, 1)).await.unwrap();
+    println!(
+        "indexed {MESSAGES} messages of {bytes} bytes in {:?}",
+        begun.elapsed()
+    );
+    let size: u64 = std::fs::read_dir(dir.path().join("v1"))
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum();
+    println!(
+        "{} bytes, {} per 1,000 messages",
+        size,
+        size / (MESSAGES / 1_000)
+    );
+    for query in ["invoice train", "4999", "station pro", "東京", "the"] {
+        let begun = tokio::time::Instant::now();
+        let found = search.find(&log, query, &[], (0, 50)).await.unwrap();
+        println!("{query:?}: {} found in {:?}", found.total, begun.elapsed());
+    }
+}

@@ -6,6 +6,7 @@
 mod act;
 mod check;
 mod files;
+mod preview;
 mod record;
 mod story;
 

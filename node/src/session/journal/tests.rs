@@ -3,6 +3,7 @@
 mod effects;
 mod model;
 mod store;
+mod world;
 
 use switchboard_keystore::{EngineKind, MasterKey};
 use switchboard_vocab::content::{Body, Context, Marks, MediaBody, MediaKind, Text};

@@ -11,7 +11,7 @@ use switchboard_vocab::media::{MediaSource, StoredMedia};
 use switchboard_vocab::{ErrorCode, OpError, UserId};
 use switchboard_whatsapp::{OutgoingContent, OutgoingFile};
 
-use super::record;
+use super::{preview, record};
 use crate::ports::{Resolved, Wanted};
 use crate::session::context::SessionCx;
 
@@ -85,7 +85,8 @@ pub(super) async fn bring(content: Content, cx: &SessionCx) -> Result<Brought, O
 
 async fn words(text: Text, cx: &SessionCx) -> Result<Brought, OpError> {
     let preview = match text.preview {
-        LinkPreview::Off | LinkPreview::Auto => None,
+        LinkPreview::Off => None,
+        LinkPreview::Auto => preview::of_page(&text.body, cx).await,
         LinkPreview::Given(given) => given_preview(given, &text.body, cx).await?,
     };
     let content = OutgoingContent::Text {
@@ -145,7 +146,7 @@ pub(super) fn first_link(text: &str) -> Option<&str> {
 }
 
 /// A picture made small.
-async fn small_picture(source: &MediaSource, cx: &SessionCx) -> Result<Bytes, OpError> {
+pub(super) async fn small_picture(source: &MediaSource, cx: &SessionCx) -> Result<Bytes, OpError> {
     let wanted = Wanted {
         source,
         kind: Some(MediaKind::Image),

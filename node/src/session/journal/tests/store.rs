@@ -374,11 +374,14 @@ async fn the_oldest_go_first_by_number_age_and_bytes() {
     let mut fixture = fixture;
     // A look at the age comes with every start.
     fixture.reopen(EngineKind::Memory).await;
-    let deadline = std::time::Instant::now() + Duration::from_secs(10);
-    while ids(&fixture).await != ["F"] {
-        assert!(std::time::Instant::now() < deadline, "the old one stays");
-        tokio::task::yield_now().await;
-    }
+    let gone = async {
+        while ids(&fixture).await != ["F"] {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), gone)
+        .await
+        .expect("the old one stays");
 }
 
 #[tokio::test]
