@@ -5,7 +5,7 @@ use std::sync::Arc;
 use switchboard_simulator::Handle;
 use switchboard_vocab::content::{Body, Text};
 use switchboard_vocab::{ChatId, UserId};
-use switchboard_whatsapp::{Outgoing, OutgoingContent};
+use switchboard_whatsapp::{Error, Outgoing, OutgoingContent, Target};
 use wacore::store::commands::DeviceCommand;
 use wacore::store::{CachedNoiseCert, CachedServerCertChain, InMemoryBackend};
 use wacore::types::events::{ChannelEventHandler, Event};
@@ -148,4 +148,80 @@ async fn messages_in_a_group() {
     owner.disconnect().await;
     anna.stop().await;
     bert.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_of_others_are_named_as_the_group_knows_them() {
+    let world = World::new().await;
+    let mut anna = world.linked("anna", ANNA).await;
+    let mut bert = world.linked("bert", BERT).await;
+    let owner = tokio::time::timeout(DEADLINE, Box::pin(bare_client(&world.simulator, OWNER)))
+        .await
+        .unwrap();
+    let members = [ANNA, BERT].map(|number| GroupParticipantOptions::new(Jid::pn(number)));
+    let options = GroupCreateOptions::new("the group").with_participants(members.to_vec());
+    let group = owner.groups().create_group(options).await.unwrap();
+    let group: ChatId = group.metadata.id.to_string().parse().unwrap();
+    bert.account
+        .send(text("B1", &group, "hi", Vec::new()))
+        .await
+        .unwrap();
+    let got = anna.incoming().await.message;
+    assert_eq!(got.sender_phone(), Some(BERT));
+    let target = Target {
+        id: got.id,
+        from_me: false,
+        sender: Some(got.sender),
+    };
+    let act = |id: &str, content| Outgoing {
+        id: id.parse().unwrap(),
+        to: group.clone(),
+        content,
+        quoted: None,
+    };
+    let reaction = OutgoingContent::Reaction {
+        target: target.clone(),
+        emoji: "👍".to_owned(),
+    };
+    anna.account.send(act("A1", reaction)).await.unwrap();
+    let got = bert.incoming().await;
+    let Body::Reaction { to, .. } = &got.message.body else {
+        panic!("it is a reaction: {:?}", got.message.body);
+    };
+    assert_eq!(to.as_str(), "B1");
+    let proto = switchboard_whatsapp::proto_text(&got.proto.unwrap()).unwrap();
+    let lid = bert.account.identity().unwrap().lid.unwrap().to_string();
+    assert!(
+        proto.contains(&lid),
+        "the key names its writer by lid: {proto}"
+    );
+    let pin = OutgoingContent::Pin {
+        target: target.clone(),
+        period: Some(std::time::Duration::from_secs(24 * 3_600)),
+    };
+    anna.account.send(act("A2", pin)).await.unwrap();
+    assert!(matches!(
+        bert.incoming().await.message.body,
+        Body::Pinned { .. }
+    ));
+    let revoke = OutgoingContent::Revoke {
+        target: Target {
+            sender: None,
+            ..target
+        },
+    };
+    let refused = anna.account.send(act("A3", revoke)).await;
+    assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
+    let all = anna.account.groups().await.unwrap();
+    assert_eq!(
+        (&all[0].name.id, &*all[0].name.subject),
+        (&group, "the group")
+    );
+    assert!(
+        all[0]
+            .members
+            .iter()
+            .any(|member| member.to_string() == lid)
+    );
+    owner.disconnect().await;
 }

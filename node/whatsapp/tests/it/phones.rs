@@ -7,7 +7,7 @@ use switchboard_vocab::content::{Body, EventReply, MediaKind, NewEvent, NewPoll,
 use switchboard_vocab::profile::StoryPrivacy;
 use switchboard_vocab::{MessageId, Timestamp, UserId};
 use switchboard_whatsapp::{
-    Error, OutgoingContent, OutgoingFile, OutgoingStory, OutgoingStoryContent, Target,
+    Error, Fact, OutgoingContent, OutgoingFile, OutgoingStory, OutgoingStoryContent, Target,
 };
 
 use crate::bench::{World, chat, eventually};
@@ -229,4 +229,34 @@ async fn a_file_that_is_gone_is_uploaded_again() {
         .await
         .unwrap();
     assert_eq!(anna.account.download(&fresh, 100).await.unwrap(), "picture");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_linked_devices_do_not_get_is_told() {
+    let world = World::new().await;
+    let mut anna = world.linked("anna", ANNA).await;
+    world.simulator.add_phone(BERT, "Bert").unwrap();
+    let file = switchboard_simulator::OutgoingFile {
+        kind: "image".to_owned(),
+        mimetype: "image/jpeg".to_owned(),
+        data: "cGljdHVyZQ==".to_owned(),
+        ..Default::default()
+    };
+    let sends = Sends {
+        media: Some(file),
+        view_once: true,
+        ..to_anna()
+    };
+    let sent = world.simulator.phone_send(BERT, sends).unwrap();
+    let told = anna.fact(|fact| match fact {
+        Fact::Unreadable(incoming) => Some(incoming.message.clone()),
+        _ => None,
+    });
+    let message = told.await;
+    assert_eq!(message.id, id(&sent.id));
+    assert_eq!(message.sender_phone(), Some(BERT));
+    let Body::Unreadable { reason } = message.body else {
+        panic!("it cannot be read");
+    };
+    assert!(reason.contains("once"), "{reason}");
 }
