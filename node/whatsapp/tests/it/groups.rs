@@ -151,6 +151,7 @@ async fn messages_in_a_group() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::too_many_lines, reason = "one thing after the other")]
 async fn messages_of_others_are_named_as_the_group_knows_them() {
     let world = World::new().await;
     let mut anna = world.linked("anna", ANNA).await;
