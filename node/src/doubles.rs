@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,12 +24,14 @@ use switchboard_bus::{Bucket, Entry, Key, KeyPrefix, Kv, KvError, Revision, Watc
 use switchboard_ownership::{MoveLimits, Rules};
 use switchboard_vocab::media::{List, MediaList, MediaSource, StoredMedia};
 use switchboard_vocab::pairing::Challenge;
+use switchboard_vocab::profile::{Privacy, StoryPrivacy};
 use switchboard_vocab::sessions::Identity;
 use switchboard_vocab::webhooks::Test;
 use switchboard_vocab::{ChatId, ErrorCode, MediaId, MessageId, OpError, SessionRef, Timestamp};
 use switchboard_vocab::{UploadId, UserId};
 use switchboard_whatsapp::{
-    Account, Dispatched, End, Error, Intake, OpenRequest, Outgoing, Signal,
+    Account, AppStateChange, Choices, Dispatched, End, Error, Intake, OpenRequest, Outgoing,
+    OutgoingStory, Signal,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -138,6 +140,13 @@ pub(crate) struct Script {
     /// Whether [`Account::shutdown`] closes the connection.
     pub(crate) closes: bool,
     pub(crate) sent: Mutex<Vec<Outgoing>>,
+    pub(crate) stories: Mutex<Vec<OutgoingStory>>,
+    /// Changes of the account's state, in their order.
+    pub(crate) changes: Mutex<Vec<AppStateChange>>,
+    /// Whether WhatsApp refuses such changes.
+    pub(crate) refuses: AtomicBool,
+    /// What the customer had chosen each time a client was opened.
+    pub(crate) choices: Mutex<Vec<Choices>>,
     pub(crate) runs: watch::Sender<usize>,
     running: Arc<AtomicUsize>,
     logins: Mutex<HashMap<SessionRef, Remembered>>,
@@ -175,6 +184,10 @@ impl Script {
             send: Box::new(|outgoing| Box::pin(async move { Ok(dispatched(&outgoing)) })),
             closes: true,
             sent: Mutex::default(),
+            stories: Mutex::default(),
+            changes: Mutex::default(),
+            refuses: AtomicBool::new(false),
+            choices: Mutex::default(),
             runs: watch::Sender::new(0),
             running: Arc::default(),
             logins: Mutex::default(),
@@ -213,6 +226,7 @@ pub(crate) struct ScriptedConnect(pub(crate) Arc<Script>);
 #[async_trait]
 impl Connect for ScriptedConnect {
     async fn open(&self, request: OpenRequest) -> Result<Arc<dyn Account>, Error> {
+        self.0.choices.lock().unwrap().push(request.choices.clone());
         let remembered = {
             let mut logins = self.0.logins.lock().unwrap();
             logins.entry(request.session.clone()).or_default().clone()
@@ -287,6 +301,34 @@ impl Account for ScriptedAccount {
 
     async fn download(&self, _: &[u8], _: u64) -> Result<Bytes, Error> {
         Ok(Bytes::from_static(b"file"))
+    }
+
+    async fn change_app_state(&self, change: AppStateChange) -> Result<(), Error> {
+        if self.script.refuses.load(Ordering::SeqCst) {
+            return Err(Error::Refused {
+                code: Some(409),
+                text: "conflict".to_owned(),
+            });
+        }
+        self.script.changes.lock().unwrap().push(change);
+        Ok(())
+    }
+
+    async fn privacy(&self) -> Result<Privacy, Error> {
+        Ok(Privacy {
+            settings: Vec::new(),
+            stories: StoryPrivacy::Contacts,
+        })
+    }
+
+    async fn post_story(&self, story: OutgoingStory) -> Result<Dispatched, Error> {
+        self.script.stories.lock().unwrap().push(story.clone());
+        Ok(Dispatched {
+            id: story.id,
+            at: crate::clock::now(),
+            proto: None,
+            media_keys: None,
+        })
     }
 
     async fn logout(&self) -> Result<bool, Error> {

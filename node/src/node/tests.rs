@@ -3,6 +3,7 @@
 mod calls;
 mod lives;
 mod sends;
+mod store;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
