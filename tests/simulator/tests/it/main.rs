@@ -12,6 +12,7 @@
 
 mod app_state;
 mod app_state_snapshots;
+mod channels;
 mod client;
 mod faults;
 mod group_life;
