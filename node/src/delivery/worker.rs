@@ -227,7 +227,11 @@ async fn with_raw<'a>(
             Event::Messages(
                 messages::Event::Received(message) | messages::Event::Sent(message),
             ) if dialect == DialectName::Wuzapi && message.proto_json.is_none() => message.number,
-            _ => return shown,
+            Event::Messages(_)
+            | Event::Sessions(_)
+            | Event::Presence(_)
+            | Event::Chats(_)
+            | Event::Contacts(_) => return shown,
         };
     let raw = session.files.raw(number).await.unwrap_or_else(|error| {
         let session = &session.scope.session;

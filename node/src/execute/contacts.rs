@@ -70,7 +70,7 @@ impl Execute for Check {
         }
         let answered = |(user, known): (UserId, Option<CheckedUser>)| {
             let told = || answers.iter().find(|answer| answer.user == user).cloned();
-            known.or_else(told).unwrap_or_else(|| CheckedUser {
+            known.or_else(told).unwrap_or(CheckedUser {
                 user,
                 registered: false,
                 phone: None,

@@ -234,8 +234,8 @@ mod tests {
             dialect: DialectName::Whapi,
             url: url.to_owned(),
             events: None,
-            headers: std::collections::BTreeMap::new(),
-            options: std::collections::BTreeMap::new(),
+            headers: BTreeMap::new(),
+            options: BTreeMap::new(),
         }
     }
 

@@ -146,7 +146,7 @@ impl Files {
         let top = TopDocs::with_limit(1).order_by_fast_field::<u64>("number", Order::Desc);
         let found = self.reader.searcher().search(&query, &top)?;
         let number = found.into_iter().next();
-        Ok(number.and_then(|(number, _)| number.into()).unwrap_or(0))
+        Ok(number.and_then(|(number, _)| number).unwrap_or(0))
     }
 
     fn term(&self, field: Field, text: &str) -> TermQuery {

@@ -178,6 +178,10 @@ async fn a_damaged_index_is_begun_anew() {
 /// Figures for documents: how large the index gets, and how long a search takes.
 #[tokio::test]
 #[ignore = "prints figures; run by hand"]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one measurement from its beginning to its end"
+)]
 async fn figures() {
     const MESSAGES: u64 = 100_000;
     const WORDS: [&str; 24] = [

@@ -280,22 +280,28 @@ impl Journal {
         }));
         // The first commit fences every earlier owner and writes the head of a new session.
         journal.call(Change::Open).await?;
-        if layout > rows::LAYOUT {
-            return Err(Error::schema("head", layout));
-        }
-        let mut next = (layout < rows::LAYOUT).then_some(0);
-        while let Some(after) = next {
-            next = match journal.call(Change::Migrate(after)).await? {
-                Reply::After(next) => next,
-                _ => None,
-            };
-        }
+        journal.migrate(layout).await?;
         Ok((Arc::new(journal), restored))
     }
 
     /// The session whose journal this is, as every life of its name is told apart.
     pub(crate) fn uuid(&self) -> Arc<str> {
         Arc::clone(&self.scope.uuid)
+    }
+
+    /// Brings the rows of an earlier release into the layout of this one.
+    async fn migrate(&self, layout: u8) -> Result<(), Error> {
+        if layout > rows::LAYOUT {
+            return Err(Error::schema("head", layout));
+        }
+        let mut next = (layout < rows::LAYOUT).then_some(0);
+        while let Some(after) = next {
+            let Reply::After(then) = self.call(Change::Migrate(after)).await? else {
+                break;
+            };
+            next = then;
+        }
+        Ok(())
     }
 
     /// Ends the writer without waiting; what is queued is dropped.
@@ -347,18 +353,19 @@ impl Journal {
 
     /// Records an own message that is about to be sent.
     pub(crate) async fn claim(&self, claimed: Claimed) -> Result<Claim, Error> {
-        match self.call(Change::Claim(Box::new(claimed))).await? {
-            Reply::Claim(claim) => Ok(*claim),
-            _ => Err(Error::Closed),
-        }
+        let Reply::Claim(claim) = self.call(Change::Claim(Box::new(claimed))).await? else {
+            return Err(Error::Closed);
+        };
+        Ok(*claim)
     }
 
     /// Records that an own message left, and tells it.
     pub(crate) async fn dispatched(&self, dispatched: Dispatched) -> Result<Message, Error> {
-        match self.call(Change::Dispatched(Box::new(dispatched))).await? {
-            Reply::Message(message) => Ok(*message),
-            _ => Err(Error::Closed),
-        }
+        let change = Change::Dispatched(Box::new(dispatched));
+        let Reply::Message(message) = self.call(change).await? else {
+            return Err(Error::Closed);
+        };
+        Ok(*message)
     }
 
     /// Records that an own message did not leave, or may not have.

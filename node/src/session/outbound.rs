@@ -77,7 +77,7 @@ pub(crate) async fn send(op: SendMessage, cx: &SessionCx) -> Result<Sent, OpErro
         content: brought.content,
         quoted,
     };
-    let letter = Letter::of(message, brought.media, Parcel::Message(outgoing));
+    let letter = Letter::of(message, brought.media, Parcel::Message(Box::new(outgoing)));
     dispatch(letter, &*account, cx).await
 }
 
@@ -106,14 +106,14 @@ pub(crate) async fn forward(op: Forward, cx: &SessionCx) -> Result<Sent, OpError
         content: OutgoingContent::Forward { proto, score },
         quoted: None,
     };
-    let letter = Letter::of(message, media, Parcel::Message(outgoing));
+    let letter = Letter::of(message, media, Parcel::Message(Box::new(outgoing)));
     dispatch(letter, &*account, cx).await
 }
 
 /// What is handed to WhatsApp.
 enum Parcel {
-    Message(Outgoing),
-    Story(OutgoingStory),
+    Message(Box<Outgoing>),
+    Story(Box<OutgoingStory>),
 }
 
 /// A message on its way, with its row for the log.
@@ -169,8 +169,8 @@ async fn dispatch(letter: Letter, account: &dyn Account, cx: &SessionCx) -> Resu
 
 async fn hand_over(parcel: Parcel, account: &dyn Account) -> Result<Dispatched, Error> {
     match parcel {
-        Parcel::Message(outgoing) => account.send(outgoing).await,
-        Parcel::Story(story) => account.post_story(story).await,
+        Parcel::Message(outgoing) => account.send(*outgoing).await,
+        Parcel::Story(story) => account.post_story(*story).await,
     }
 }
 

@@ -18,7 +18,7 @@ fn partner() -> switchboard_vocab::ChatId {
 
 /// A session that is connected and has taken one message in.
 async fn world() -> (World, NodeHandle) {
-    let script = Script::new(|stage: crate::doubles::Stage| async move {
+    let script = Script::new(|stage: Stage| async move {
         stage.intake.take(vec![received("IN")]).await.unwrap();
         stage.stay().await
     });
@@ -140,13 +140,13 @@ async fn actions_leave_once_and_change_their_message() {
 
 #[tokio::test]
 async fn messages_that_wait_can_be_taken_back() {
-    let release = Arc::new(tokio::sync::Semaphore::new(0));
+    let release = Arc::new(Semaphore::new(0));
     let gate = Arc::clone(&release);
     let script = Script::pairs_and_stays().sending(move |outgoing| {
         let gate = Arc::clone(&gate);
         async move {
             gate.acquire().await.unwrap().forget();
-            Ok(crate::doubles::dispatched(&outgoing))
+            Ok(dispatched(&outgoing))
         }
     });
     let world = World::new(script).await;
@@ -216,10 +216,7 @@ async fn settings_hold_from_the_next_connection_on() {
             .all(|c| !c.offline)
     );
     let runs = *world.script.runs.borrow();
-    world
-        .call("a", switchboard_vocab::sessions::Restart {})
-        .await
-        .unwrap();
+    world.call("a", Restart {}).await.unwrap();
     let mut again = world.script.runs.subscribe();
     again.wait_for(|now| *now > runs).await.unwrap();
     let last = world.script.choices.lock().unwrap().pop().unwrap();

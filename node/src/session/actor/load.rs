@@ -85,14 +85,7 @@ pub(super) async fn load(
     let tenancy = Arc::new(alone.map_err(|_| "an earlier life of the session has not ended")?);
     let _turn = surroundings.loading.acquire().await?;
     let store = own_store(&scope, &surroundings, &gate, again).await?;
-    let limits = journal::Limits {
-        messages_max: surroundings.limits.messages_per_session_max,
-        bytes_max: surroundings.limits.message_bytes_per_session_max,
-        age_max: surroundings.limits.message_age_max,
-        events_max: surroundings.limits.events_per_session_max,
-        events_bytes_max: surroundings.limits.event_bytes_per_session_max,
-        search: surroundings.search.is_some(),
-    };
+    let limits = limits(&surroundings);
     let guard = Arc::clone(&tenancy);
     let opened = Journal::open(scope.clone(), Arc::clone(&store), limits, guard).await?;
     let (journal, restored) = opened;
@@ -143,6 +136,18 @@ pub(super) async fn load(
         closing: None,
     };
     Ok((live, begin))
+}
+
+/// How much a session keeps.
+fn limits(surroundings: &Surroundings) -> journal::Limits {
+    journal::Limits {
+        messages_max: surroundings.limits.messages_per_session_max,
+        bytes_max: surroundings.limits.message_bytes_per_session_max,
+        age_max: surroundings.limits.message_age_max,
+        events_max: surroundings.limits.events_per_session_max,
+        events_bytes_max: surroundings.limits.event_bytes_per_session_max,
+        search: surroundings.search.is_some(),
+    }
 }
 
 /// The one store that this life gets, with the session's rows in it: nothing is written past its gate.

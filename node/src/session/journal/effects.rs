@@ -244,7 +244,25 @@ fn edit(target: &mut Message, body: String, at: Timestamp, mentions: Vec<UserId>
             text.mentions.clone_from(&mentions);
         }
         Body::Media(media) => media.caption = Some(body),
-        _ => return,
+        // Nothing else has words of its own that can be changed.
+        Body::Location(_)
+        | Body::LiveLocation(_)
+        | Body::Contacts { .. }
+        | Body::Poll(_)
+        | Body::Event(_)
+        | Body::Interactive(_)
+        | Body::Reply(_)
+        | Body::Invite(_)
+        | Body::Reaction { .. }
+        | Body::Edited { .. }
+        | Body::Revoked { .. }
+        | Body::Vote { .. }
+        | Body::EventReply { .. }
+        | Body::Pinned { .. }
+        | Body::Timer { .. }
+        | Body::Deleted { .. }
+        | Body::Unreadable { .. }
+        | Body::Other { .. } => return,
     }
     target.context.mentions = mentions;
     target.marks.edited_at = Some(at);

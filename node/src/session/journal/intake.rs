@@ -19,14 +19,10 @@ impl Journal {
     pub(crate) async fn facts(&self, facts: Vec<Fact>) -> Result<(), Error> {
         let mut batch = Vec::new();
         for fact in facts {
-            let empties = match &fact {
-                Fact::ChatCleared { chat, until } => Some((chat.clone(), *until, false)),
-                Fact::ChatDeleted { chat, until } => Some((chat.clone(), *until, true)),
-                _ => None,
-            };
-            if let Some((chat, until, whole)) = empties {
+            let whole = matches!(fact, Fact::ChatDeleted { .. });
+            if let Fact::ChatCleared { chat, until } | Fact::ChatDeleted { chat, until } = &fact {
                 self.learn_batch(std::mem::take(&mut batch)).await?;
-                self.empty(&chat, until, whole).await?;
+                self.empty(chat, *until, whole).await?;
                 continue;
             }
             batch.push(fact);
@@ -59,10 +55,10 @@ impl Journal {
                 chat: chat.clone(),
                 until,
             };
-            match self.call(step).await? {
-                Reply::Step(count, true) => gone = gone.saturating_add(count),
-                _ => break,
-            }
+            let Reply::Step(count, true) = self.call(step).await? else {
+                break;
+            };
+            gone = gone.saturating_add(count);
         }
         let last = if whole {
             Change::Learn(vec![Fact::ChatDeleted {

@@ -292,15 +292,7 @@ impl Write<'_, '_> {
                 let more = self.trim().await?;
                 return Ok(Reply::Step(0, old || more));
             }
-            Change::Read(ids) => {
-                for id in ids {
-                    for stored in self.with_id(&id).await? {
-                        if !stored.message.from_me {
-                            self.read_up_to(&stored.message, at).await?;
-                        }
-                    }
-                }
-            }
+            Change::Read(ids) => self.read(&ids, at).await?,
             Change::ReadAll(chat) => self.read_all(&chat, at).await?,
             Change::Block { user, blocked } => self.block_one(&user, blocked, at).await?,
             Change::Checked(found) => self.checked(&found, at).await?,
@@ -338,6 +330,18 @@ impl Write<'_, '_> {
             Change::Forget { sink } => self.forget(&sink),
         }
         Ok(Reply::Done)
+    }
+
+    /// Messages of others were read.
+    async fn read(&mut self, ids: &[MessageId], at: Timestamp) -> Result<(), Error> {
+        for id in ids {
+            for stored in self.with_id(id).await? {
+                if !stored.message.from_me {
+                    self.read_up_to(&stored.message, at).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What WhatsApp said of numbers.

@@ -53,8 +53,27 @@ pub(crate) async fn act(op: Act, cx: &SessionCx) -> Result<Sent, OpError> {
         let letter = story::revocation(&op.id, &id, &identity, stored, cx).await?;
         return dispatch(letter, &*account, cx).await;
     }
+    let (body, content) = content(op.action, &aim, cx).await?;
+    let message: Message = record::message(&op.id, &aim.chat, &identity, body);
+    let outgoing = Outgoing {
+        id: op.id,
+        to: aim.chat,
+        content,
+        quoted: None,
+    };
+    let letter = Letter::of(message, None, Parcel::Message(Box::new(outgoing)));
+    dispatch(letter, &*account, cx).await
+}
+
+/// What the log keeps of an action, and what WhatsApp gets.
+async fn content(
+    action: MessageAction,
+    aim: &Aim,
+    cx: &SessionCx,
+) -> Result<(Body, OutgoingContent), OpError> {
+    let (id, stored) = (aim.target.id.clone(), aim.stored.as_ref());
     let target = aim.target.clone();
-    let (body, content) = match op.action {
+    let pair = match action {
         MessageAction::React { emoji } => (
             Body::Reaction {
                 to: id,
@@ -105,15 +124,7 @@ pub(crate) async fn act(op: Act, cx: &SessionCx) -> Result<Sent, OpError> {
             },
         ),
     };
-    let message: Message = record::message(&op.id, &aim.chat, &identity, body);
-    let outgoing = Outgoing {
-        id: op.id,
-        to: aim.chat,
-        content,
-        quoted: None,
-    };
-    let letter = Letter::of(message, None, Parcel::Message(outgoing));
-    dispatch(letter, &*account, cx).await
+    Ok(pair)
 }
 
 /// What can be said of an action without its target.
@@ -121,7 +132,7 @@ fn check_action(action: &MessageAction) -> Result<(), OpError> {
     match action {
         MessageAction::React { emoji } => {
             let short = emoji.chars().count() <= EMOJI_LEN_MAX;
-            let drawn = emoji.is_empty() || emoji.chars().any(|letter| !letter.is_ascii());
+            let drawn = emoji.is_empty() || !emoji.is_ascii();
             let words = emoji
                 .chars()
                 .any(|c| c.is_whitespace() || c.is_ascii_alphabetic());

@@ -51,7 +51,7 @@ pub(crate) async fn post(op: Post, cx: &SessionCx) -> Result<Sent, OpError> {
         audience,
         privacy,
     };
-    let letter = Letter::of(message, media, Parcel::Story(story));
+    let letter = Letter::of(message, media, Parcel::Story(Box::new(story)));
     dispatch(letter, &*account, cx).await
 }
 
@@ -80,7 +80,7 @@ pub(crate) async fn copy(op: Copy, cx: &SessionCx) -> Result<Sent, OpError> {
         audience,
         privacy,
     };
-    let letter = Letter::of(message, media, Parcel::Story(story));
+    let letter = Letter::of(message, media, Parcel::Story(Box::new(story)));
     dispatch(letter, &*account, cx).await
 }
 
@@ -108,7 +108,7 @@ pub(super) async fn revocation(
         privacy: StoryPrivacy::Only(audience.clone()),
         audience,
     };
-    Ok(Letter::of(message, None, Parcel::Story(story)))
+    Ok(Letter::of(message, None, Parcel::Story(Box::new(story))))
 }
 
 fn words(text: &StoryText) -> Body {
