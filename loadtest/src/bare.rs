@@ -18,13 +18,13 @@ use whatsapp_rust::transport::TokioWebSocketTransportFactory;
 use whatsapp_rust::{Client, TokioRuntime};
 
 /// Pairings under way at once.
-const PAIRINGS_AT_ONCE: usize = 16;
+pub(crate) const PAIRINGS_AT_ONCE: usize = 16;
 /// The first phone number of bare clients.
 const FIRST_NUMBER: u64 = 15_552_000_000;
 
 /// A connected client; keep it alive.
 pub(crate) struct BareClient {
-    _client: Arc<Client>,
+    pub(crate) client: Arc<Client>,
     _subscription: Subscription,
 }
 
@@ -140,7 +140,7 @@ pub(crate) async fn pair(target: &Target, number: u64) -> Result<(BareClient, Du
     let took = scanned.context("connected without a scan")?.elapsed();
     Ok((
         BareClient {
-            _client: client,
+            client,
             _subscription: subscription,
         },
         took,

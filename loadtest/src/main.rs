@@ -15,6 +15,7 @@ mod idle;
 mod pairing;
 mod process;
 mod sessions;
+mod throughput;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -54,6 +55,21 @@ enum What {
     },
     /// How long sessions are away when nodes die, hand over, drain or join, in a whole cluster over a real nats-server
     Cluster(cluster::Options),
+    /// Messages per second, sent and received: a node process with its stores beside a process of bare clients
+    Throughput(throughput::Options),
+    /// A process of bare clients that send when told to, and say what they receive
+    #[command(hide = true)]
+    BareTraffic {
+        /// The simulator's address
+        #[arg(long)]
+        simulator: String,
+        /// Clients
+        #[arg(long)]
+        sessions: usize,
+        /// Conversations of each client
+        #[arg(long)]
+        conversations: usize,
+    },
     /// A process of bare clients: pairs them, says "ready", and stays until its input ends
     #[command(hide = true)]
     Bare {
@@ -74,6 +90,12 @@ async fn main() -> Result<()> {
         }
         What::Hop { connections, calls } => hop::run(connections, calls).await,
         What::Pairing { rounds } => pairing::run(rounds).await,
+        What::Throughput(options) => throughput::run(&options).await,
+        What::BareTraffic {
+            simulator,
+            sessions,
+            conversations,
+        } => throughput::bare_traffic(&simulator, sessions, conversations).await,
         What::Cluster(options) => cluster::run(&options).await,
         What::Bare {
             simulator,

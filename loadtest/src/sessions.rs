@@ -9,7 +9,7 @@ use switchboard_harness::simulator::Simulator;
 use switchboard_harness::stack::Stack;
 
 /// Pairings under way at once.
-const PAIRINGS_AT_ONCE: usize = 16;
+pub(crate) const PAIRINGS_AT_ONCE: usize = 16;
 /// The first phone number of the product's sessions.
 const FIRST_NUMBER: u64 = 15_551_000_000;
 /// Questions about one pairing before it counts as failed.
@@ -37,8 +37,13 @@ pub(crate) fn place(id: &str) -> Option<usize> {
 
 /// Pairs one session; returns the time from the scan to the connected state, by the state's own time: asking polls.
 pub(crate) async fn pair(stack: &Stack, simulator: &Simulator, at: usize) -> Result<Duration> {
+    stack.admin_post("sessions", &json!({"id": id(at)})).await?;
+    link(stack, simulator, at).await
+}
+
+/// The same with a session that is there already.
+pub(crate) async fn link(stack: &Stack, simulator: &Simulator, at: usize) -> Result<Duration> {
     let id = id(at);
-    stack.admin_post("sessions", &json!({"id": id})).await?;
     let mut shown = String::new();
     let mut scanned: Option<Duration> = None;
     for _ in 0..QUESTIONS_MAX {

@@ -9,6 +9,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use crate::wait;
 
@@ -43,6 +44,7 @@ struct Kept {
     calls: Mutex<Vec<Call>>,
     file: Mutex<Bytes>,
     refuse: Mutex<usize>,
+    told: Option<mpsc::Sender<Call>>,
 }
 
 /// A receiver on loopback.
@@ -65,7 +67,23 @@ impl Receiver {
     /// # Errors
     /// When no port is free.
     pub async fn start() -> Result<Self> {
-        let kept = Arc::new(Kept::default());
+        Self::start_with(Kept::default()).await
+    }
+
+    /// The same; every call is also handed to that channel, and answered once the channel has it.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub async fn start_telling(told: mpsc::Sender<Call>) -> Result<Self> {
+        let kept = Kept {
+            told: Some(told),
+            ..Kept::default()
+        };
+        Self::start_with(kept).await
+    }
+
+    async fn start_with(kept: Kept) -> Result<Self> {
+        let kept = Arc::new(kept);
         let app = Router::new()
             .route("/hook/{*path}", axum::routing::any(take))
             .route("/file/{name}", axum::routing::get(file))
@@ -165,15 +183,20 @@ async fn take(
         .and_then(|v| v.to_str().ok())
         .unwrap_or_default()
         .to_owned();
+    let call = Call {
+        path,
+        method,
+        content_type,
+        headers,
+        body,
+    };
+    if let Some(told) = &kept.told {
+        // Nobody listens any more: the call is kept all the same.
+        drop(told.send(call.clone()).await);
+    }
     let mut calls = kept.calls.lock().unwrap_or_else(PoisonError::into_inner);
     if calls.len() < CALLS_KEPT_MAX {
-        calls.push(Call {
-            path,
-            method,
-            content_type,
-            headers,
-            body,
-        });
+        calls.push(call);
     }
     StatusCode::OK
 }

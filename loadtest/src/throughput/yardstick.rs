@@ -1,0 +1,114 @@
+//! The bare library's side, as the measuring process sees it: a child process.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use switchboard_harness::simulator::Simulator;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::mpsc;
+
+use super::{Conversation, Heard, Side, Turn, histogram};
+
+/// The first number of the clients' accounts.
+const FIRST_NUMBER: u64 = 15_554_000_000;
+/// The first number of the phones they talk with.
+const FIRST_PEER: u64 = 15_555_000_000;
+
+/// The number of a client's account.
+pub(super) const fn account(at: usize) -> u64 {
+    FIRST_NUMBER + at as u64
+}
+
+/// The number at the other end of a conversation.
+pub(super) const fn peer(at: usize) -> u64 {
+    FIRST_PEER + at as u64
+}
+
+/// The process of bare clients.
+pub(super) struct Yardstick {
+    child: Child,
+    orders: ChildStdin,
+    sent: mpsc::Receiver<Value>,
+    heard: Heard,
+    conversations: Vec<Conversation>,
+}
+
+impl Yardstick {
+    pub(super) async fn start(
+        simulator: &Simulator,
+        sessions: usize,
+        of_each: usize,
+    ) -> Result<Self> {
+        let account = |at| account(at).to_string();
+        let conversations =
+            super::conversations(simulator, sessions, of_each, account, FIRST_PEER).await?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["bare-traffic", "--simulator", &simulator.url]);
+        command.args(["--sessions", &sessions.to_string()]);
+        command.args(["--conversations", &of_each.to_string()]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let orders = child.stdin.take().context("its input")?;
+        let mut lines = BufReader::new(child.stdout.take().context("its output")?).lines();
+        let line = lines
+            .next_line()
+            .await?
+            .context("the bare process ended early")?;
+        ensure!(
+            line == format!("ready {sessions}"),
+            "the bare process said {line:?}"
+        );
+        let heard = Heard::default();
+        let told = heard.clone();
+        let (report, sent) = mpsc::channel(1);
+        drop(tokio::task::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                if let Some(text) = line.strip_prefix("got ") {
+                    told.saw(text);
+                } else if let Some(text) = line.strip_prefix("sent ") {
+                    let value = serde_json::from_str(text).unwrap_or(Value::Null);
+                    // The measurement has ended before the process.
+                    let _ = report.send(value).await;
+                }
+            }
+        }));
+        Ok(Self {
+            child,
+            orders,
+            sent,
+            heard,
+            conversations,
+        })
+    }
+}
+
+impl Side for Yardstick {
+    async fn send(&mut self, each: usize, turn: &str) -> Result<Turn> {
+        let order = format!("{}\n", json!({"each": each, "turn": turn}));
+        self.orders.write_all(order.as_bytes()).await?;
+        let sent = self.sent.recv().await.context("the bare process ended")?;
+        let took = sent["took_us"].as_u64().context("how long it took")?;
+        Ok(Turn {
+            latency_us: histogram(&sent["latency_us"])?,
+            took: Duration::from_micros(took),
+        })
+    }
+
+    fn pid(&self) -> Result<u32> {
+        self.child.id().context("the bare process has ended")
+    }
+
+    fn conversations(&self) -> &[Conversation] {
+        &self.conversations
+    }
+
+    fn heard(&self) -> &Heard {
+        &self.heard
+    }
+}
