@@ -50,10 +50,6 @@ pub enum MediaKind {
 /// What an outgoing message says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one value per call, moved once; a box would only cost"
-)]
 pub enum Content {
     /// Words.
     Text(Text),

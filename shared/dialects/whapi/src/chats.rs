@@ -200,15 +200,23 @@ fn patch(Fields(request): Fields<PatchChatRequest>, cx: &Cx) -> Result<Change, R
     Ok(change)
 }
 
-/// Unix seconds until which the chat is mute; 0 ends it, -1 is for ever.
+/// Moments above this are milliseconds, others seconds: that system's own example of this field has milliseconds, its answers
+/// have seconds everywhere. As seconds it lies in the year 5138, as milliseconds in 1973.
+const MILLIS_MIN: u64 = 100_000_000_000;
+
+/// Unix seconds or milliseconds until which the chat is mute; 0 ends it, -1 is for ever.
 fn mute(until: i64, now: Timestamp) -> Result<MuteChange, Reject> {
     if until == FOREVER {
         return Ok(MuteChange::On(Mute::Forever));
     }
     let wanted = "a moment to come in unix seconds is expected, 0 to end it, -1 for ever";
-    let seconds = u64::try_from(until).map_err(|_| invalid("mute_until", wanted))?;
-    let until = Timestamp::from_secs(seconds);
-    match seconds {
+    let moment = u64::try_from(until).map_err(|_| invalid("mute_until", wanted))?;
+    let until = if moment >= MILLIS_MIN {
+        Timestamp::from_millis(moment)
+    } else {
+        Timestamp::from_secs(moment)
+    };
+    match moment {
         0 => Ok(MuteChange::Off),
         _ if until > now => Ok(MuteChange::On(Mute::Until(until))),
         _ => Err(invalid("mute_until", wanted)),

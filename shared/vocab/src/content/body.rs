@@ -13,10 +13,6 @@ use crate::time::Timestamp;
 /// What a message in the log says: incoming or own.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most messages are of the large kinds, so a box would cost more than it saves"
-)]
 pub enum Body {
     /// Words.
     Text(Text),

@@ -8,10 +8,6 @@ use crate::ids::UserId;
 /// What a story says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one value per call, moved once; a box would only cost"
-)]
 pub enum StoryContent {
     /// Words on a colour.
     Text(StoryText),

@@ -9,6 +9,10 @@ use crate::time::Timestamp;
 /// Something about messages happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "data", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an event is made once and written at once; none is kept in memory"
+)]
 pub enum Event {
     /// Somebody else's message came in.
     Received(Message),

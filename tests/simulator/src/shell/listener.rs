@@ -33,7 +33,7 @@ pub(crate) async fn serve(hub: Arc<Hub>, listener: TcpListener) {
     let router = router(Arc::clone(&hub));
     let served = match hub.identity.as_ref().map(|i| i.acceptor.clone()) {
         None => {
-            let listener = listener.tap_io(|stream| without_delay(stream));
+            let listener = listener.tap_io(without_delay);
             axum::serve(listener, router)
                 .with_graceful_shutdown(stop)
                 .await

@@ -4,7 +4,8 @@ use switchboard_vocab::{ChatId, MessageId, Timestamp, UserId};
 
 use super::Error;
 
-/// A message's place in the order of time.
+/// A message's place in the order of time: by the second, and within one by arrival. WhatsApp tells others' messages to the
+/// second only, so a finer time of our own would put an answer before its question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) struct Place {
     pub(in super::super) at: Timestamp,
@@ -50,7 +51,8 @@ pub(in super::super) fn chat_prefix(chat: &ChatId) -> Vec<u8> {
 
 /// The place of a message among all.
 pub(in super::super) fn time_key(place: Place) -> Vec<u8> {
-    let mut key = place.at.as_millis().to_be_bytes().to_vec();
+    let second = Timestamp::from_secs(place.at.as_secs());
+    let mut key = second.as_millis().to_be_bytes().to_vec();
     key.extend_from_slice(&place.number.to_be_bytes());
     key
 }

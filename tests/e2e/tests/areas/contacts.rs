@@ -1,0 +1,94 @@
+//! People: checks, the address book, blocks, profiles, both addresses.
+
+use anyhow::{Result, ensure};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::desk::{Desk, OWN, PEER, peer_chat};
+
+/// Everything about the partner.
+pub(crate) async fn people(desk: &Desk) -> Result<()> {
+    let stranger = "15550199998";
+    let checked = desk
+        .post(
+            "/contacts",
+            json!({"contacts": [PEER, stranger], "force_check": true}),
+        )
+        .await?;
+    let status = |number: &str| -> Option<String> {
+        let all = checked["contacts"].as_array()?;
+        let one = all
+            .iter()
+            .find(|c| c["input"].as_str().is_some_and(|i| i.contains(number)))?;
+        one["status"].as_str().map(str::to_owned)
+    };
+    ensure!(status(PEER).as_deref() == Some("valid"), "{checked}");
+    ensure!(status(stranger).as_deref() == Some("invalid"), "{checked}");
+    let (exists, _) = desk
+        .raw(Method::HEAD, &format!("/contacts/{PEER}"), Value::Null)
+        .await?;
+    ensure!(exists.is_success(), "{exists}");
+    let (absent, _) = desk
+        .raw(Method::HEAD, &format!("/contacts/{stranger}"), Value::Null)
+        .await?;
+    ensure!(absent == 404, "{absent}");
+
+    desk.call(
+        Method::PUT,
+        "/contacts",
+        json!({"phone": PEER, "name": "Gerda Gauss"}),
+    )
+    .await?;
+    desk.own_phone_shows("the saved contact", |state| {
+        state["contacts"].to_string().contains("Gerda Gauss")
+    })
+    .await?;
+    let act = json!({"action": "save_contact", "contact": PEER, "full_name": "Gerda G.", "first_name": "Gerda"});
+    desk.phone(Method::POST, &format!("{OWN}/act"), act).await?;
+    desk.shows(&format!("/contacts/{PEER}"), "the new name", |c| {
+        c["name"] == "Gerda G."
+    })
+    .await?;
+    let listed = desk.get("/contacts").await?;
+    ensure!(
+        listed["contacts"].to_string().contains("Gerda G."),
+        "{listed}"
+    );
+
+    let look = json!({"about": "busy", "picture": png_base64()?});
+    desk.phone(Method::PATCH, &format!("{PEER}/profile"), look)
+        .await?;
+    let profile = desk.get(&format!("/contacts/{PEER}/profile")).await?;
+    ensure!(profile["about"] == "busy", "{profile}");
+    ensure!(profile["icon"].is_string(), "{profile}");
+
+    let lid = desk.get(&format!("/contacts/lids/{PEER}")).await?;
+    ensure!(
+        lid["lid"].as_str().is_some_and(|lid| lid.ends_with("@lid")),
+        "{lid}"
+    );
+
+    desk.call(Method::PUT, &format!("/blacklist/{PEER}"), Value::Null)
+        .await?;
+    let blocked = desk.get("/blacklist").await?;
+    ensure!(blocked.to_string().contains(PEER), "{blocked}");
+    desk.simulator
+        .phone_sends(PEER, OWN, "never arrives")
+        .await?;
+    desk.call(Method::DELETE, &format!("/blacklist/{PEER}"), Value::Null)
+        .await?;
+    desk.simulator.phone_sends(PEER, OWN, "arrives").await?;
+    desk.told("the text after the block", |p| {
+        p["messages"][0]["text"]["body"] == "arrives"
+    })
+    .await?;
+    let path = format!("/messages/list/{}", peer_chat());
+    let list = desk.get(&path).await?;
+    ensure!(!list.to_string().contains("never arrives"), "{list}");
+    Ok(())
+}
+
+fn png_base64() -> Result<String> {
+    use base64::Engine as _;
+    Ok(base64::engine::general_purpose::STANDARD.encode(switchboard_e2e::picture(9)?))
+}
