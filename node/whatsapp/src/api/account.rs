@@ -215,7 +215,7 @@ pub trait Account: Send + Sync {
     }
 
     /// Asks the phone for messages of a conversation that are older than this one; they come by
-    /// [`Intake::take_history`].
+    /// [`Intake::take_history`](crate::Intake::take_history).
     ///
     /// # Errors
     /// When there is no connection.

@@ -57,8 +57,8 @@ pub struct IntakeError(pub String);
 pub struct Incoming {
     /// The message; its `number` is zero.
     pub message: Message,
-    /// What is needed to download its file: an opaque value for [`Account::download`].
+    /// What is needed to download its file: an opaque value for [`Account::download`](crate::Account::download).
     pub media_keys: Option<Vec<u8>>,
-    /// The protobuf `Message` as it came: what [`OutgoingContent::Forward`] and [`proto_text`](crate::proto_text) need.
+    /// The protobuf `Message` as it came: what [`OutgoingContent::Forward`](crate::OutgoingContent::Forward) and [`proto_text`](crate::proto_text) need.
     pub proto: Option<Bytes>,
 }

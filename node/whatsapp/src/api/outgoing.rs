@@ -205,7 +205,7 @@ pub struct Dispatched {
     pub id: MessageId,
     /// When it was written to the socket.
     pub at: Timestamp,
-    /// The protobuf `Message` as it left; see [`Incoming::proto`].
+    /// The protobuf `Message` as it left; see [`Incoming::proto`](crate::Incoming::proto).
     pub proto: Option<Bytes>,
     /// What is needed to download the sent file again.
     pub media_keys: Option<Vec<u8>>,

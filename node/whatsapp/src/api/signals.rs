@@ -74,7 +74,7 @@ pub enum End {
     Throttled(String),
     /// QR codes ran out without a scan.
     PairingExpired,
-    /// The phone or WhatsApp unlinked the device. The keys are still there: [`Account::logout`] removes them.
+    /// The phone or WhatsApp unlinked the device. The keys are still there: [`Account::logout`](crate::Account::logout) removes them.
     LoggedOut(String),
     /// The number is banned.
     Banned {

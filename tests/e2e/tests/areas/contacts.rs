@@ -33,6 +33,12 @@ pub(crate) async fn people(desk: &Desk) -> Result<()> {
         .await?;
     ensure!(absent == 404, "{absent}");
 
+    address_book(desk).await?;
+    blocks(desk).await
+}
+
+/// Names in the address book, both ways, and what a person shows.
+async fn address_book(desk: &Desk) -> Result<()> {
     desk.call(
         Method::PUT,
         "/contacts",
@@ -67,7 +73,11 @@ pub(crate) async fn people(desk: &Desk) -> Result<()> {
         lid["lid"].as_str().is_some_and(|lid| lid.ends_with("@lid")),
         "{lid}"
     );
+    Ok(())
+}
 
+/// What a blocked person writes does not arrive.
+async fn blocks(desk: &Desk) -> Result<()> {
     desk.call(Method::PUT, &format!("/blacklist/{PEER}"), Value::Null)
         .await?;
     let blocked = desk.get("/blacklist").await?;

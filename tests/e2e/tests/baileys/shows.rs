@@ -38,7 +38,7 @@ pub(crate) fn filled(value: &Value, names: &[(&str, &str)]) -> Value {
             let fields = fields.map(|(key, inner)| (key.clone(), filled(inner, names)));
             Value::Object(fields.collect())
         }
-        other => other.clone(),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other.clone(),
     }
 }
 

@@ -127,11 +127,14 @@ struct Reaction<'a> {
 
 /// An answer to buttons or a list.
 #[derive(Serialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
+#[serde(tag = "type")]
 enum Interactive<'a> {
-    ButtonReply { button_reply: Tapped<'a> },
-    ListReply { list_reply: Tapped<'a> },
-    NfmReply { nfm_reply: FlowReply<'a> },
+    #[serde(rename = "button_reply")]
+    Button { button_reply: Tapped<'a> },
+    #[serde(rename = "list_reply")]
+    List { list_reply: Tapped<'a> },
+    #[serde(rename = "nfm_reply")]
+    Flow { nfm_reply: FlowReply<'a> },
 }
 
 #[derive(Serialize)]
@@ -177,9 +180,12 @@ pub(super) fn received(
 ) -> Option<Payload> {
     let content = content(&message.body);
     let kind = content.as_ref().map_or("unknown", Content::kind);
-    let mentions = match &message.body {
-        Body::Text(text) if !text.mentions.is_empty() => text.mentions.as_slice(),
-        _ => message.context.mentions.as_slice(),
+    let mentions = if let Body::Text(text) = &message.body
+        && !text.mentions.is_empty()
+    {
+        text.mentions.as_slice()
+    } else {
+        message.context.mentions.as_slice()
     };
     let seen = Seen {
         chat: &message.chat,
@@ -245,13 +251,13 @@ fn tapped(reply: &Reply) -> Content<'_> {
         description: reply.description.as_deref(),
     };
     match reply.kind {
-        ReplyKind::Button => Content::Interactive(Interactive::ButtonReply {
+        ReplyKind::Button => Content::Interactive(Interactive::Button {
             button_reply: tapped(),
         }),
-        ReplyKind::List => Content::Interactive(Interactive::ListReply {
+        ReplyKind::List => Content::Interactive(Interactive::List {
             list_reply: tapped(),
         }),
-        ReplyKind::Flow => Content::Interactive(Interactive::NfmReply {
+        ReplyKind::Flow => Content::Interactive(Interactive::Flow {
             nfm_reply: FlowReply {
                 name: &reply.title,
                 response_json: &reply.id,
