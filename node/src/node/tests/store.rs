@@ -50,9 +50,11 @@ async fn a_chat_changes_when_whatsapp_took_the_change() {
     assert!(changed.archived && changed.muted == Some(Mute::Forever));
     assert_eq!(world.call("a", get()).await.unwrap(), changed);
     let asked = world.script.changes.lock().unwrap().clone();
-    let tail = |change: &AppStateChange| match change {
-        AppStateChange::Archive(tail, true) => tail.last.as_ref().unwrap().0.id.to_string(),
-        other => panic!("{other:?}"),
+    let tail = |change: &AppStateChange| {
+        let AppStateChange::Archive(tail, true) = change else {
+            panic!("{change:?}")
+        };
+        tail.last.as_ref().unwrap().0.id.to_string()
     };
     assert_eq!((asked.len(), tail(&asked[0])), (2, "IN".to_owned()));
     let nothing = world

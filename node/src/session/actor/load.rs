@@ -85,8 +85,7 @@ pub(super) async fn load(
     let tenancy = Arc::new(alone.map_err(|_| "an earlier life of the session has not ended")?);
     let _turn = surroundings.loading.acquire().await?;
     let store = own_store(&scope, &surroundings, &gate, again).await?;
-    let limits = limits(&surroundings);
-    let guard = Arc::clone(&tenancy);
+    let (limits, guard) = (limits(&surroundings), Arc::clone(&tenancy));
     let opened = Journal::open(scope.clone(), Arc::clone(&store), limits, guard).await?;
     let (journal, restored) = opened;
     if let Some(search) = &surroundings.search {

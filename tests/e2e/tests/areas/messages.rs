@@ -138,6 +138,21 @@ pub(crate) async fn actions(desk: &Desk) -> Result<()> {
     })
     .await?;
 
+    on_theirs(desk).await?;
+    desk.post(&format!("/messages/{id}/pin"), json!({"time": "day"}))
+        .await?;
+    desk.peer_sees("a pin", |m| m["kind"] == "pin").await?;
+    desk.call(Method::DELETE, &format!("/messages/{id}"), Value::Null)
+        .await?;
+    desk.peer_sees("a deletion", |m| {
+        m["kind"] == "revoke" && m["target"] == seen["id"]
+    })
+    .await?;
+    statuses(desk).await
+}
+
+/// What is done to the partner's messages.
+async fn on_theirs(desk: &Desk) -> Result<()> {
     let from = desk
         .simulator
         .phone_sends(PEER, OWN, "from the phone")
@@ -187,24 +202,13 @@ pub(crate) async fn actions(desk: &Desk) -> Result<()> {
             .contains(from["id"].as_str().unwrap_or("?"))
     })
     .await?;
-    desk.post(&format!("/messages/{id}/pin"), json!({"time": "day"}))
-        .await?;
-    desk.peer_sees("a pin", |m| m["kind"] == "pin").await?;
     desk.post(&format!("/messages/{theirs}"), json!({"to": PEER}))
         .await?;
     desk.peer_sees("a forwarded message", |m| m["text"] == "from the phone")
         .await?;
     desk.call(Method::PUT, &format!("/messages/{theirs}"), Value::Null)
         .await?;
-    signal(desk, "read").await?;
-
-    desk.call(Method::DELETE, &format!("/messages/{id}"), Value::Null)
-        .await?;
-    desk.peer_sees("a deletion", |m| {
-        m["kind"] == "revoke" && m["target"] == seen["id"]
-    })
-    .await?;
-    statuses(desk).await
+    signal(desk, "read").await
 }
 
 async fn signal(desk: &Desk, kind: &str) -> Result<()> {

@@ -153,6 +153,7 @@ fn test_payloads_are_payloads() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of bad settings")]
 fn bad_settings_are_refused() {
     let check = |json: &str, status, details: &str| check_refused(patch(json), status, details);
     let hook = |fields: &str| format!(r#"{{"webhooks":[{{{fields}}}]}}"#);

@@ -4,16 +4,22 @@ use switchboard_vocab::{chats, contacts};
 
 use super::*;
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one comparison per part of the store, each on its own"
+)]
 pub(super) async fn judge(fixture: &Fixture, world: &World) {
     let mut rows: Vec<_> = world.log.values().collect();
     rows.sort_by_key(|row| (row.at, row.number));
     let all = fixture.all().await;
     assert_eq!(all.len(), rows.len());
     for (message, row) in all.iter().zip(rows) {
-        let says = match &message.body {
-            Body::Text(text) => Says::Words(text.body.clone()),
-            Body::Deleted { .. } => Says::Gone,
-            _ => Says::Carrier,
+        let says = if let Body::Text(text) = &message.body {
+            Says::Words(text.body.clone())
+        } else if let Body::Deleted { .. } = &message.body {
+            Says::Gone
+        } else {
+            Says::Carrier
         };
         let marks = &message.marks;
         let reactions = marks
