@@ -3,6 +3,7 @@
 //! An error names the key, the source it came from, and what would be accepted.
 
 mod error;
+mod media;
 mod value;
 
 use std::net::SocketAddr;
@@ -58,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) store: StoreSection,
     /// WhatsApp, or a simulator.
     pub(crate) whatsapp: WhatsappSection,
+    /// Where media files are kept.
+    pub(crate) media: media::MediaSection,
     /// What webhooks and media links may reach.
     pub(crate) egress: EgressSection,
     /// Limits at the door.
@@ -288,6 +291,7 @@ impl Default for Config {
                 device_name: "Switchboard".to_owned(),
                 connects_per_second: 20,
             },
+            media: media::MediaSection::default(),
             egress: EgressSection::default(),
             limits: LimitsSection {
                 body_bytes: 100 * 1024 * 1024,

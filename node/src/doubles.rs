@@ -354,7 +354,9 @@ impl Account for ScriptedAccount {
 /// A media store that knows no file.
 #[derive(Debug, Default)]
 pub(crate) struct NoMedia {
-    pub(crate) erased: Mutex<Vec<SessionRef>>,
+    /// With the uuids.
+    pub(crate) erased: Mutex<Vec<(SessionRef, String)>>,
+    pub(crate) released: Mutex<Vec<SessionRef>>,
 }
 
 #[async_trait]
@@ -439,8 +441,14 @@ impl MediaPort for NoMedia {
         Err(OpError::internal("no media"))
     }
 
-    async fn erase(&self, session: &SessionRef) -> Result<(), OpError> {
-        self.erased.lock().unwrap().push(session.clone());
+    async fn release(&self, session: &SessionRef) -> Result<(), OpError> {
+        self.released.lock().unwrap().push(session.clone());
+        Ok(())
+    }
+
+    async fn erase(&self, session: &SessionRef, uuid: &str) -> Result<(), OpError> {
+        let erased = (session.clone(), uuid.to_owned());
+        self.erased.lock().unwrap().push(erased);
         Ok(())
     }
 }

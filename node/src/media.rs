@@ -1,10 +1,13 @@
 //! The media store of a node: uploads under way, files of own and others' messages, links fetched from outside.
 //!
 //! Owns the files below its folder: `files/<tenant>/<session>/<id>` with a description beside each, and `staged/` for
-//! uploads and `arriving/` for copies from other nodes, which a start empties. Must not know actors, the journal or WhatsApp's encryption.
+//! uploads and `arriving/` for copies from other nodes, which a start empties. Where there is a bucket, new files go there, and the
+//! folder keeps what was in it before. Must not know actors, the journal or WhatsApp's encryption.
 
+mod bucket;
 mod fetch;
 mod files;
+mod kept;
 mod look;
 mod staging;
 
@@ -14,6 +17,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
 use rand::Rng;
 use switchboard_vocab::envelope::CHUNK_LEN_MAX;
 use switchboard_vocab::media::{
@@ -24,9 +28,12 @@ use switchboard_vocab::{ErrorCode, MediaId, OpError, SessionRef, Timestamp, Uplo
 use crate::egress::Guard;
 use crate::ports::{Downloader, KnownMedia, MediaPort, Resolved, STORED_MAX, SessionScope, Wanted};
 
+use self::bucket::Bucket;
+pub use self::bucket::BucketConfig;
 use self::fetch::Fetcher;
 use self::files::Files;
 pub(crate) use self::files::private_folder;
+use self::kept::Kept;
 use self::staging::Staging;
 
 /// Limits of the media store.
@@ -36,19 +43,24 @@ pub struct MediaConfig {
     pub file_bytes_max: u64,
     /// What media links may reach.
     pub guard: Guard,
-    /// Files are removed when they are older than this; never when `None`.
+    /// Where files are kept that all nodes share; each node keeps its own when `None`.
+    pub bucket: Option<BucketConfig>,
+    /// Files are removed when they are older than this; never when `None`. Not in a bucket, which has rules of its own for it.
     pub age_max: Option<Duration>,
-    /// The oldest files of a session are removed when it has more bytes than this; never when `None`.
+    /// The oldest files of a session are removed when it has more bytes than this; never when `None`. Not in a bucket.
     pub session_bytes_max: Option<u64>,
 }
 
 /// How often files are looked through for those that may go.
 const SWEEP_PERIOD: Duration = Duration::from_secs(15 * 60);
 
-/// The media store in a local folder.
+/// Descriptions of files that one list reads at once.
+const DESCRIBED_AT_ONCE_MAX: usize = 16;
+
+/// The media store in a local folder, or in a bucket with a folder for what is under way.
 #[derive(Debug)]
 pub struct MediaStore {
-    files: Files,
+    kept: Kept,
     staging: Staging,
     /// Copies of files of other nodes under way, by the file's id.
     arriving: Staging,
@@ -62,13 +74,18 @@ impl MediaStore {
     /// Opens the store in `folder`, making it if need be; uploads of an earlier run are removed.
     ///
     /// # Errors
-    /// When the folders cannot be made, or the machine's TLS roots cannot be read.
+    /// When the folders cannot be made, the machine's TLS roots cannot be read, or the bucket's settings cannot be.
     pub fn open(folder: &Path, config: MediaConfig) -> Result<Self, OpError> {
         let failed = |e: std::io::Error| {
             OpError::internal(format!("open the media store {}: {e}", folder.display()))
         };
+        let bucket = config.bucket;
+        let bucket = bucket.map(|bucket| Bucket::new(bucket, config.file_bytes_max));
         Ok(Self {
-            files: Files::open(folder.join("files")).map_err(failed)?,
+            kept: Kept {
+                files: Files::open(folder.join("files")).map_err(failed)?,
+                bucket: bucket.transpose()?,
+            },
             staging: Staging::open(folder.join("staged"), config.file_bytes_max).map_err(failed)?,
             arriving: Staging::open(folder.join("arriving"), config.file_bytes_max)
                 .map_err(failed)?,
@@ -77,6 +94,17 @@ impl MediaStore {
             age_max: config.age_max,
             session_bytes_max: config.session_bytes_max,
         })
+    }
+
+    /// Asks for the bucket, if there is one: a node runs without it, but whoever starts it should know.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Unavailable`] when the bucket cannot be reached or does not let this node in.
+    pub async fn check(&self) -> Result<(), OpError> {
+        match &self.kept.bucket {
+            Some(bucket) => bucket.check().await,
+            None => Ok(()),
+        }
     }
 
     /// Removes what may go, now and from time to time, until the store is dropped. The message that a file belonged to stays,
@@ -107,7 +135,7 @@ impl MediaStore {
             let age = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
             Timestamp::from_millis(now.as_millis().saturating_sub(age))
         });
-        self.files.sweep(oldest, self.session_bytes_max).await
+        self.kept.files.sweep(oldest, self.session_bytes_max).await
     }
 
     /// The bytes behind a source, and what else came with them.
@@ -129,9 +157,9 @@ impl MediaStore {
                 id: None,
             }),
             MediaSource::Stored(media) => {
-                let meta = self.files.describe(&scope.session, media).await?;
+                let meta = self.kept.describe(scope, media).await?;
                 let meta = meta.ok_or_else(|| unknown(media))?;
-                let bytes = self.files.whole(&scope.session, media).await?;
+                let bytes = self.kept.whole(scope, media).await?;
                 Ok(Brought {
                     bytes: bytes.ok_or_else(|| unknown(media))?,
                     mime_type: Some(meta.mime_type),
@@ -190,7 +218,7 @@ impl MediaPort for MediaStore {
     }
 
     async fn list(&self, scope: &SessionScope, wanted: &List) -> Result<MediaList, OpError> {
-        let mut all = self.files.newest_first(&scope.session, STORED_MAX).await?;
+        let mut all = self.kept.newest_first(scope, STORED_MAX).await?;
         all.retain(|(at, _)| {
             wanted.from.is_none_or(|from| *at >= from)
                 && wanted.until.is_none_or(|until| *at <= until)
@@ -201,18 +229,23 @@ impl MediaPort for MediaStore {
         let total = u64::try_from(all.len()).unwrap_or(u64::MAX);
         let skip = usize::try_from(wanted.offset).unwrap_or(usize::MAX);
         let limit = usize::try_from(wanted.limit.min(LIST_LIMIT_MAX)).unwrap_or(0);
-        let mut files = Vec::new();
-        for (stored_at, id) in all.into_iter().skip(skip).take(limit) {
-            // One that retention took meanwhile is left out.
-            if let Some(media) = self.files.describe(&scope.session, &id).await? {
-                files.push(ListedMedia { media, stored_at });
-            }
-        }
+        let page = all.into_iter().skip(skip).take(limit);
+        let describe = async |(stored_at, id): (Timestamp, MediaId)| {
+            let found = self.kept.describe(scope, &id).await?;
+            Ok::<_, OpError>(found.map(|media| ListedMedia { media, stored_at }))
+        };
+        let described: Vec<_> = futures::stream::iter(page)
+            .map(describe)
+            .buffered(DESCRIBED_AT_ONCE_MAX)
+            .try_collect()
+            .await?;
+        // One that retention took meanwhile is left out.
+        let files = described.into_iter().flatten().collect();
         Ok(MediaList { files, total })
     }
 
     async fn remove(&self, scope: &SessionScope, media: &MediaId) -> Result<bool, OpError> {
-        self.files.remove(&scope.session, media).await
+        self.kept.remove(scope, media).await
     }
 
     async fn page(&self, link: &str, bytes_max: usize) -> Result<Bytes, OpError> {
@@ -225,7 +258,7 @@ impl MediaPort for MediaStore {
         meta: &StoredMedia,
         bytes: Bytes,
     ) -> Result<(), OpError> {
-        self.files.put(&scope.session, meta, bytes).await
+        self.kept.put(scope, meta, bytes).await
     }
 
     async fn open(
@@ -235,7 +268,7 @@ impl MediaPort for MediaStore {
         known: Option<KnownMedia>,
         downloader: &dyn Downloader,
     ) -> Result<StoredMedia, OpError> {
-        if let Some(meta) = self.files.describe(&scope.session, media).await? {
+        if let Some(meta) = self.kept.describe(scope, media).await? {
             return Ok(meta);
         }
         let known = known.ok_or_else(|| unknown(media))?;
@@ -244,7 +277,7 @@ impl MediaPort for MediaStore {
         let mut meta = known.meta;
         meta.id = media.clone();
         meta.size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.files.put(&scope.session, &meta, bytes).await?;
+        self.kept.put(scope, &meta, bytes).await?;
         Ok(meta)
     }
 
@@ -258,14 +291,14 @@ impl MediaPort for MediaStore {
         let len = usize::try_from(len)
             .unwrap_or(CHUNK_LEN_MAX)
             .min(CHUNK_LEN_MAX);
-        self.files
-            .piece(&scope.session, media, offset, len)
+        self.kept
+            .piece(scope, media, offset, len)
             .await?
             .ok_or_else(|| unknown(media))
     }
 
     async fn stored(&self, session: &SessionRef) -> Result<Vec<MediaId>, OpError> {
-        let found = self.files.newest_first(session, STORED_MAX).await?;
+        let found = self.kept.files.newest_first(session, STORED_MAX).await?;
         Ok(found.into_iter().map(|(_, id)| id).collect())
     }
 
@@ -274,7 +307,7 @@ impl MediaPort for MediaStore {
         session: &SessionRef,
         media: &MediaId,
     ) -> Result<Option<StoredMedia>, OpError> {
-        self.files.describe(session, media).await
+        self.kept.files.describe(session, media).await
     }
 
     async fn copy_out(
@@ -287,7 +320,8 @@ impl MediaPort for MediaStore {
         let len = usize::try_from(len)
             .unwrap_or(CHUNK_LEN_MAX)
             .min(CHUNK_LEN_MAX);
-        self.files
+        self.kept
+            .files
             .piece(session, media, offset, len)
             .await?
             .ok_or_else(|| unknown(media))
@@ -300,7 +334,7 @@ impl MediaPort for MediaStore {
         offset: u64,
         piece: Bytes,
     ) -> Result<bool, OpError> {
-        if self.files.describe(session, &meta.id).await?.is_some() {
+        if self.kept.files.describe(session, &meta.id).await?.is_some() {
             return Ok(true);
         }
         let upload = UploadId::parse(meta.id.as_str())
@@ -309,15 +343,28 @@ impl MediaPort for MediaStore {
             .keep(session, &upload, offset, meta.size, piece)
             .await?;
         match self.arriving.release_whole(session, &upload) {
-            Some(path) => self.files.adopt(session, meta, path).await.map(|()| true),
+            Some(path) => self
+                .kept
+                .files
+                .adopt(session, meta, path)
+                .await
+                .map(|()| true),
             None => Ok(false),
         }
     }
 
-    async fn erase(&self, session: &SessionRef) -> Result<(), OpError> {
+    async fn release(&self, session: &SessionRef) -> Result<(), OpError> {
         self.staging.erase(session).await;
         self.arriving.erase(session).await;
-        self.files.erase(session).await
+        self.kept.files.erase(session).await
+    }
+
+    async fn erase(&self, session: &SessionRef, uuid: &str) -> Result<(), OpError> {
+        self.release(session).await?;
+        match &self.kept.bucket {
+            Some(bucket) => bucket.erase(session, uuid).await,
+            None => Ok(()),
+        }
     }
 }
 

@@ -125,7 +125,8 @@ pub trait MediaPort: Send + Sync + fmt::Debug {
     /// Stores a file. The same id again replaces it.
     ///
     /// # Errors
-    /// [`switchboard_vocab::ErrorCode::StorageFull`], [`switchboard_vocab::ErrorCode::Internal`].
+    /// [`switchboard_vocab::ErrorCode::StorageFull`], [`switchboard_vocab::ErrorCode::Internal`];
+    /// [`switchboard_vocab::ErrorCode::Unavailable`] when a store outside the node cannot be reached, here and in every other call.
     async fn put(
         &self,
         scope: &SessionScope,
@@ -216,11 +217,18 @@ pub trait MediaPort: Send + Sync + fmt::Debug {
         piece: Bytes,
     ) -> Result<bool, OpError>;
 
-    /// Forgets every file and upload of the session, of any uuid.
+    /// Forgets what this node itself keeps of the session, of any uuid: its files and its uploads. Files that all nodes share stay,
+    /// so this is the call where the session goes on elsewhere.
     ///
     /// # Errors
     /// [`switchboard_vocab::ErrorCode::Internal`] when files could not be removed.
-    async fn erase(&self, session: &SessionRef) -> Result<(), OpError>;
+    async fn release(&self, session: &SessionRef) -> Result<(), OpError>;
+
+    /// As [`MediaPort::release`], and removes the files that all nodes share of this life of the session: it was deleted.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::Internal`], [`switchboard_vocab::ErrorCode::Unavailable`] when files could not be removed.
+    async fn erase(&self, session: &SessionRef, uuid: &str) -> Result<(), OpError>;
 }
 
 /// The durable events of one session, and how far each sink has got.

@@ -81,6 +81,7 @@ impl Config {
     pub(super) fn check(self) -> Result<Self, ConfigError> {
         self.check_cluster()?;
         self.check_store()?;
+        self.media.bucket()?;
         if self.whatsapp.endpoint.is_some() != self.whatsapp.server_key.is_some() {
             let problem =
                 "endpoint and server_key belong together: set both, or none for the real whatsapp";

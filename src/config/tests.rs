@@ -219,3 +219,58 @@ fn when_a_disk_counts_as_full_has_defaults_and_bounds() {
         Ok(())
     });
 }
+
+#[test]
+fn a_bucket_is_whole_or_refused_by_its_key() {
+    Jail::expect_with(|jail| {
+        let config = load(&Flags::default()).unwrap();
+        assert!(config.media.bucket().unwrap().is_none(), "the default");
+        jail.set_env("SWITCHBOARD_MEDIA__STORE", "s3");
+        let whole = [
+            ("BUCKET", "files", "media.s3.bucket"),
+            ("ACCESS_KEY", "12345678", "media.s3.access_key"),
+            ("SECRET_KEY", "a secret of the tests", "media.s3.secret_key"),
+        ];
+        for (name, value, key) in whole {
+            let error = error_of(&flags(None));
+            assert!(error.contains(key) && error.contains("required"), "{error}");
+            jail.set_env(format!("SWITCHBOARD_MEDIA__S3__{name}"), value);
+        }
+        let config = load(&flags(None)).unwrap();
+        let bucket = config.media.bucket().unwrap().unwrap();
+        assert_eq!((&*bucket.bucket, &*bucket.region), ("files", "us-east-1"));
+        assert_eq!(
+            bucket.access_key, "12345678",
+            "a key may look like a number"
+        );
+        for shown in [format!("{config:?}"), format!("{bucket:?}")] {
+            assert!(!shown.contains("a secret of the tests"), "{shown}");
+        }
+        for (name, value, key) in [
+            ("ENDPOINT", "http://minio:9000", "allow_http"),
+            ("ENDPOINT", "minio:9000", "media.s3.endpoint"),
+            ("ENDPOINT", "https://me:secret@minio", "media.s3.access_key"),
+            ("BUCKET", "a/b", "media.s3.bucket"),
+            ("PREFIX", "a//b", "media.s3.prefix"),
+            ("PREFIX", "../b", "media.s3.prefix"),
+        ] {
+            let name = format!("SWITCHBOARD_MEDIA__S3__{name}");
+            jail.set_env(&name, value);
+            let error = error_of(&flags(None));
+            assert!(error.contains(key), "{error}");
+            let right = match key {
+                "media.s3.bucket" => "files",
+                "media.s3.prefix" => "media",
+                _ => "https://minio:9000",
+            };
+            jail.set_env(&name, right);
+        }
+        jail.set_env("SWITCHBOARD_MEDIA__S3__ENDPOINT", "http://minio:9000");
+        jail.set_env("SWITCHBOARD_MEDIA__S3__ALLOW_HTTP", "true");
+        assert!(load(&flags(None)).is_ok());
+        jail.set_env("SWITCHBOARD_MEDIA__STORE", "local");
+        let error = error_of(&flags(None));
+        assert!(error.contains("media.store"), "{error}");
+        Ok(())
+    });
+}

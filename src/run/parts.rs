@@ -63,11 +63,19 @@ impl Parts {
         let media = MediaConfig {
             file_bytes_max: config.limits.media_bytes,
             guard: guard.clone(),
+            bucket: config.media.bucket()?,
             age_max: Some(config.limits.media_kept).filter(|age| !age.is_zero()),
             session_bytes_max: Some(config.limits.media_session_bytes).filter(|max| *max > 0),
         };
         let media = MediaStore::open(&config.data_dir.join("media"), media).map_err(spoken)?;
         let media = Arc::new(media);
+        if let Err(error) = media.check().await {
+            let cause = error.internal.unwrap_or(error.public);
+            tracing::error!(
+                cause,
+                "the media bucket does not answer: files cannot be kept or read until it does"
+            );
+        }
         media.keep_swept();
         let delivery = DeliveryConfig {
             dialects: switchboard_router::dialects().to_vec(),

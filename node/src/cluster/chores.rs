@@ -333,6 +333,11 @@ async fn prepared(
     let record = hands.records.get(session);
     if from == DataFrom::Nothing {
         hands.data.provide(session, epoch, from).await?;
+        // Files that all nodes share are given up with the rows.
+        if let Some(record) = &record {
+            let erased = hands.media.erase(session, &record.uuid).await;
+            erased.map_err(|e| Missing::NotNow(e.internal.unwrap_or(e.public)))?;
+        }
     } else if let Some(record) = &record {
         sort_out(hands, record, from).await?;
     }
@@ -373,7 +378,11 @@ async fn sort_out(hands: &Hands, record: &SessionRecord, from: DataFrom) -> Resu
         .drop_namespace(&ns, remains)
         .await
         .map_err(failed)?;
-    let erased = hands.media.erase(session).await;
+    // It may be that no node saw the deletion, so the files that all nodes share go too.
+    let erased = match hands.lives.of(session) {
+        Some(earlier) => hands.media.erase(session, &earlier).await,
+        None => hands.media.release(session).await,
+    };
     erased.map_err(|e| Missing::NotNow(e.internal.unwrap_or(e.public)))
 }
 
@@ -406,7 +415,7 @@ async fn erase(hands: &Hands, record: &SessionRecord) {
     if let Err(error) = hands.lives.erase(record).await {
         tracing::warn!(%session, %error, "whose the rows of a removed session were is still written down");
     }
-    match remove(hands, session).await {
+    match remove(hands, record).await {
         Ok(true) => tracing::info!(%session, "a session was removed with its data"),
         Ok(false) => {}
         Err(cause) => tracing::error!(%session, cause, "the data of a session was not removed"),
@@ -414,7 +423,8 @@ async fn erase(hands: &Hands, record: &SessionRecord) {
 }
 
 /// Removes what the node holds of a session, running or not; `false` when there was nothing.
-async fn remove(hands: &Hands, session: &SessionRef) -> Result<bool, String> {
+async fn remove(hands: &Hands, record: &SessionRecord) -> Result<bool, String> {
+    let session = &record.session;
     let ns = match namespace(session) {
         Ok(ns) => ns,
         Err(missing) => return Err(missing.to_string()),
@@ -428,7 +438,7 @@ async fn remove(hands: &Hands, session: &SessionRef) -> Result<bool, String> {
         dropped.map_err(|e| e.to_string())?;
     }
     // Files come before a session does, and it may never have come.
-    let erased = hands.media.erase(session).await;
+    let erased = hands.media.erase(session, &record.uuid).await;
     erased.map_err(|e| e.internal.unwrap_or(e.public))?;
     Ok(held)
 }
@@ -480,7 +490,7 @@ async fn forget(
             tracing::warn!(%session, %to, ?failure, "some files of a moved session are lost");
         }
     }
-    if let Err(error) = hands.media.erase(session).await {
+    if let Err(error) = hands.media.release(session).await {
         let cause = error.internal.unwrap_or(error.public);
         tracing::error!(%session, cause, "the files of a moved session were not removed");
     }

@@ -122,8 +122,8 @@ impl LocalData {
         // Not even a mark: a replicated log goes with it, and the new life's first commit brings the epoch back.
         let dropped = self.store.drop_namespace(ns, Remains::Nothing).await;
         dropped.map_err(|e| missing(&e))?;
-        let erased = self.media.erase(session).await;
-        erased.map_err(|e| Missing::NotNow(e.internal.unwrap_or(e.public)))
+        let released = self.media.release(session).await;
+        released.map_err(|e| Missing::NotNow(e.internal.unwrap_or(e.public)))
     }
 }
 

@@ -169,7 +169,11 @@ impl MediaPort for NoMedia {
         Err(OpError::internal("no media"))
     }
 
-    async fn erase(&self, _: &SessionRef) -> Result<(), OpError> {
+    async fn release(&self, _: &SessionRef) -> Result<(), OpError> {
+        Ok(())
+    }
+
+    async fn erase(&self, _: &SessionRef, _: &str) -> Result<(), OpError> {
         Ok(())
     }
 }

@@ -8,6 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 
+mod shared;
+
+use self::shared::Server;
+
 const FILE_BYTES_MAX: u64 = 4_096;
 
 fn scope() -> SessionScope {
@@ -25,6 +29,7 @@ fn store(allow: &[&str]) -> (tempfile::TempDir, MediaStore) {
     let store = MediaStore::open(
         folder.path(),
         MediaConfig {
+            bucket: None,
             age_max: None,
             session_bytes_max: None,
             file_bytes_max: FILE_BYTES_MAX,
@@ -33,6 +38,14 @@ fn store(allow: &[&str]) -> (tempfile::TempDir, MediaStore) {
     )
     .unwrap();
     (folder, store)
+}
+
+/// Every store there is, with what it lies on.
+async fn every_store() -> [(Server, tempfile::TempDir, MediaStore); 2] {
+    let (unused, server) = (Server::start().await, Server::start().await);
+    let (folder, local) = store(&[]);
+    let (other_folder, in_bucket) = server.store();
+    [(unused, folder, local), (server, other_folder, in_bucket)]
 }
 
 fn document(source: &MediaSource) -> Wanted<'_> {
@@ -100,27 +113,85 @@ async fn bad_uploads_are_refused() {
     assert_eq!(incomplete.code, ErrorCode::InvalidInput);
 }
 
+fn described(id: &str, bytes: &[u8]) -> StoredMedia {
+    StoredMedia {
+        id: MediaId::parse(id).unwrap(),
+        kind: MediaKind::Document,
+        mime_type: "text/plain".into(),
+        size: bytes.len() as u64,
+        sha256: String::new(),
+        file_name: Some("Grüße 東京.txt".to_owned()),
+    }
+}
+
+async fn put(store: &MediaStore, id: &str, bytes: &'static [u8]) -> StoredMedia {
+    let meta = described(id, bytes);
+    let bytes = Bytes::from_static(bytes);
+    store.put(&scope(), &meta, bytes).await.unwrap();
+    meta
+}
+
 #[tokio::test]
 async fn files_are_read_in_pieces_and_erased() {
-    let (_folder, store) = store(&[]);
-    let (upload, source) = staged("u1", 5);
-    store
-        .stage(&scope(), &upload, 0, 5, Bytes::from_static(b"hello"))
-        .await
-        .unwrap();
-    let resolved = store.resolve(&scope(), document(&source)).await.unwrap();
-    store
-        .put(&scope(), &resolved.meta, resolved.bytes)
-        .await
-        .unwrap();
-    let id = &resolved.meta.id;
-    assert_eq!(store.read(&scope(), id, 1, 3).await.unwrap(), &b"ell"[..]);
-    assert!(store.read(&scope(), id, 9, 3).await.unwrap().is_empty());
-    store.erase(&scope().session).await.unwrap();
-    assert_eq!(
-        store.read(&scope(), id, 0, 3).await.unwrap_err().code,
-        ErrorCode::NotFound
-    );
+    for (_server, _folder, store) in every_store().await {
+        let (upload, source) = staged("u1", 5);
+        store
+            .stage(&scope(), &upload, 0, 5, Bytes::from_static(b"hello"))
+            .await
+            .unwrap();
+        let resolved = store.resolve(&scope(), document(&source)).await.unwrap();
+        store
+            .put(&scope(), &resolved.meta, resolved.bytes)
+            .await
+            .unwrap();
+        let id = &resolved.meta.id;
+        assert_eq!(store.read(&scope(), id, 1, 3).await.unwrap(), &b"ell"[..]);
+        assert_eq!(store.read(&scope(), id, 3, 9).await.unwrap(), &b"lo"[..]);
+        assert!(store.read(&scope(), id, 5, 3).await.unwrap().is_empty());
+        assert!(store.read(&scope(), id, 9, 3).await.unwrap().is_empty());
+        // What is stored can be sent.
+        let source = MediaSource::Stored(id.clone());
+        let again = store.resolve(&scope(), document(&source)).await.unwrap();
+        assert_eq!((again.bytes.as_ref(), &again.meta.id), (&b"hello"[..], id));
+        store.erase(&scope().session, &scope().uuid).await.unwrap();
+        assert_eq!(
+            store.read(&scope(), id, 0, 3).await.unwrap_err().code,
+            ErrorCode::NotFound
+        );
+    }
+}
+
+#[tokio::test]
+async fn files_are_listed_replaced_and_removed() {
+    let all = List {
+        from: None,
+        until: None,
+        oldest_first: true,
+        offset: 0,
+        limit: 10,
+    };
+    for (_server, _folder, store) in every_store().await {
+        let first = put(&store, "m1", b"one").await;
+        let nothing = put(&store, "m2", b"").await;
+        let list = store.list(&scope(), &all).await.unwrap();
+        let mut listed: Vec<_> = list.files.into_iter().map(|file| file.media).collect();
+        listed.sort_by(|one, other| one.id.cmp(&other.id));
+        assert_eq!((listed, list.total), (vec![first.clone(), nothing], 2));
+        let empty = MediaId::parse("m2").unwrap();
+        assert!(store.read(&scope(), &empty, 0, 9).await.unwrap().is_empty());
+        put(&store, "m1", b"other").await;
+        let read = store.read(&scope(), &first.id, 0, 9).await.unwrap();
+        assert_eq!(read, &b"other"[..]);
+        assert!(store.remove(&scope(), &first.id).await.unwrap());
+        assert!(!store.remove(&scope(), &first.id).await.unwrap());
+        let list = store.list(&scope(), &all).await.unwrap();
+        assert_eq!(list.total, 1);
+        let newer = List {
+            from: Some(Timestamp::from_millis(u64::MAX)),
+            ..all.clone()
+        };
+        assert_eq!(store.list(&scope(), &newer).await.unwrap().total, 0);
+    }
 }
 
 #[derive(Default)]
@@ -136,30 +207,24 @@ impl Downloader for Counting {
 
 #[tokio::test]
 async fn a_file_is_downloaded_once() {
-    let (_folder, store) = store(&[]);
-    let id = MediaId::parse("m1").unwrap();
-    let meta = StoredMedia {
-        id: id.clone(),
-        kind: MediaKind::Document,
-        mime_type: "text/plain".into(),
-        size: 3,
-        sha256: String::new(),
-        file_name: None,
-    };
-    let known = KnownMedia {
-        meta,
-        keys: Some(b"abc".to_vec()),
-    };
-    let downloader = Counting::default();
-    assert!(store.open(&scope(), &id, None, &downloader).await.is_err());
-    for _ in 0..2 {
-        store
-            .open(&scope(), &id, Some(known.clone()), &downloader)
-            .await
-            .unwrap();
+    for (_server, _folder, store) in every_store().await {
+        let meta = described("m1", b"abc");
+        let id = meta.id.clone();
+        let known = KnownMedia {
+            meta,
+            keys: Some(b"abc".to_vec()),
+        };
+        let downloader = Counting::default();
+        assert!(store.open(&scope(), &id, None, &downloader).await.is_err());
+        for _ in 0..2 {
+            store
+                .open(&scope(), &id, Some(known.clone()), &downloader)
+                .await
+                .unwrap();
+        }
+        assert_eq!(downloader.0.load(Ordering::Relaxed), 1);
+        assert_eq!(store.read(&scope(), &id, 0, 9).await.unwrap(), &b"abc"[..]);
     }
-    assert_eq!(downloader.0.load(Ordering::Relaxed), 1);
-    assert_eq!(store.read(&scope(), &id, 0, 9).await.unwrap(), &b"abc"[..]);
 }
 
 /// Answers one request with this text.

@@ -42,6 +42,13 @@ async fn a_drained_node_hands_its_sessions_over_and_keeps_nothing_of_them() {
         "but the mark that it was there"
     );
     assert!(b.holds("s0").await);
+    // Its files left this node; those that all nodes share are the session's wherever it runs.
+    until("a releases its files", || async {
+        a.ports.media.released.lock().unwrap().len() == 3
+    })
+    .await;
+    assert!(a.ports.media.erased.lock().unwrap().is_empty());
+    assert!(b.ports.media.erased.lock().unwrap().is_empty());
     assert_eq!(net.script.running(), 3);
     net.check_witnesses(&["a", "b"]);
     // A drained node takes nothing new.
@@ -213,6 +220,12 @@ async fn a_deleted_session_leaves_nothing_on_any_node_it_was_on() {
         a.store.epoch(&ns).await.unwrap().is_none()
             && b.store.epoch(&ns).await.unwrap().is_none()
             && net.owner("s").await.is_none()
+    })
+    .await;
+    let gone = (session("s"), "uuid 1 of s".to_owned());
+    until("its files go, of this life only", || async {
+        let erased = b.ports.media.erased.lock().unwrap();
+        !erased.is_empty() && erased.iter().all(|one| *one == gone)
     })
     .await;
     assert_eq!(net.script.running(), 0);

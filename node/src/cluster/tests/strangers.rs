@@ -122,5 +122,7 @@ async fn rows_of_a_deleted_session_are_not_those_of_the_next_one_of_its_name() {
     net.started("s").await;
     let left = a.store.get(&ns, kind, &key).await.unwrap();
     assert_eq!(left, None, "a row of the deleted session");
+    let erased = a.ports.media.erased.lock().unwrap().clone();
+    assert_eq!(erased, [(session("s"), "uuid 1 of s".to_owned())]);
     assert!(node.shutdown(WAIT).await);
 }

@@ -193,7 +193,8 @@ async fn deleting_a_record_removes_the_session_and_its_data() {
     world.connected("a").await;
     world.connected("b").await;
     world.call("a", Erase {}).await.unwrap();
-    assert_eq!(world.ports.media.erased.lock().unwrap().len(), 1);
+    let erased = world.ports.media.erased.lock().unwrap().clone();
+    assert_eq!(erased, [("default/a".parse().unwrap(), "u1".to_owned())]);
     assert_eq!(
         world.status("a").await.identity,
         None,
@@ -207,6 +208,9 @@ async fn deleting_a_record_removes_the_session_and_its_data() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     assert_eq!(world.script.running(), 0);
+    let erased = world.ports.media.erased.lock().unwrap().clone();
+    let second = ("default/b".parse().unwrap(), "u2".to_owned());
+    assert!(erased.contains(&second), "{erased:?}");
     assert!(node.shutdown(WAIT).await);
 }
 

@@ -248,12 +248,14 @@ async fn erase_earlier(
 ) -> Result<bool, ActorProcessingErr> {
     let namespace = journal::namespace(scope)?;
     let found = journal::uuid_in(store, &namespace).await?;
-    let is_earlier = found.is_some_and(|uuid| uuid != *scope.uuid);
-    if is_earlier {
+    let earlier = found.filter(|uuid| *uuid != *scope.uuid);
+    let is_earlier = earlier.is_some();
+    if let Some(earlier) = earlier {
         tracing::warn!(session = %scope.session, "an earlier session of this name left data, which is removed");
         let remains = switchboard_keystore::Remains::Nothing;
         store.drop_namespace(&namespace, remains).await?;
-        let erased = surroundings.ports.media.erase(&scope.session).await;
+        let media = &surroundings.ports.media;
+        let erased = media.erase(&scope.session, &earlier).await;
         erased.map_err(|e| format!("erase files: {}", e.internal.unwrap_or(e.public)))?;
     }
     Ok(is_earlier)

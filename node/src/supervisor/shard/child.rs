@@ -96,5 +96,7 @@ pub(super) async fn remove_data(shared: &Shared, handle: &Handle) -> Result<(), 
         .drop_namespace(&namespace, Remains::Nothing)
         .await;
     dropped.map_err(|e| OpError::internal(format!("drop {namespace}: {e}")))?;
-    surroundings.ports.media.erase(&handle.scope.session).await
+    let scope = &handle.scope;
+    let media = &surroundings.ports.media;
+    media.erase(&scope.session, &scope.uuid).await
 }

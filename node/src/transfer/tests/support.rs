@@ -113,6 +113,7 @@ impl Site {
         config.cache_bytes = 16 << 20;
         let store = switchboard_keystore::open(config).await.unwrap().store;
         let config = MediaConfig {
+            bucket: None,
             age_max: None,
             session_bytes_max: None,
             file_bytes_max: FILE_BYTES_MAX,
