@@ -125,7 +125,7 @@ pub(super) fn content(body: InteractiveBody) -> Result<Content, Reject> {
     if text.text.is_empty() {
         return Err(invalid("interactive.body.text", "it is empty"));
     }
-    let (header, media) = body.header.map_or(Ok((None, None)), self::header)?;
+    let (header, media) = body.header.map_or(Ok((None, None)), header)?;
     Ok(Content::Interactive(Interactive {
         header,
         media,
