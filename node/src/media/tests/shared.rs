@@ -263,17 +263,32 @@ async fn a_bucket_that_is_no_help_is_said_clearly() {
     }
 }
 
+/// A bucket on a server that answers everything with this.
+async fn answering(status: &str, body: &str) -> BucketConfig {
+    let length = body.len();
+    let answer =
+        format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+    let url = url::Url::parse(&server(answer).await).unwrap();
+    bucket(&format!("http://127.0.0.1:{}", url.port().unwrap()))
+}
+
 #[tokio::test]
 async fn a_full_server_is_a_full_store() {
     let body = "<Error><Code>QuotaExceeded</Code></Error>";
     for (status, body) in [("507 Insufficient Storage", ""), ("403 Forbidden", body)] {
-        let length = body.len();
-        let answer = format!(
-            "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
-        );
-        let url = url::Url::parse(&server(answer).await).unwrap();
-        let endpoint = format!("http://127.0.0.1:{}", url.port().unwrap());
-        let error = error_of(bucket(&endpoint)).await;
+        let error = error_of(answering(status, body).await).await;
         assert_eq!(error.code, ErrorCode::StorageFull, "{:?}", error.internal);
     }
+}
+
+#[tokio::test]
+async fn a_key_that_a_server_repeats_is_not_logged() {
+    let body = format!(
+        "<Error><Code>InvalidAccessKeyId</Code><AWSAccessKeyId>{ACCESS_KEY}</AWSAccessKeyId></Error>"
+    );
+    let error = error_of(answering("403 Forbidden", &body).await).await;
+    assert_eq!(error.code, ErrorCode::Unavailable);
+    let internal = error.internal.unwrap();
+    assert!(internal.contains("InvalidAccessKeyId"), "{internal}");
+    assert!(!internal.contains(ACCESS_KEY), "{internal}");
 }
