@@ -69,7 +69,10 @@ async fn whoever_is_in_a_group_of_a_community_is_in_the_community() {
     assert!(foreign.await.is_err(), "only admins link");
     let links = alice.client.community();
     let links = links.link_subgroups(community.clone(), std::slice::from_ref(&group));
-    assert_eq!(links.await.unwrap().linked_jids, std::slice::from_ref(&group));
+    assert_eq!(
+        links.await.unwrap().linked_jids,
+        std::slice::from_ref(&group)
+    );
     let parts = bob.client.community().get_subgroups(&community).await;
     let parts = parts.unwrap();
     assert!(parts.iter().any(|p| p.id == group));
