@@ -79,7 +79,8 @@ impl Driver for Whapi {
 
     fn set_webhook(&self, url: &str) -> LocalBoxFuture<'_, Result<()>> {
         let hooks = json!({"webhooks": [{"url": url, "mode": "body", "events": [
-            {"type": "messages", "method": "post"}, {"type": "statuses", "method": "post"}]}]});
+            {"type": "messages", "method": "post"}, {"type": "messages", "method": "delete"},
+            {"type": "statuses", "method": "post"}]}]});
         Box::pin(async move {
             let request = self
                 .http
