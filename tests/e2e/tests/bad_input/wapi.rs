@@ -168,7 +168,7 @@ fn texts(facts: &Facts) -> Vec<Case> {
         .says("type: "),
         Case::new(
             "a type of a later release",
-            send(&json!({"to": PEER, "type": "poll", "poll": {}})),
+            send(&json!({"to": PEER, "type": "invite", "invite": {}})),
             501,
         )
         .says("type: "),
