@@ -68,7 +68,12 @@ pub(crate) async fn both_ways(desk: &Desk) -> Result<()> {
         listed["chats"].to_string().contains(PEER),
         "the chat is not listed: {listed}"
     );
-    desk.call(Method::DELETE, &path, Value::Null).await?;
+    deleted(desk, &path).await
+}
+
+/// A deleted chat is gone on every device.
+async fn deleted(desk: &Desk, path: &str) -> Result<()> {
+    desk.call(Method::DELETE, path, Value::Null).await?;
     desk.own_phone_shows("a deleted chat", |state| {
         state["chats"].as_object().is_none_or(|chats| {
             chats
@@ -78,7 +83,7 @@ pub(crate) async fn both_ways(desk: &Desk) -> Result<()> {
         })
     })
     .await?;
-    let (status, answer) = desk.raw(Method::GET, &path, Value::Null).await?;
+    let (status, answer) = desk.raw(Method::GET, path, Value::Null).await?;
     ensure!(
         status.is_client_error(),
         "the deleted chat is still there: {answer}"
