@@ -180,7 +180,7 @@ async fn known(caller: &Caller) -> Result<Known> {
     }
     let picture = json!({ "to": BOB, "media": PICTURE });
     messages.push(id(&caller.post("/messages/image", &picture).await?)?);
-    let story = json!({ "caption": "news" });
+    let story = json!({ "caption": "news", "contacts": [BOB] });
     messages.push(id(&caller.post("/stories", &story).await?)?);
     let file = caller.post("/media", &json!({ "media": PICTURE })).await?;
     let file = file.pointer("/media/0/id").cloned().context("no file id")?;
