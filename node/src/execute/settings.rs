@@ -37,7 +37,6 @@ impl Execute for Change {
             auto_download: self
                 .auto_download
                 .unwrap_or_else(|| before.auto_download.clone()),
-            avatars: self.avatars.unwrap_or(before.avatars),
             offline: self.offline.unwrap_or(before.offline),
             full_history: self.full_history.unwrap_or(before.full_history),
             proxy,

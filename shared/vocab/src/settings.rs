@@ -13,9 +13,6 @@ pub struct Settings {
     /// Files of these kinds are downloaded as soon as their message comes in; others when somebody asks.
     #[serde(default)]
     pub auto_download: BTreeSet<MediaKind>,
-    /// Whether the pictures of contacts and groups stand in listings.
-    #[serde(default)]
-    pub avatars: bool,
     /// Whether the account is shown as offline while it is connected.
     #[serde(default)]
     pub offline: bool,
@@ -38,9 +35,6 @@ pub struct Change {
     /// See [`Settings::auto_download`].
     #[serde(default)]
     pub auto_download: Option<BTreeSet<MediaKind>>,
-    /// See [`Settings::avatars`].
-    #[serde(default)]
-    pub avatars: Option<bool>,
     /// See [`Settings::offline`].
     #[serde(default)]
     pub offline: Option<bool>,

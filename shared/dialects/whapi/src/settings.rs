@@ -186,6 +186,11 @@ impl SettingsChange {
                 "this channel is a linked device and no phone",
             ),
         ];
+        let avatars = self.media.as_ref().and_then(|media| media.init_avatars);
+        if avatars == Some(true) {
+            let reason = "pictures stand in no listing; ask for the profile of one";
+            return Err(invalid("media.init_avatars", reason));
+        }
         if let Some((field, _, reason)) = without_effect.into_iter().find(|(_, set, _)| *set) {
             return Err(invalid(field, reason));
         }
@@ -201,7 +206,6 @@ impl SettingsChange {
                 let kinds = kinds.iter().flat_map(|kind| kind.kinds());
                 kinds.copied().collect()
             }),
-            avatars: media.and_then(|media| media.init_avatars),
             offline: self.offline_mode,
             full_history: self.full_history,
             // To the node both words mean that the proxy resolves names.
@@ -286,7 +290,7 @@ impl Settings {
             callback_persist: true,
             media: MediaSettings {
                 auto_download: Some(kinds.map(Downloaded::of).collect()),
-                init_avatars: Some(settings.avatars),
+                init_avatars: Some(false),
             },
             webhooks: webhooks.subscriptions.iter().map(Webhook::of).collect(),
             proxy: settings.proxy.clone(),

@@ -15,7 +15,7 @@ const CASES: &[(&str, &str, &str)] = &[
     ("GET", "/health", ""),
     ("GET", "/settings", ""),
     ("DELETE", "/settings", ""),
-    ("PATCH", "/settings", r#"{"media":{"init_avatars":true}}"#),
+    ("PATCH", "/settings", r#"{"media":{"init_avatars":false}}"#),
     ("GET", "/settings/events", ""),
     (
         "POST",

@@ -56,7 +56,6 @@ fn settings_are_shown_as_they_were_set() {
 fn chosen() -> Settings {
     Settings {
         auto_download: [MediaKind::Image, MediaKind::Video, MediaKind::Gif].into(),
-        avatars: true,
         offline: true,
         full_history: true,
         proxy: Some("socks5://user:secret@proxy.test:1080".to_owned()),
@@ -86,7 +85,7 @@ fn updates_show_before_and_after() {
     let same =
         answered_both::<Replace, Change>(patch(one), replaced(one, one), changed(none(), none()));
     assert!(same.contains("\"changes\": []"), "{same}");
-    let settings = r#"{"media":{"auto_download":["image","video"],"init_avatars":true},"offline_mode":true,
+    let settings = r#"{"media":{"auto_download":["image","video"],"init_avatars":false},"offline_mode":true,
         "full_history":true,"proxy":"socks5://user:secret@proxy.test:1080"}"#;
     assert_snapshot!("settings_change", decoded(patch(settings)));
     let updated = answered_both::<GetWebhooks, Change>(
@@ -197,6 +196,7 @@ fn bad_settings_are_refused() {
         "webhooks: at most 16",
     );
     let check = |json: &str, details: &str| check_refused(patch(json), 400, details);
+    check(r#"{"media":{"init_avatars":true}}"#, "media.init_avatars: ");
     check(
         r#"{"media":{"auto_download":["fax"]}}"#,
         "media.auto_download",
