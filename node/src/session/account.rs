@@ -94,6 +94,12 @@ impl AccountSlot {
         }
     }
 
+    /// The release of WhatsApp Web that the client says it is; nothing where there is no client, or one is being opened.
+    pub(crate) fn client_version(&self) -> Option<String> {
+        let current = self.current.try_lock().ok()?;
+        current.as_ref()?.account.client_version()
+    }
+
     /// The client; opened from the store when there is none yet.
     pub(crate) async fn open(&self) -> Result<Opened, Error> {
         let mut current = self.current.lock().await;

@@ -390,7 +390,7 @@ impl Live {
 
     fn publish(&self) {
         let state = &self.state;
-        let status = SessionStatus {
+        let mut status = SessionStatus {
             session: self.session.scope.session.clone(),
             node: self.node.clone(),
             state: state.phase,
@@ -400,9 +400,12 @@ impl Live {
             reason: state.reason.clone(),
             next_try_at: state.next_try_at,
             failures: state.failures,
-            client_version: None,
+            client_version: self.session.account.client_version(),
         };
         self.status.send_if_modified(|shown| {
+            // A client that is just being opened is of the same release.
+            let version = status.client_version.take();
+            status.client_version = version.or_else(|| shown.client_version.clone());
             let changed = *shown != status;
             *shown = status;
             changed

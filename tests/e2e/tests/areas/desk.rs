@@ -64,6 +64,11 @@ impl Desk {
             .map(drop)
     }
 
+    /// The session as the operator sees it.
+    pub(crate) async fn status(&self) -> Result<Value> {
+        self.stack.session(NAME).await
+    }
+
     /// A call that must succeed.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Value) -> Result<Value> {
         let what = format!("{method} {path}");

@@ -11,6 +11,11 @@ use super::desk::{Desk, OWN, PEER};
 
 /// Changes the profile and looks at it from outside.
 pub(crate) async fn profile(desk: &Desk) -> Result<()> {
+    let status = desk.status().await?;
+    ensure!(
+        status["status"]["client_version"].is_string(),
+        "the client's release is not told: {status}"
+    );
     let icon = format!("data:image/png;base64,{}", STANDARD.encode(picture(3)?));
     let change = json!({"name": "Front desk", "about": "open till five", "icon": icon});
     desk.call(Method::PATCH, "/users/profile", change).await?;
