@@ -213,7 +213,7 @@ pub(crate) async fn block(client: &Client, user: &UserId, blocked: bool) -> Resu
     let (phone, lid) = both(client, user).await;
     if phone.is_none() || lid.is_none() {
         let answers = check(client, std::slice::from_ref(user)).await?;
-        if blocked && answers.iter().all(|answer| !answer.registered) {
+        if answers.iter().all(|answer| !answer.registered) {
             return Err(Error::NoRecipient(
                 "the number is not on whatsapp".to_owned(),
             ));
