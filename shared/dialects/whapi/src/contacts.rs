@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use http::{Method, StatusCode};
+use http::Method;
 use serde::{Deserialize, Serialize};
 use switchboard_dialect_kit::{
-    Cx, Fields, FromInput, NoBody, Query, Reject, Reply, ReplyBody, Routes, lenient, phone,
+    Cx, Fields, FromInput, NoBody, Query, Reject, Reply, Routes, lenient, phone,
 };
 use switchboard_vocab::contacts::{
     self, Block, CHECK_MAX, Check, Checked, CheckedUser, ContactList, Delete, Get, GetProfiles,
@@ -253,11 +253,8 @@ fn existing(out: Checked, _: &Cx) -> Result<Reply, OpError> {
     if !out.users.iter().any(|user| user.registered) {
         return Err(not_registered());
     }
-    Ok(Reply {
-        status: StatusCode::OK,
-        headers: Vec::new(),
-        body: ReplyBody::Empty,
-    })
+    // Who asks by HEAD sees its headers only.
+    Ok(Success::reply())
 }
 
 fn not_registered() -> OpError {

@@ -80,7 +80,8 @@ fn checks() {
     let found = |registered| Checked {
         users: vec![answer(samples::partner(), registered)],
     };
-    assert_eq!(answered::<Check>(head(), Ok(found(true))), "200\n");
+    let there = answered::<Check>(head(), Ok(found(true)));
+    assert_eq!(there, "200\n{\n  \"success\": true\n}\n");
     assert!(answered::<Check>(head(), Ok(found(false))).starts_with("404\n"));
 }
 
