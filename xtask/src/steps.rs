@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{chaos, coverage, demo, nats, tidy};
+use crate::{chaos, coverage, demo, nats, schemathesis, tidy};
 
 /// A named step.
 struct Step {
@@ -46,6 +46,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "chaos",
         run: chaos::short,
+    },
+    Step {
+        name: "schemathesis",
+        run: schemathesis::short,
     },
     Step {
         name: "doc",

@@ -38,11 +38,27 @@ pub(crate) fn reply(error: &OpError, cx: &Cx) -> Reply {
     reply
 }
 
+/// Sends without a file: the document has no 404 for them, a recipient who cannot be written to is 403.
+const FILELESS: [&str; 6] = [
+    "/messages/text",
+    "/messages/location",
+    "/messages/live_location",
+    "/messages/contact",
+    "/messages/contact_list",
+    "/messages/poll",
+];
+
 /// Statuses that the document gives one operation in particular.
 fn documented(code: ErrorCode, path: &str) -> Option<(StatusCode, &'static str)> {
     let picture = matches!(path, "/users/login" | "/users/login/image");
     if code == ErrorCode::NotPaired && path == "/users/logout" {
         return Some((StatusCode::CONFLICT, "channel already logged out"));
+    }
+    if code == ErrorCode::NotFound && path == "/communities/event" {
+        return Some((StatusCode::BAD_REQUEST, "wrong request parameters"));
+    }
+    if code == ErrorCode::NotFound && FILELESS.contains(&path) {
+        return Some((StatusCode::FORBIDDEN, "recipient forbidden"));
     }
     let undrawable = code == ErrorCode::InvalidInput && picture;
     undrawable.then_some((StatusCode::UNPROCESSABLE_ENTITY, "render qr failed"))

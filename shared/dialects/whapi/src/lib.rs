@@ -6,7 +6,9 @@
 //!
 //! Differences on purpose: `platform` of the health call is read and has no effect (the name in the phone's device
 //! list is the installation's); message and media ids are this gateway's, in that system's form; buttons, lists and carousels
-//! are shown as `buttons`, `list` and `carousel`; a parameter that this gateway cannot honour is a 400 that names it.
+//! are shown as `buttons`, `list` and `carousel`; a parameter that this gateway cannot honour is a 400 that names it. The
+//! document lets messages be sent to numbers of nine digits and wants ten in ids of chats: such chats are shown by their
+//! number all the same, since there are countries with such numbers.
 
 mod auth;
 mod business;

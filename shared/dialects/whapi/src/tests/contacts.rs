@@ -81,7 +81,10 @@ fn checks() {
         users: vec![answer(samples::partner(), registered)],
     };
     let there = answered::<Check>(head(), Ok(found(true)));
-    assert_eq!(there, "200\n{\n  \"success\": true\n}\n");
+    assert_eq!(
+        there,
+        "200\n{\n  \"success\": true,\n  \"result\": true\n}\n"
+    );
     assert!(answered::<Check>(head(), Ok(found(false))).starts_with("404\n"));
 }
 
