@@ -27,7 +27,9 @@ const LEFT_OUT: [&str; 1] = ["POST /users/logout"];
 /// what the gateway cannot do.
 const EVERYWHERE: [u64; 3] = [400, 401, 501];
 /// Statuses that the document gives the other calls for a QR code, and has left out for the one that answers a picture.
-const PICTURE: (&str, [u64; 2]) = ("GET /users/login/image", [409, 422]);
+const FURTHER: (&str, [u64; 2]) = ("GET /users/login/image", [409, 422]);
+/// The call that has nothing to show where there are no limits.
+const UNLIMITED: &str = "GET /limits";
 /// Longest typing, recording and waiting of a generated request, in seconds: each one is waited for.
 const WAIT_SECONDS_MAX: u64 = 1;
 
@@ -234,11 +236,14 @@ fn operation(key: &str, facts: &Value) -> Value {
         set(&mut done, "content", content(answer));
     }
     let status = facts.get("status").and_then(Value::as_u64).unwrap_or(200);
-    let mut responses = json!({ status.to_string(): done, "204": { "description": "nothing" } });
+    let mut responses = json!({ status.to_string(): done });
+    if key == UNLIMITED {
+        set(&mut responses, "204", json!({ "description": "nothing" }));
+    }
     let documented = facts.get("errors").and_then(Value::as_array);
     let documented = documented.into_iter().flatten().filter_map(Value::as_u64);
-    let picture = PICTURE.1.into_iter().filter(|_| key == PICTURE.0);
-    for status in documented.chain(EVERYWHERE).chain(picture) {
+    let further = FURTHER.1.into_iter().filter(|_| key == FURTHER.0);
+    for status in documented.chain(EVERYWHERE).chain(further) {
         let failed = json!({ "description": "an error", "content": content(&error) });
         set(&mut responses, &status.to_string(), failed);
     }
