@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 use wacore::types::events::{Event, EventHandler, EventInterest, EventKind};
+use wacore_binary::OwnedNodeRef;
 
 use crate::api::End;
+use crate::raw::{self, News};
 use crate::{facts, verdict};
 
 /// Most hints (presence, typing) that wait; more are dropped.
@@ -41,6 +43,7 @@ pub(crate) struct Queue {
     waiting: Mutex<Waiting>,
     arrived: Notify,
     history_arrived: Notify,
+    block_list_changed: Notify,
     /// Told when QR codes ran out or a verdict came.
     turned: Notify,
     /// WhatsApp answered at all in this connection.
@@ -186,6 +189,20 @@ impl Queue {
         waiting.history_bytes = waiting.history_bytes.saturating_sub(bytes);
     }
 
+    /// Resolves once for what another device did to the block list, were it one change or many.
+    pub(crate) async fn block_list_changed(&self) {
+        self.block_list_changed.notified().await;
+    }
+
+    /// Takes from a stanza what the library does not tell.
+    fn look(&self, node: &OwnedNodeRef) {
+        match raw::news(node) {
+            Some(News::Story(receipt)) => self.put(Arc::from(receipt)),
+            Some(News::BlockList) => self.block_list_changed.notify_one(),
+            None => {}
+        }
+    }
+
     fn put_history(&self, event: Arc<Event>) {
         let bytes = history_bytes(&event);
         let mut waiting = self.lock();
@@ -236,7 +253,7 @@ impl Queue {
 }
 
 /// What is listened to. Receipts and acks leave the library's fast path by it, so only what is used stands here.
-const KINDS: [EventKind; 25] = [
+const KINDS: [EventKind; 26] = [
     EventKind::PairingQrCode,
     EventKind::PairingQrCodesExhausted,
     EventKind::PairingCode,
@@ -262,6 +279,7 @@ const KINDS: [EventKind; 25] = [
     EventKind::Messages,
     EventKind::Presence,
     EventKind::ChatPresence,
+    EventKind::RawNode,
 ];
 
 #[expect(
@@ -293,6 +311,10 @@ pub(crate) struct Handler(pub(crate) Arc<Queue>);
 
 impl EventHandler for Handler {
     fn handle_event(&self, event: Arc<Event>) {
+        if let Event::RawNode(node) = &*event {
+            self.0.look(node);
+            return;
+        }
         // Messages that the hook made durable were told there.
         if event
             .as_messages()

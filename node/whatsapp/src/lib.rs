@@ -27,6 +27,7 @@ mod outgoing;
 mod own;
 mod people;
 mod proto_json;
+mod raw;
 mod task;
 mod transport;
 mod verdict;

@@ -16,8 +16,7 @@ pub const LIFE: Duration = Duration::from_secs(24 * 3_600);
 /// Most people named in an audience.
 pub const AUDIENCE_MAX: usize = 5_000;
 
-/// Posts a story; it is deleted by [`crate::messages::Act`]. Views are in [`crate::messages::GetInfo`] where WhatsApp tells of them
-/// in the aggregated form: of a single one the client library does not tell whose it is.
+/// Posts a story; it is deleted by [`crate::messages::Act`], and who saw it is in [`crate::messages::GetInfo`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Post {
     /// The story's id, chosen by the caller so that a retry is the same story.

@@ -11,7 +11,7 @@ use wacore::store::{CachedNoiseCert, CachedServerCertChain, DevicePropsOverride}
 use wacore::types::events::{Event, Subscription};
 use waproto::whatsapp::device_props::{HistorySyncConfig, PlatformType};
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
-use whatsapp_rust::{CacheConfig, Client, TokioRuntime};
+use whatsapp_rust::{CacheConfig, Client, RawNodeLease, TokioRuntime};
 
 use super::Session;
 use crate::addresses;
@@ -47,6 +47,8 @@ pub(super) struct Live {
     unlearnt: Mutex<Vec<Arc<Event>>>,
     /// Unsubscribes when dropped.
     _subscription: Subscription,
+    /// While it lives, the library shows each stanza.
+    _stanzas: RawNodeLease,
 }
 
 impl Live {
@@ -144,6 +146,7 @@ impl Session {
             .store(false, std::sync::atomic::Ordering::Release);
         let events = Arc::new(Queue::default());
         let _subscription = client.subscribe_handler(Arc::new(Handler(Arc::clone(&events))));
+        let _stanzas = client.acquire_raw_node_forwarding();
         Ok(Live {
             client,
             backend,
@@ -152,6 +155,7 @@ impl Session {
             version,
             unlearnt: Mutex::default(),
             _subscription,
+            _stanzas,
         })
     }
 

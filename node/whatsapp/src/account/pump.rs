@@ -12,7 +12,7 @@ use wacore::types::events::{
 };
 use wacore::types::message::MessageSource;
 use wacore::types::presence::{ChatPresence, ChatPresenceMedia, ReceiptType};
-use whatsapp_rust::{Client, NodeFilter};
+use whatsapp_rust::Client;
 
 use super::Session;
 use super::live::Live;
@@ -63,17 +63,7 @@ impl Session {
     /// Tells the node the whole block list whenever another device changed it, for ever. The library has no event for it.
     pub(super) async fn pump_blocklist(&self, live: &Live) {
         loop {
-            let changed = live
-                .client
-                .wait_for_node(NodeFilter::tag("notification").attr("type", "account_sync"));
-            let Ok(node) = changed.await else {
-                // The connection is ending, and with it this.
-                std::future::pending::<()>().await;
-                continue;
-            };
-            if node.get().get_optional_child("blocklist").is_none() {
-                continue;
-            }
+            live.events.block_list_changed().await;
             match Box::pin(people::blocked(&live.client)).await {
                 Ok(users) => self.teach(vec![Fact::Blocked(users)]).await,
                 Err(error) => {

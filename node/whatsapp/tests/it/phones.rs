@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use switchboard_simulator::Outgoing as Sends;
+use switchboard_simulator::core::phone_user::Reading;
 use switchboard_simulator::draft::{Event, EventAnswer, EventResponse, Poll, Vote};
 use switchboard_vocab::content::{Body, EventReply, MediaKind, NewEvent, NewPoll, StoryText};
 use switchboard_vocab::profile::StoryPrivacy;
 use switchboard_vocab::{MessageId, Timestamp, UserId};
 use switchboard_whatsapp::{
-    Error, Fact, OutgoingContent, OutgoingFile, OutgoingStory, OutgoingStoryContent, Target,
+    Error, Fact, OutgoingContent, OutgoingFile, OutgoingStory, OutgoingStoryContent, ReceiptKind,
+    Signal, Target,
 };
 
 use crate::bench::{World, chat, eventually};
@@ -193,6 +195,41 @@ async fn stories_reach_their_audience_only() {
             .await;
         assert!(matches!(refused, Err(Error::NoRecipient(_))), "{refused:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_saw_a_story_is_told() {
+    let world = World::new().await;
+    let mut anna = world.linked("anna", ANNA).await;
+    world.simulator.add_phone(BERT, "Bert").unwrap();
+    let bert = UserId::phone(BERT).unwrap();
+    let story = OutgoingStory {
+        id: id("STORY1"),
+        content: OutgoingStoryContent::Text(StoryText {
+            body: "look".to_owned(),
+            background: None,
+            color: None,
+            font: None,
+        }),
+        audience: vec![bert.clone()],
+        privacy: StoryPrivacy::Only(vec![bert.clone()]),
+    };
+    anna.account.post_story(story).await.unwrap();
+    has_read(&world, BERT, 1).await;
+    let looks = Reading {
+        chat: "status@broadcast".to_owned(),
+        ids: vec!["STORY1".to_owned()],
+        author: Some(ANNA.to_owned()),
+        played: false,
+    };
+    world.simulator.phone_reads(BERT, &looks).unwrap();
+    let seen = anna.signal(|signal| match signal {
+        Signal::Receipt(receipt) if receipt.kind == ReceiptKind::Read => Some(receipt.clone()),
+        _ => None,
+    });
+    let seen = seen.await;
+    assert_eq!((seen.user, seen.ids), (bert, vec![id("STORY1")]));
+    assert_eq!(seen.chat.to_string(), "status@broadcast");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -15,7 +15,7 @@ pub(crate) async fn stories(desk: &Desk) -> Result<()> {
         json!({"caption": "good morning", "background_color": "#FF112233", "contacts": [PEER]});
     let posted = desk.post("/stories/send/text", text).await?;
     let id = id_of(&posted["message"])?;
-    sees(desk, "a text story", |s| s["text"] == "good morning").await?;
+    let seen = sees(desk, "a text story", |s| s["text"] == "good morning").await?;
     let data = format!("data:image/png;base64,{}", STANDARD.encode(picture(5)?));
     let media = json!({"media": data, "caption": "a view", "contacts": [PEER]});
     desk.post("/stories/send/media", media).await?;
@@ -23,6 +23,21 @@ pub(crate) async fn stories(desk: &Desk) -> Result<()> {
         s["kind"] == "image" && s["text"] == "a view"
     })
     .await?;
+
+    let read = json!({"chat": "status@broadcast", "ids": [seen["id"]], "author": OWN});
+    desk.phone(Method::POST, &format!("{PEER}/read"), read)
+        .await?;
+    let views = desk
+        .shows(&format!("/statuses/{id}"), "the view", |list| {
+            list["statuses"][0]["status"] == "read"
+        })
+        .await?;
+    let view = &views["statuses"][0];
+    ensure!(view["viewer_id"] == PEER, "whose view: {views}");
+    let at = view["timestamp"].as_str().map(str::parse::<u64>);
+    ensure!(matches!(at, Some(Ok(at)) if at > 0), "when: {views}");
+    let count = views["statuses"].as_array().map_or(0, Vec::len);
+    ensure!(count == 1, "one person looked: {views}");
 
     let theirs = json!({"to": "status@broadcast", "text": "their story", "audience": [OWN]});
     desk.phone(Method::POST, &format!("{PEER}/send"), theirs)

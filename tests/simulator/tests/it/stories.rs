@@ -7,7 +7,6 @@ use switchboard_simulator::phone::Kind;
 use switchboard_simulator::{Handle, Outgoing};
 use wacore::download::MediaType;
 use wacore::types::events::{Event, InboundMessage};
-use wacore::types::presence::ReceiptType;
 use waproto::whatsapp as wa;
 use waproto::whatsapp::message::extended_text_message::FontType;
 use whatsapp_rust::Jid;
@@ -41,19 +40,38 @@ async fn shows(simulator: &Handle, number: &str, id: &str) -> switchboard_simula
     find().unwrap()
 }
 
+/// The receipt of one viewer for one story. The stanza is looked at: the client's own event keeps the participant of groups only.
+fn seen(story: &str, viewer: &Jid) -> impl Fn(&Event) -> Option<()> {
+    move |event| {
+        let Event::RawNode(node) = event else {
+            return None;
+        };
+        let node = node.get();
+        let is = |name: &str, value: &str| node.get_attr(name).is_some_and(|v| v == value);
+        let fits = node.tag == "receipt"
+            && is("from", STORIES)
+            && is("type", "read")
+            && is("id", story)
+            && is("participant", &viewer.to_string());
+        fits.then_some(())
+    }
+}
+
 async fn knows(client: &TestClient, number: &str) {
     let contacts = client.client.contacts();
     contacts.get_user_info(&[jid(number)]).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_companion_posts_to_its_audience_and_hears_that_it_was_seen() {
+async fn a_companion_posts_to_its_audience_and_hears_who_saw_it() {
     let simulator = simulator().await;
     let alice = TestClient::paired(&simulator, ALICE).await;
+    let stanzas = alice.client.acquire_raw_node_forwarding();
     let alice2 = TestClient::paired(&simulator, ALICE).await;
     alice.hears_of_device(2).await;
     let bob = TestClient::paired(&simulator, BOB).await;
-    simulator.add_phone(CAROL, "carol").unwrap();
+    let carol = simulator.add_phone(CAROL, "carol").unwrap();
+    let carol: Jid = carol.lid.parse().unwrap();
     for number in [BOB, CAROL] {
         knows(&alice, number).await;
     }
@@ -99,24 +117,14 @@ async fn a_companion_posts_to_its_audience_and_hears_that_it_was_seen() {
         played: false,
     };
     simulator.phone_reads(CAROL, &reading).unwrap();
-    // Of which story; the client does not tell by whom, it keeps the participant of groups only.
-    let seen = |story: &str| {
-        let story = story.to_owned();
-        move |e: &Event| match e {
-            Event::Receipt(r) if r.r#type == ReceiptType::Read => {
-                let named = r.message_ids.contains(&story);
-                (named && r.source.chat.to_string() == STORIES).then_some(())
-            }
-            _ => None,
-        }
-    };
-    alice.wait_for("carol's view", seen(&ids[0])).await;
+    alice.wait_for("carol's view", seen(&ids[0], &carol)).await;
     let author = alice.client.lid().unwrap().to_non_ad();
     bob.client
         .mark_as_read(&Jid::status_broadcast(), Some(&author), &[&*ids[1]])
         .await
         .unwrap();
-    alice.wait_for("bob's view", seen(&ids[1])).await;
+    let viewer = bob.client.lid().unwrap();
+    alice.wait_for("bob's view", seen(&ids[1], &viewer)).await;
 
     let revoked = status
         .revoke(ids[0].clone(), &audience, Default::default())
@@ -133,6 +141,7 @@ async fn a_companion_posts_to_its_audience_and_hears_that_it_was_seen() {
         .protocol_message
         .clone();
     assert_eq!(got.key.id.as_deref(), Some(&*ids[0]));
+    drop(stanzas);
     for client in [alice, alice2, bob] {
         client.stop().await;
     }
