@@ -1,6 +1,7 @@
 //! What the dialects' tests share: requests written in a line, and calls, answers, events and errors written as text for
 //! snapshots. Nothing here runs in a release: the module stands behind the feature `testing`.
 
+pub mod hostile;
 pub mod samples;
 
 use std::collections::BTreeSet;

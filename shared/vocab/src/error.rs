@@ -39,7 +39,7 @@ pub enum ErrorCode {
     Refused,
     /// WhatsApp or the gateway asks to slow down.
     RateLimited,
-    /// Too many calls under way for this session.
+    /// Too many calls under way for this session, or other devices of its account keep changing the same.
     Busy,
     /// The node's disk is too full to accept this.
     StorageFull,
@@ -93,6 +93,9 @@ pub enum Outcome {
     MaybeExecuted,
 }
 
+/// Longest text for the caller, in bytes: it may repeat what the caller sent, and is not a way to send that back whole.
+pub const PUBLIC_LEN_MAX: usize = 600;
+
 /// The error of an operation.
 ///
 /// `public` goes to the caller; `internal` goes to our log and is never serialised. There is no `Display` on
@@ -114,12 +117,17 @@ pub struct OpError {
 }
 
 impl OpError {
-    /// An error whose effect certainly did not happen.
+    /// An error whose effect certainly did not happen. A text over [`PUBLIC_LEN_MAX`] is cut.
     #[must_use]
     pub fn new(code: ErrorCode, public: impl Into<String>) -> Self {
+        let mut public = public.into();
+        if public.len() > PUBLIC_LEN_MAX {
+            public.truncate(public.floor_char_boundary(PUBLIC_LEN_MAX));
+            public.push('…');
+        }
         Self {
             code,
-            public: public.into(),
+            public,
             internal: None,
             outcome: Outcome::NotExecuted,
             retry_after: None,
@@ -165,6 +173,14 @@ impl OpError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_for_the_caller_are_cut() {
+        let error = OpError::invalid("é".repeat(PUBLIC_LEN_MAX));
+        assert_eq!(error.public, format!("{}…", "é".repeat(PUBLIC_LEN_MAX / 2)));
+        let whole = "x".repeat(PUBLIC_LEN_MAX);
+        assert_eq!(OpError::invalid(whole.clone()).public, whole);
+    }
 
     #[test]
     fn internal_text_never_leaves_the_process() {

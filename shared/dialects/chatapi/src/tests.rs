@@ -1,6 +1,7 @@
 //! One file per area; `check` functions keep the cases to a line each.
 
 mod events;
+mod hostile;
 mod messages;
 mod sending;
 mod sessions;

@@ -4,6 +4,7 @@ mod accounts;
 mod auth;
 mod chats;
 mod events;
+mod hostile;
 mod media;
 mod messages;
 mod webhooks;

@@ -54,7 +54,11 @@ fn documented(code: ErrorCode, path: &str) -> Option<(StatusCode, &'static str)>
     if code == ErrorCode::NotPaired && path == "/users/logout" {
         return Some((StatusCode::CONFLICT, "channel already logged out"));
     }
-    if code == ErrorCode::NotFound && path == "/communities/event" {
+    let bad_icon = matches!(
+        code,
+        ErrorCode::UnsupportedMedia | ErrorCode::MediaUnreachable | ErrorCode::TooLarge
+    ) && path == "/users/profile";
+    if bad_icon || (code == ErrorCode::NotFound && path == "/communities/event") {
         return Some((StatusCode::BAD_REQUEST, "wrong request parameters"));
     }
     if code == ErrorCode::NotFound && FILELESS.contains(&path) {

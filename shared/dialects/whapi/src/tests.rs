@@ -6,6 +6,7 @@ mod chats;
 mod contacts;
 mod errors;
 mod events;
+mod hostile;
 mod media;
 mod messages;
 mod outputs;

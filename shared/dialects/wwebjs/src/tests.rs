@@ -5,6 +5,7 @@ mod auth;
 mod chats;
 mod contacts;
 mod events;
+mod hostile;
 mod messages;
 mod profile;
 mod sending;

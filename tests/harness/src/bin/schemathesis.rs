@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use switchboard_harness::drivers;
 use switchboard_harness::simulator::Simulator;
 use switchboard_harness::stack::{NewSession, Stack};
+use switchboard_harness::wait;
 use tokio::process::Command;
 
 /// The two numbers, in the range that is reserved for fiction.
@@ -119,11 +120,14 @@ async fn run(arguments: Arguments) -> Result<()> {
         .status()
         .await
         .context("run schemathesis")?;
-    let health = caller.get("/health?wakeup=false").await?;
-    ensure!(
-        health.pointer("/status/text") == Some(&json!("AUTH")),
-        "the session did not survive: {health}"
-    );
+    // A changed setting lets it connect anew, perhaps just now.
+    let survived = wait::until("the session to be there", async || {
+        let health = caller.get("/health?wakeup=false").await;
+        let health = health.map_err(|error| format!("{error:#}"))?;
+        let there = health.pointer("/status/text") == Some(&json!("AUTH"));
+        there.then_some(()).ok_or_else(|| health.to_string())
+    });
+    survived.await.with_context(|| stack.output())?;
     if !status.success() {
         bail!(
             "schemathesis found something (seed {})\n{}",

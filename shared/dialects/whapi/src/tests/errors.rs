@@ -1,7 +1,8 @@
 //! The error table, and the statuses that some paths have for themselves.
 
+use http::Method;
 use insta::assert_snapshot;
-use switchboard_dialect_kit::testing::{error_table, get, post};
+use switchboard_dialect_kit::testing::{error_table, get, post, request};
 
 use super::schema;
 
@@ -11,11 +12,15 @@ fn error_table_is_total() {
 }
 
 #[test]
-fn logout_and_pictures_have_statuses_of_their_own() {
+fn logout_pictures_and_profiles_have_statuses_of_their_own() {
     let logout = error_table(&crate::dialect(), &post("/users/logout", ""));
     assert!(logout.contains("NotPaired: 409\n"), "{logout}");
     let picture = error_table(&crate::dialect(), &get("/users/login/image"));
     assert!(picture.contains("InvalidInput: 422\n"), "{picture}");
+    let profile = error_table(&crate::dialect(), &request(Method::PATCH, "/users/profile"));
+    for code in ["UnsupportedMedia", "MediaUnreachable", "TooLarge"] {
+        assert!(profile.contains(&format!("{code}: 400\n")), "{profile}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use jsonschema::Validator;
 use serde_json::{Value, json};
 use switchboard_dialect_kit::testing::{self, Request};
 
@@ -13,14 +14,24 @@ static FIXTURE: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(text).unwrap()
 });
 
-/// Why a document does not fit a schema of the fixture.
-fn misfits(schema: &Value, document: &Value) -> Vec<String> {
+fn validator(schema: &Value) -> Validator {
     let root = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "schemas": FIXTURE["schemas"],
         "allOf": [schema],
     });
-    let validator = jsonschema::validator_for(&root).unwrap();
+    jsonschema::validator_for(&root).unwrap()
+}
+
+/// Whether a document fits `ResponseError`; for many documents.
+pub(super) fn is_error(document: &Value) -> bool {
+    static ERROR: LazyLock<Validator> = LazyLock::new(|| validator(&named("ResponseError")));
+    ERROR.is_valid(document)
+}
+
+/// Why a document does not fit a schema of the fixture.
+fn misfits(schema: &Value, document: &Value) -> Vec<String> {
+    let validator = validator(schema);
     let errors = validator.iter_errors(document);
     errors
         .map(|error| format!("{}: {error}", error.instance_path()))
