@@ -15,6 +15,8 @@ use crate::ports::Resolved;
 const UNKNOWN_TYPE: &str = "application/octet-stream";
 /// The type of stickers.
 const STICKER_TYPE: &str = "image/webp";
+/// What voice notes are called. Source: WhatsApp's own clients.
+const OPUS_TYPE: &str = "audio/ogg; codecs=opus";
 const UNREADABLE_PICTURE: &str = "the picture is damaged or too large to be read";
 
 /// A file before it was looked at.
@@ -129,6 +131,8 @@ fn mime_type(found: Option<&'static str>, declared: Option<&str>) -> String {
         {
             declared
         }
+        // What is recognised as opus is opus in ogg.
+        (Some("audio/opus"), _) => OPUS_TYPE.to_owned(),
         (Some(found), _) => found.to_owned(),
     }
 }
@@ -162,10 +166,7 @@ fn refuse_misfits(kind: MediaKind, mime_type: &str) -> Result<(), OpError> {
             mime_type.starts_with("audio/") || mime_type == "video/mp4",
             "a sound file",
         ),
-        MediaKind::Voice => (
-            mime_type.starts_with("audio/ogg") || mime_type == "audio/opus",
-            "ogg sound with opus",
-        ),
+        MediaKind::Voice => (mime_type.starts_with("audio/ogg"), "ogg sound with opus"),
         MediaKind::Sticker => (
             mime_type == STICKER_TYPE,
             "a webp, png, jpeg or gif picture",
@@ -261,6 +262,7 @@ mod tests {
     fn sound_and_films_are_measured() {
         let voice = Bytes::from_static(include_bytes!("fixtures/rising.ogg"));
         let heard = look(given(voice.clone(), Some(MediaKind::Voice), None)).unwrap();
+        assert_eq!(heard.meta.mime_type, OPUS_TYPE);
         assert_eq!(
             (heard.seconds, heard.waveform.map(|w| w.len())),
             (Some(3), Some(64))

@@ -189,9 +189,23 @@ fn permitted(action: &MessageAction, aim: &Aim) -> Result<(), OpError> {
     }
 }
 
+/// The message from the log. The log knows better than a caller whose it is: without this, new words for another's message would
+/// leave as new words for an own one that nobody has.
+async fn known(target: &MessageRef, cx: &SessionCx) -> Result<Option<StoredMessage>, OpError> {
+    let found = cx.journal().find(target).await?;
+    if found.is_some() || target.from_me.is_none() {
+        return Ok(found);
+    }
+    let anybodys = MessageRef {
+        from_me: None,
+        ..target.clone()
+    };
+    Ok(cx.journal().find(&anybodys).await?)
+}
+
 /// The message from the log, or as far as the reference itself names it.
 async fn aim(target: &MessageRef, cx: &SessionCx) -> Result<Aim, OpError> {
-    if let Some(stored) = cx.journal().find(target).await? {
+    if let Some(stored) = known(target, cx).await? {
         return Ok(Aim {
             chat: stored.message.chat.clone(),
             target: target_of(&stored.message),

@@ -163,6 +163,13 @@ async fn on_theirs(desk: &Desk) -> Result<()> {
         })
         .await?;
     let theirs = id_of(&call["messages"][0])?;
+    let words = json!({"to": PEER, "body": "other words", "edit": theirs});
+    let (status, answer) = desk.raw(Method::POST, "/messages/text", words).await?;
+    let reason = answer.to_string();
+    ensure!(
+        !status.is_success() && reason.contains("messages of others"),
+        "{status} {answer}"
+    );
     desk.call(
         Method::PUT,
         &format!("/messages/{theirs}/reaction"),
