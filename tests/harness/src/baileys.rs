@@ -157,6 +157,35 @@ impl Baileys {
         Ok(id.to_owned())
     }
 
+    /// Sends a protobuf message as it is, for what Baileys has no words for; returns the id of the message.
+    ///
+    /// # Errors
+    /// When Baileys refuses or fails.
+    pub async fn relay(&mut self, to: &str, message: &Value, options: &Value) -> Result<String> {
+        let request = json!({"op": "relay", "to": to, "message": message, "options": options});
+        let sent = self.request(request).await?;
+        let id = sent["key"]["id"].as_str().context("a message without id")?;
+        Ok(id.to_owned())
+    }
+
+    /// Votes on a poll that Baileys knows; no option takes the vote back.
+    ///
+    /// # Errors
+    /// When Baileys refuses or fails.
+    pub async fn vote(&mut self, poll: &str, options: &[&str]) -> Result<()> {
+        let request = json!({"op": "vote", "poll": poll, "options": options});
+        self.request(request).await.map(drop)
+    }
+
+    /// Answers an event that Baileys knows. `response` is the number of the answer in the protobuf schema.
+    ///
+    /// # Errors
+    /// When Baileys refuses or fails.
+    pub async fn answer(&mut self, event: &str, response: u8) -> Result<()> {
+        let request = json!({"op": "answer", "event": event, "response": response});
+        self.request(request).await.map(drop)
+    }
+
     /// Downloads and decrypts the file of a message; returns its SHA-256 in hex.
     ///
     /// # Errors

@@ -8,12 +8,17 @@
 //            a date, {"$message": "<id>"} for a message seen or sent earlier, {"$key": "<id>"} for its key.
 //            {"id": 2, "op": "download", "message": "<id>"}
 //            {"id": 3, "op": "call", "name": "<method of the socket>", "arguments": [...]}
+//            {"id": 4, "op": "relay", "to": jid, "message": {...}, "options": {...}}: a protobuf message as it is, for what Baileys
+//            has no words for
+//            {"id": 5, "op": "vote", "poll": "<id>", "options": ["<name>"]}: none takes the vote back
+//            {"id": 6, "op": "answer", "event": "<id>", "response": <number>}
 // Answers:   {"answer": 1, "result": ...} or {"answer": 1, "error": "..."}
 // Events:    {"event": "open", "me": {...}}, {"event": "<name>", "data": ...} for every event of Baileys, and
-//            {"event": "votes", "data": {"poll": "<id>", "options": [{"name", "voters"}]}}
+//            {"event": "votes", "data": {"poll": "<id>", "options": [{"name", "voters"}]}} and
+//            {"event": "answers", "data": {"event": "<id>", "response": <number>}}
 
 import { Console } from 'node:console'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 
@@ -21,12 +26,17 @@ import makeWASocket, {
   BufferJSON,
   DisconnectReason,
   WA_CERT_DETAILS,
+  aesEncryptGCM,
+  decryptEventResponse,
   decryptPollVote,
   downloadMediaMessage,
+  generateWAMessageFromContent,
   getAggregateVotesInPollMessage,
+  hmacSign,
   initAuthCreds,
   jidNormalizedUser,
   proto,
+  updateMessageWithPollUpdate,
 } from '@whiskeysockets/baileys'
 import pino from 'pino'
 
@@ -135,6 +145,7 @@ function connect() {
       if (event === 'messages.upsert') data.messages.forEach(remember)
       say({ event, data: plain(data) })
       if (event === 'messages.upsert') data.messages.forEach(vote)
+      if (event === 'messages.upsert') data.messages.forEach(answered)
     })
   }
   socket.ev.on('creds.update', changed => Object.assign(auth.creds, changed))
@@ -158,24 +169,66 @@ async function connection(change) {
   }
 }
 
+/** The own address, as it stands in messages of that address's kind. */
+function me(byLid) {
+  return jidNormalizedUser(byLid ? auth.creds.me.lid : auth.creds.me.id)
+}
+
+/** Who wrote what the key names. */
+function author({ fromMe, participant, remoteJid }, byLid) {
+  return fromMe ? me(byLid) : jidNormalizedUser(participant || remoteJid)
+}
+
 /** What the votes on a poll add up to. Baileys leaves it to its users to open them. */
 function vote({ key, message }) {
   const update = message?.pollUpdateMessage
   const poll = messages.get(update?.pollCreationMessageKey?.id)
   if (!poll) return
   const byLid = key.addressingMode === 'lid'
-  const me = jidNormalizedUser(byLid ? auth.creds.me.lid : auth.creds.me.id)
-  const author = ({ fromMe, participant, remoteJid }) => (fromMe ? me : jidNormalizedUser(participant || remoteJid))
   const opened = decryptPollVote(update.vote, {
     pollEncKey: poll.message.messageContextInfo.messageSecret,
-    pollCreatorJid: poll.key.fromMe ? me : author(poll.key),
+    pollCreatorJid: author(poll.key, byLid),
     pollMsgId: poll.key.id,
-    voterJid: author(key),
+    voterJid: author(key, byLid),
   })
   const one = { pollUpdateMessageKey: key, vote: opened, senderTimestampMs: update.senderTimestampMs }
-  poll.pollUpdates = [...(poll.pollUpdates ?? []), one]
+  updateMessageWithPollUpdate(poll, one)
   const options = getAggregateVotesInPollMessage(poll, auth.creds.me.id)
   say({ event: 'votes', data: { poll: poll.key.id, options } })
+}
+
+/** An answer to an event. Baileys opens those itself in chats by phone number; by LID it mixes both kinds of addresses and fails. */
+function answered({ key, message }) {
+  const sealedAnswer = message?.encEventResponseMessage
+  const event = messages.get(sealedAnswer?.eventCreationMessageKey?.id)
+  if (!event) return
+  const byLid = key.addressingMode === 'lid'
+  const { response } = decryptEventResponse(sealedAnswer, {
+    eventEncKey: event.message.messageContextInfo.messageSecret,
+    eventCreatorJid: author(event.key, byLid),
+    eventMsgId: event.key.id,
+    responderJid: author(key, byLid),
+  })
+  say({ event: 'answers', data: { event: event.key.id, response } })
+}
+
+/** Seals what is said about an earlier message: the reverse of Baileys' `decryptPollVote` and `decryptEventResponse`. */
+function sealed(about, use, payload) {
+  const byLid = about.key.addressingMode === 'lid'
+  const [id, creator, writer] = [about.key.id, author(about.key, byLid), me(byLid)]
+  const inner = hmacSign(about.message.messageContextInfo.messageSecret, new Uint8Array(32), 'sha256')
+  const sign = Buffer.concat([Buffer.from(`${id}${creator}${writer}${use}`), Buffer.from([1])])
+  const encIv = randomBytes(12)
+  const encPayload = aesEncryptGCM(payload, hmacSign(sign, inner, 'sha256'), encIv, Buffer.from(`${id}\0${writer}`))
+  return { encPayload, encIv }
+}
+
+/** Sends a protobuf message as it is. */
+async function relay(to, content, options) {
+  const message = generateWAMessageFromContent(to, proto.Message.fromObject(content), { ...options, userJid: me(false) })
+  await socket.relayMessage(to, message.message, { messageId: message.key.id })
+  remember(message)
+  return message
 }
 
 function fail(error) {
@@ -195,6 +248,31 @@ const operations = {
       reuploadRequest: socket.updateMediaMessage,
     })
     return { size: file.length, sha256: createHash('sha256').update(file).digest('hex') }
+  },
+  async relay({ to, message, options }) {
+    return relay(to, rich(message), rich(options ?? {}))
+  },
+  async vote({ poll: id, options }) {
+    const poll = known(id)
+    const selectedOptions = options.map(name => createHash('sha256').update(name).digest())
+    const payload = proto.Message.PollVoteMessage.encode({ selectedOptions }).finish()
+    const pollUpdateMessage = {
+      pollCreationMessageKey: poll.key,
+      vote: sealed(poll, 'Poll Vote', payload),
+      senderTimestampMs: Date.now(),
+    }
+    const sent = await relay(poll.key.remoteJid, { pollUpdateMessage })
+    // The own vote counts as others' do.
+    vote({ ...sent, key: { ...sent.key, addressingMode: poll.key.addressingMode } })
+    return sent
+  },
+  async answer({ event: id, response }) {
+    const event = known(id)
+    const payload = proto.Message.EventResponseMessage.encode({ response, timestampMs: Date.now() }).finish()
+    const sealedAnswer = sealed(event, 'Event Response', payload)
+    return relay(event.key.remoteJid, {
+      encEventResponseMessage: { eventCreationMessageKey: event.key, ...sealedAnswer },
+    })
   },
   async call({ name, arguments: given }) {
     const method = socket[name]

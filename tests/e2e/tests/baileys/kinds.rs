@@ -158,6 +158,28 @@ fn files() -> Result<Vec<Kind>> {
     once.phone_shows["view_once"] = true.into();
     // The phone's own goes without, Baileys shows of such only that there was one.
     once.phone_sends = None;
+    let mut gif = file(
+        "gif",
+        "video",
+        &json!({"mimetype": "video/mp4", "gifPlayback": true}),
+        &json!({"kind": "gif", "mimetype": "video/mp4"}),
+        "round and round",
+        film.clone(),
+    );
+    gif.phone_shows["kind"] = "video".into();
+    gif.phone_shows["details"] = json!({"gif": "true"});
+    gif.baileys_shows["videoMessage"]["gifPlayback"] = true.into();
+    let mut short = file(
+        "short video",
+        "video",
+        &json!({"mimetype": "video/mp4", "ptv": true}),
+        &json!({"kind": "ptv", "mimetype": "video/mp4"}),
+        "",
+        film.clone(),
+    );
+    short.phone_shows["kind"] = "video".into();
+    short.phone_shows["details"] = json!({"round": "true"});
+    short.baileys_shows = json!({"ptvMessage": {"mimetype": "video/mp4"}});
     Ok(vec![
         file(
             "image",
@@ -176,6 +198,8 @@ fn files() -> Result<Vec<Kind>> {
             "a film",
             film,
         ),
+        gif,
+        short,
         file(
             "audio",
             "audio",

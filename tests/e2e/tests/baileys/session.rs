@@ -1,232 +1,24 @@
 //! Baileys and a session of ours, driven through the REST API: what one side sends, the other shows.
 
+mod answers;
+mod files;
+mod refused;
+mod rows;
+mod tappable;
+
 use anyhow::{Context, Result, ensure};
-use reqwest::Method;
-use serde_json::{Value, json};
-use switchboard_e2e::{World, id_on, picture};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+use switchboard_e2e::{World, id_on};
 use switchboard_harness::baileys::Baileys;
 use switchboard_harness::drivers;
 
 use crate::phone::hash;
 use crate::shows::{filled, holds};
+use rows::{Row, Seen, Theirs};
 
 const BAILEYS: &str = "15550112011";
 const OURS: &str = "15550112012";
-
-/// One kind between Baileys and a session. `{baileys}` and `{ours}` are the phone numbers, `{our_call}` and `{our_id}` name the
-/// first text of ours in our API and in Baileys, `{their_call}` and `{their_id}` that of Baileys.
-#[derive(Default)]
-struct Row {
-    name: &'static str,
-    /// Method, path and body of the call.
-    we_send: Option<(Method, &'static str, Value)>,
-    /// What Baileys' message has to hold then.
-    baileys_shows: Value,
-    /// Baileys' content and options.
-    baileys_sends: Option<(Value, Value)>,
-    /// What the message in the webhook has to hold then.
-    we_show: Value,
-    /// The file that both directions carry.
-    file: Option<Vec<u8>>,
-}
-
-const VCARD: &str =
-    "BEGIN:VCARD\nVERSION:3.0\nFN:Ada\nTEL;type=CELL;waid=15550119999:+1 555 011 9999\nEND:VCARD";
-
-fn base64(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::STANDARD.encode(bytes)
-}
-
-fn rows() -> Result<Vec<Row>> {
-    let mut rows = words();
-    rows.extend(files()?);
-    rows.extend(others());
-    rows.extend(acts());
-    Ok(rows)
-}
-
-fn words() -> Vec<Row> {
-    vec![
-        Row {
-            name: "text",
-            we_send: Some((
-                Method::POST,
-                "/messages/text",
-                json!({"body": "words of ours"}),
-            )),
-            baileys_shows: json!({"text": "words of ours"}),
-            baileys_sends: Some((json!({"text": "words of baileys"}), json!({}))),
-            we_show: json!({"type": "text", "text": {"body": "words of baileys"}}),
-            ..Row::default()
-        },
-        Row {
-            name: "text with a mention",
-            we_send: Some((
-                Method::POST,
-                "/messages/text",
-                json!({"body": "look @{baileys}", "mentions": ["{baileys}"]}),
-            )),
-            baileys_shows: json!({"text": "look @{baileys}"}),
-            baileys_sends: Some((
-                json!({"text": "look @{ours}", "mentions": ["{ours}@s.whatsapp.net"]}),
-                json!({}),
-            )),
-            we_show: json!({"type": "text", "text": {"body": "look @{ours}"}, "context": {"mentions": ["{ours}"]}}),
-            ..Row::default()
-        },
-        Row {
-            name: "text with a quote",
-            we_send: Some((
-                Method::POST,
-                "/messages/text",
-                json!({"body": "an answer of ours", "quoted": "{their_call}"}),
-            )),
-            baileys_shows: json!({"extendedTextMessage": {"text": "an answer of ours", "contextInfo": {"stanzaId": "{their_id}"}}}),
-            baileys_sends: Some((
-                json!({"text": "an answer of baileys"}),
-                json!({"quoted": {"$message": "{our_id}"}}),
-            )),
-            we_show: json!({"type": "text", "text": {"body": "an answer of baileys"}, "context": {"quoted_id": "{our_call}"}}),
-            ..Row::default()
-        },
-    ]
-}
-
-fn files() -> Result<Vec<Row>> {
-    let png = picture(5)?;
-    let paper = b"%PDF-1.4 not really a paper".to_vec();
-    let sound = b"OggS not really a sound".to_vec();
-    Ok(vec![
-        Row {
-            name: "image",
-            we_send: Some((
-                Method::POST,
-                "/messages/image",
-                json!({"media": format!("data:image/png;base64,{}", base64(&png)), "caption": "ours"}),
-            )),
-            baileys_shows: json!({"imageMessage": {"caption": "ours", "mimetype": "image/png"}}),
-            baileys_sends: Some((
-                json!({"image": {"$bytes": base64(&png)}, "mimetype": "image/png", "caption": "theirs"}),
-                json!({}),
-            )),
-            we_show: json!({"type": "image", "image": {"caption": "theirs", "mime_type": "image/png"}}),
-            file: Some(png),
-        },
-        Row {
-            name: "document",
-            we_send: Some((
-                Method::POST,
-                "/messages/document",
-                json!({"media": format!("data:application/pdf;base64,{}", base64(&paper)), "filename": "paper.pdf"}),
-            )),
-            baileys_shows: json!({"documentMessage": {"fileName": "paper.pdf", "mimetype": "application/pdf"}}),
-            baileys_sends: Some((
-                json!({"document": {"$bytes": base64(&paper)}, "mimetype": "application/pdf", "fileName": "theirs.pdf"}),
-                json!({}),
-            )),
-            we_show: json!({"type": "document", "document": {"file_name": "theirs.pdf", "mime_type": "application/pdf"}}),
-            file: Some(paper),
-        },
-        Row {
-            name: "voice",
-            baileys_sends: Some((
-                json!({"audio": {"$bytes": base64(&sound)}, "mimetype": "audio/ogg; codecs=opus", "ptt": true, "seconds": 2}),
-                json!({}),
-            )),
-            we_show: json!({"type": "voice", "voice": {"seconds": 2}}),
-            file: Some(sound),
-            ..Row::default()
-        },
-    ])
-}
-
-fn others() -> Vec<Row> {
-    vec![
-        Row {
-            name: "location",
-            we_send: Some((
-                Method::POST,
-                "/messages/location",
-                json!({"latitude": 48.137, "longitude": 11.575, "name": "Munich"}),
-            )),
-            baileys_shows: json!({"locationMessage": {"degreesLatitude": 48.137, "degreesLongitude": 11.575, "name": "Munich"}}),
-            baileys_sends: Some((
-                json!({"location": {"degreesLatitude": 52.52, "degreesLongitude": 13.405, "name": "Berlin"}}),
-                json!({}),
-            )),
-            we_show: json!({"type": "location", "location": {"latitude": 52.52, "longitude": 13.405, "name": "Berlin"}}),
-            ..Row::default()
-        },
-        Row {
-            name: "contact",
-            we_send: Some((
-                Method::POST,
-                "/messages/contact",
-                json!({"name": "Ada", "vcard": VCARD}),
-            )),
-            baileys_shows: json!({"contactMessage": {"displayName": "Ada", "vcard": VCARD}}),
-            baileys_sends: Some((
-                json!({"contacts": {"displayName": "Ada", "contacts": [{"displayName": "Ada", "vcard": VCARD}]}}),
-                json!({}),
-            )),
-            we_show: json!({"type": "contact", "contact": {"vcard": VCARD}}),
-            ..Row::default()
-        },
-        Row {
-            name: "poll",
-            we_send: Some((
-                Method::POST,
-                "/messages/poll",
-                json!({"title": "cake?", "options": ["now", "later"], "count": 1}),
-            )),
-            baileys_shows: json!({"pollCreationMessageV3": {"name": "cake?", "options": [{"optionName": "now"}, {"optionName": "later"}]}}),
-            baileys_sends: Some((
-                json!({"poll": {"name": "tea?", "values": ["yes", "no"], "selectableCount": 1}}),
-                json!({}),
-            )),
-            we_show: json!({"type": "poll", "poll": {"title": "tea?", "options": ["yes", "no"]}}),
-            ..Row::default()
-        },
-    ]
-}
-
-fn acts() -> Vec<Row> {
-    vec![
-        Row {
-            name: "reaction",
-            we_send: Some((
-                Method::PUT,
-                "/messages/{their_call}/reaction",
-                json!({"emoji": "🎉"}),
-            )),
-            baileys_shows: json!({"reactionMessage": {"text": "🎉", "key": {"id": "{their_id}"}}}),
-            baileys_sends: Some((
-                json!({"react": {"text": "👍", "key": {"$key": "{our_id}"}}}),
-                json!({}),
-            )),
-            we_show: json!({"type": "action", "action": {"type": "reaction", "emoji": "👍", "target": "{our_call}"}}),
-            ..Row::default()
-        },
-        Row {
-            name: "edit",
-            baileys_sends: Some((
-                json!({"text": "better words of baileys", "edit": {"$key": "{their_id}"}}),
-                json!({}),
-            )),
-            we_show: json!({"type": "action", "action": {"type": "edit", "target": "{their_call}",
-                "edited_content": {"body": "better words of baileys"}}}),
-            ..Row::default()
-        },
-        Row {
-            name: "revoke",
-            baileys_sends: Some((json!({"delete": {"$key": "{their_id}"}}), json!({}))),
-            // Told by the id of what is gone.
-            we_show: json!("{their_call}"),
-            ..Row::default()
-        },
-    ]
-}
 
 /// The two, and the way to call ours.
 struct Talk {
@@ -235,8 +27,8 @@ struct Talk {
     http: reqwest::Client,
     session: String,
     token: String,
-    /// The first texts: ours in our API and in Baileys, then theirs.
-    first: [String; 4],
+    /// What `{first.our_id}` and the like stand for.
+    names: Vec<(String, String)>,
 }
 
 pub(crate) async fn exchange() -> Result<()> {
@@ -247,13 +39,16 @@ pub(crate) async fn exchange() -> Result<()> {
     drivers::pair(driver.as_ref(), &world.simulator, OURS).await?;
     driver.set_webhook(&world.receiver.hook(&id)).await?;
     let baileys = Baileys::pair(&world.simulator, world.folder(), BAILEYS).await?;
+    let names = [("baileys", BAILEYS), ("ours", OURS)];
     let mut talk = Talk {
         world,
         baileys,
         http: switchboard_harness::http::client(),
         session: new.id,
         token: new.token,
-        first: Default::default(),
+        names: names
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
     };
     let outcome = talk.all().await;
     talk.world.explain(outcome)
@@ -261,52 +56,68 @@ pub(crate) async fn exchange() -> Result<()> {
 
 impl Talk {
     async fn all(&mut self) -> Result<()> {
-        let [our_call, our_id] = self
-            .out(
-                None,
-                &(
-                    Method::POST,
-                    "/messages/text",
-                    json!({"body": "first of ours"}),
-                ),
-                &json!({"text": "first of ours"}),
-            )
-            .await?;
-        let (content, shown) = (
-            json!({"text": "first of baileys"}),
-            json!({"text": {"body": "first of baileys"}}),
-        );
-        let [their_call, their_id] = self.back(None, &(content, json!({})), &shown).await?;
-        self.first = [our_call, our_id, their_call, their_id];
         let mut failed = Vec::new();
-        for row in rows()? {
-            let file = row.file.as_deref();
-            if let Some(call) = &row.we_send {
-                let sent = self.out(file, call, &row.baileys_shows).await;
-                failed.extend(said(row.name, "from us", sent));
-            }
-            if let Some(content) = &row.baileys_sends {
-                let sent = self.back(file, content, &row.we_show).await;
-                failed.extend(said(row.name, "from Baileys", sent));
-            }
+        for row in rows::all()? {
+            failed.extend(self.row(&row).await);
         }
+        let polls = self.polls().await;
+        failed.extend(said("polls", "both ways", &polls));
+        let events = self.events().await;
+        failed.extend(said("events", "both ways", &events));
+        let refused = self.refused().await;
+        failed.extend(said("what cannot be sent", "from us", &refused));
         ensure!(failed.is_empty(), "{}", failed.join("\n"));
         Ok(())
     }
 
+    /// Plays one kind in both directions; returns what went wrong.
+    async fn row(&mut self, row: &Row) -> Vec<String> {
+        let mut failed = Vec::new();
+        let file = row.file.as_deref();
+        if let Some(call) = &row.we_send {
+            let sent = self.out(file, call, &row.baileys_shows).await;
+            failed.extend(said(row.name, "from us", &sent));
+            self.name(row.name, "our", sent);
+        }
+        if let Some(content) = &row.baileys_sends {
+            let sent = self.back(file, content, &row.we_show).await;
+            failed.extend(said(row.name, "from Baileys", &sent));
+            self.name(row.name, "their", sent);
+        }
+        failed
+    }
+
+    fn name(&mut self, row: &str, whose: &str, sent: Result<[String; 2]>) {
+        if let Ok([call, id]) = sent {
+            self.names.push((format!("{row}.{whose}_call"), call));
+            self.names.push((format!("{row}.{whose}_id"), id));
+        }
+    }
+
     fn fill(&self, value: &Value) -> Value {
-        let [our_call, our_id, their_call, their_id] = &self.first;
-        filled(
-            value,
-            &[
-                ("baileys", BAILEYS),
-                ("ours", OURS),
-                ("our_call", our_call),
-                ("our_id", our_id),
-                ("their_call", their_call),
-                ("their_id", their_id),
-            ],
-        )
+        let names = self.names.iter();
+        let names: Vec<_> = names.map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        filled(value, &names)
+    }
+
+    /// A call, and what it answers.
+    async fn call(&self, method: Method, path: &str, body: &Value) -> Result<(StatusCode, Value)> {
+        let url = format!("{}{path}", self.world.stack.url);
+        let mut call = self.http.request(method, url).bearer_auth(&self.token);
+        if !body.is_null() {
+            call = call.json(body);
+        }
+        let answer = call.send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        let answer = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Ok((status, answer))
+    }
+
+    async fn get(&self, path: &str) -> Result<Value> {
+        let (status, answer) = self.call(Method::GET, path, &Value::Null).await?;
+        ensure!(status.is_success(), "GET {path}: {status}: {answer}");
+        Ok(answer)
     }
 
     /// We send, Baileys shows. Returns the id of the message in our API, where the answer names it, and in Baileys.
@@ -314,36 +125,17 @@ impl Talk {
         &mut self,
         file: Option<&[u8]>,
         (method, path, body): &(Method, &str, Value),
-        shown: &Value,
+        shown: &Seen,
     ) -> Result<[String; 2]> {
         let mut body = self.fill(body);
         if *method == Method::POST {
             body["to"] = BAILEYS.into();
         }
         let path = self.fill(&Value::from(*path));
-        let url = format!(
-            "{}{}",
-            self.world.stack.url,
-            path.as_str().unwrap_or_default()
-        );
-        let call = self
-            .http
-            .request(method.clone(), url)
-            .bearer_auth(&self.token);
-        let answer = call.json(&body).send().await?;
-        let status = answer.status();
-        let answer = answer.text().await?;
+        let path = path.as_str().unwrap_or_default();
+        let (status, answer) = self.call(method.clone(), path, &body).await?;
         ensure!(status.is_success(), "{status}: {answer}");
-        let answer: Value = serde_json::from_str(&answer)?;
-        let wanted = self.fill(shown);
-        let id = self
-            .baileys
-            .event("messages.upsert", &wanted.to_string(), |data| {
-                let mut messages = data["messages"].as_array()?.iter();
-                let found = messages.find(|m| shows(&m["message"], &wanted))?;
-                Some(found["key"]["id"].as_str()?.to_owned())
-            })
-            .await?;
+        let id = self.seen(shown).await?;
         if let Some(file) = file {
             let seen = self.baileys.download(&id).await.context("download")?;
             ensure!(seen == hash(file), "the file is another");
@@ -352,49 +144,97 @@ impl Talk {
         Ok([own.to_owned(), id])
     }
 
+    /// Waits until Baileys shows it; the id of the message.
+    async fn seen(&self, shown: &Seen) -> Result<String> {
+        match shown {
+            Seen::Message(wanted) => {
+                let wanted = self.fill(wanted);
+                let fits = |data: &Value| {
+                    let mut messages = data["messages"].as_array()?.iter();
+                    let found = messages.find(|m| shows(&m["message"], &wanted))?;
+                    Some(found["key"]["id"].as_str()?.to_owned())
+                };
+                let what = wanted.to_string();
+                self.baileys.event("messages.upsert", &what, fits).await
+            }
+            Seen::Change(id, wanted) => {
+                let (id, wanted) = (self.fill(&(*id).into()), self.fill(wanted));
+                let fits = |data: &Value| {
+                    let mut updates = data.as_array()?.iter();
+                    let found =
+                        updates.find(|u| u["key"]["id"] == id && holds(&u["update"], &wanted));
+                    found.map(|_| id.as_str().unwrap_or_default().to_owned())
+                };
+                let what = wanted.to_string();
+                self.baileys.event("messages.update", &what, fits).await
+            }
+        }
+    }
+
     /// Baileys sends, we show. Returns the id of the message in our API and in Baileys.
     async fn back(
         &mut self,
         file: Option<&[u8]>,
-        (content, options): &(Value, Value),
+        sent: &Theirs,
         shown: &Value,
     ) -> Result<[String; 2]> {
         let to = format!("{OURS}@s.whatsapp.net");
-        let (content, options) = (self.fill(content), self.fill(options));
-        let id = self.baileys.send(&to, &content, &options).await?;
+        let id = match sent {
+            Theirs::Content(content, options) => {
+                let (content, options) = (self.fill(content), self.fill(options));
+                self.baileys.send(&to, &content, &options).await?
+            }
+            Theirs::Message(message, options) => {
+                let (message, options) = (self.fill(message), self.fill(options));
+                self.baileys.relay(&to, &message, &options).await?
+            }
+        };
         let wanted = self.fill(shown);
+        let message = self.told("their message", &wanted).await?;
+        let own = message["id"].as_str().or_else(|| message.as_str());
+        let own = own.context("its id")?.to_owned();
+        // What was deleted is only named.
+        if !wanted.is_string() {
+            let kept = self.get(&format!("/messages/{own}")).await?;
+            ensure!(holds(&kept, &wanted), "the log has {kept}, not {wanted}");
+        }
+        if let Some(file) = file {
+            self.fetches(&message, file).await?;
+        }
+        Ok([own, id])
+    }
+
+    /// Waits until the webhook has a message that holds this, or the id of one that is gone.
+    async fn told(&self, what: &str, wanted: &Value) -> Result<Value> {
         let fits = |call: &Value| {
             let lists = [&call["messages"], &call["messages_removed"]];
             let told = lists.into_iter().filter_map(Value::as_array).flatten();
-            told.into_iter().find(|m| holds(m, &wanted)).cloned()
+            told.into_iter().find(|m| holds(m, wanted)).cloned()
         };
-        let call = self
-            .world
-            .receiver
-            .got(&self.session, &wanted.to_string(), |call| {
-                fits(&call.json()).is_some()
-            })
+        let what = format!("{what} {wanted}");
+        let receiver = &self.world.receiver;
+        let call = receiver
+            .got(&self.session, &what, |call| fits(&call.json()).is_some())
             .await?;
-        let message = fits(&call.json()).context("the message")?;
-        if let Some(file) = file {
-            let kind = message["type"].as_str().context("its type")?;
-            let link = message[kind]["link"]
-                .as_str()
-                .context("a link to the file")?;
-            let seen = self.http.get(link).send().await?.error_for_status()?;
-            ensure!(
-                hash(&seen.bytes().await?) == hash(file),
-                "the file is another"
-            );
-        }
-        let own = message["id"].as_str().or_else(|| message.as_str());
-        Ok([own.context("its id")?.to_owned(), id])
+        fits(&call.json()).context("the message")
+    }
+
+    /// The link of a message leads to that file.
+    async fn fetches(&self, message: &Value, file: &[u8]) -> Result<()> {
+        let kind = message["type"].as_str().context("its type")?;
+        let link = message[kind]["link"].as_str();
+        let link = link.context("a link to the file")?;
+        let seen = self.http.get(link).send().await?.error_for_status()?;
+        let same = hash(&seen.bytes().await?) == hash(file);
+        ensure!(same, "the file is another");
+        Ok(())
     }
 }
 
 /// Says how it went; returns what to fail with.
-fn said(name: &str, direction: &str, outcome: Result<[String; 2]>) -> Option<String> {
-    let failed = outcome.err().map(|e| format!("{name}, {direction}: {e:#}"));
+fn said<T>(name: &str, direction: &str, outcome: &Result<T>) -> Option<String> {
+    let error = outcome.as_ref().err();
+    let failed = error.map(|e| format!("{name}, {direction}: {e:#}"));
     let word = if failed.is_some() {
         "NOT THE SAME"
     } else {

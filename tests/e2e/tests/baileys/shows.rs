@@ -5,7 +5,8 @@ use serde_json::Value;
 /// How far apart two numbers may be: degrees pass through 32-bit floats.
 const NEAR: f64 = 1e-4;
 
-/// Whether `seen` has everything in `wanted`. Objects may have more keys and lists more items.
+/// Whether `seen` has everything in `wanted`. Objects may have more keys and lists more items; a text that is wanted as JSON is
+/// read as JSON.
 pub(crate) fn holds(seen: &Value, wanted: &Value) -> bool {
     match (seen, wanted) {
         (Value::Object(seen), Value::Object(wanted)) => wanted
@@ -17,6 +18,9 @@ pub(crate) fn holds(seen: &Value, wanted: &Value) -> bool {
         (Value::Number(seen), Value::Number(wanted)) => {
             let (seen, wanted) = (seen.as_f64(), wanted.as_f64());
             seen.zip(wanted).is_some_and(|(a, b)| (a - b).abs() < NEAR)
+        }
+        (Value::String(seen), Value::Object(_) | Value::Array(_)) => {
+            serde_json::from_str(seen).is_ok_and(|seen| holds(&seen, wanted))
         }
         (seen, wanted) => seen == wanted,
     }
@@ -51,4 +55,7 @@ fn more_is_allowed_and_less_is_not() {
     ));
     assert!(!holds(&seen, &serde_json::json!({"a": [{"c": 3}]})));
     assert!(!holds(&seen, &serde_json::json!({"f": "x"})));
+    let text = serde_json::json!({"a": r#"{"b": 1, "c": 2}"#});
+    assert!(holds(&text, &serde_json::json!({"a": {"b": 1}})));
+    assert!(!holds(&text, &serde_json::json!({"a": {"b": 2}})));
 }
