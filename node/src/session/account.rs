@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use switchboard_keystore::{Epoch, KeyStore, Namespace};
@@ -18,6 +19,9 @@ use crate::ports::{Downloader, SessionScope};
 
 /// Signals that wait for the session. Source: our choice; hints are dropped beyond it, state changes wait.
 const SIGNALS_MAX: usize = 256;
+
+/// When a change that met those of other devices may be tried again.
+const CONFLICT_PAUSE: Duration = Duration::from_secs(10);
 
 /// Opens clients. Sessions know this trait and not the connector, so that their supervision can be tested without a network.
 #[async_trait]
@@ -183,6 +187,7 @@ pub(crate) fn remote(error: &Error) -> OpError {
         Error::Refused { .. } => OpError::new(ErrorCode::Rejected, text),
         Error::NoRecipient(_) => OpError::new(ErrorCode::NotFound, text),
         Error::RateLimited(_) => OpError::new(ErrorCode::RateLimited, text),
+        Error::Conflict(_) => OpError::new(ErrorCode::Busy, text).retry_after(CONFLICT_PAUSE),
         Error::Interrupted(_) => OpError::new(ErrorCode::NotConnected, text).maybe_executed(),
         Error::Media(_) => OpError::new(ErrorCode::NotFound, text),
         Error::Store(_) | Error::Other(_) => OpError::internal(text),

@@ -30,10 +30,12 @@ use crate::connector::Shared;
 use crate::gate::Gate;
 use crate::http::Http;
 use crate::outgoing::{self, Reach};
+use crate::owed::Owed;
 use crate::transport::{Proxy, ProxyError};
 use crate::{app_state, identity, media, own, people};
 
 mod close;
+pub(crate) mod collections;
 mod live;
 mod pair;
 mod pump;
@@ -55,6 +57,8 @@ pub(crate) struct Session {
     /// Media: through the proxy where there is one, else shared with every session.
     http: Arc<Http>,
     reach: Reach,
+    /// What another device changed, over all connections.
+    owed: Arc<Owed>,
     /// See [`Backend::new`].
     writes: Arc<tokio::sync::RwLock<()>>,
     state: Mutex<State>,
@@ -107,6 +111,7 @@ impl Session {
             proxy,
             http,
             reach: Reach::default(),
+            owed: Arc::default(),
             writes: Arc::default(),
             state: Mutex::default(),
             running: tokio::sync::Mutex::default(),

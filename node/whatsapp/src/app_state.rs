@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use switchboard_vocab::chats::Mute;
 use switchboard_vocab::{ChatId, UserId};
+use wacore::appstate::patch_decode::WAPatchName;
 use wacore::appstate::schemas;
 use wacore_binary::Jid;
 use waproto::whatsapp as wa;
@@ -12,6 +13,7 @@ use whatsapp_rust::Client;
 use whatsapp_rust::features::AppStateError;
 use whatsapp_rust::{SyncActionMessageRange, message_key, message_range};
 
+use crate::account::collections;
 use crate::api::{AppStateChange, ChatTail, Error, Target};
 use crate::ask::failed;
 use crate::backend::Backend;
@@ -19,16 +21,23 @@ use crate::{addresses, clock};
 
 mod remove;
 
+/// Most times that a change is given to the library, which tries five times each.
+const TRIES_MAX: usize = 3;
+/// Pause before it is given again: whoever else writes may be done by then.
+const TRY_PAUSE: Duration = Duration::from_secs(1);
+/// How the library says that every try met another device's change. Source: whatsapp-rust 0.7.0, `send_app_state_patch`;
+/// it has no type of its own for it.
+const GAVE_UP: &str = "still conflicting after";
 /// Longest wait for a change: conflicts with other devices are settled on the way.
 const CHANGE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Sends a change; `Ok` means that WhatsApp took it.
 pub(crate) async fn change(
-    client: &Client,
+    client: &Arc<Client>,
     backend: &Arc<Backend>,
     change: AppStateChange,
 ) -> Result<(), Error> {
-    let sending = Box::pin(send(client, backend, change));
+    let sending = Box::pin(insist(client, backend, change));
     match tokio::time::timeout(CHANGE_TIMEOUT, sending).await {
         Ok(result) => result,
         Err(_) => Err(Error::Interrupted(
@@ -37,8 +46,49 @@ pub(crate) async fn change(
     }
 }
 
+/// Sends a change until no other device was faster. The library gives up after five conflicts in a row.
+async fn insist(
+    client: &Arc<Client>,
+    backend: &Arc<Backend>,
+    change: AppStateChange,
+) -> Result<(), Error> {
+    let collection = collection(&change);
+    let mut tries = 1;
+    loop {
+        match send(client, backend, change.clone()).await {
+            Err(Error::Conflict(text)) if tries < TRIES_MAX => {
+                tracing::debug!(%text, "a change is sent again");
+                tries += 1;
+                tokio::time::sleep(TRY_PAUSE).await;
+                collections::read(client, collection).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Where a change is kept.
+fn collection(change: &AppStateChange) -> WAPatchName {
+    let schema = match change {
+        AppStateChange::Archive(..) => schemas::ARCHIVE,
+        AppStateChange::Pin(..) => schemas::PIN,
+        AppStateChange::Mute(..) => schemas::MUTE,
+        AppStateChange::MarkRead(..) => schemas::MARK_CHAT_AS_READ,
+        AppStateChange::Clear(_) => schemas::CLEAR_CHAT,
+        AppStateChange::Delete(_) => schemas::DELETE_CHAT,
+        AppStateChange::Star(..) => schemas::STAR,
+        AppStateChange::DeleteForMe(..) => schemas::DELETE_MESSAGE_FOR_ME,
+        AppStateChange::SaveContact(..) | AppStateChange::RemoveContact(_) => schemas::CONTACT,
+    };
+    schema
+        .collection
+        .as_str()
+        .parse()
+        .unwrap_or(WAPatchName::Unknown)
+}
+
 async fn send(
-    client: &Client,
+    client: &Arc<Client>,
     backend: &Arc<Backend>,
     change: AppStateChange,
 ) -> Result<(), Error> {
@@ -116,7 +166,10 @@ fn refused(what: &str, error: &AppStateError) -> Error {
             text: format!("{what}: {text}"),
         };
     }
-    failed(what, error)
+    match failed(what, error) {
+        Error::Other(text) if text.contains(GAVE_UP) => Error::Conflict(text),
+        other => other,
+    }
 }
 
 /// Puts a person into the address book: by number, or by LID where no number is known.

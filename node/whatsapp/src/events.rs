@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
-use wacore::types::events::{Event, EventHandler, EventInterest, EventKind};
+use wacore::types::events::{AppStateSyncFailed, Event, EventHandler, EventInterest, EventKind};
 use wacore_binary::OwnedNodeRef;
 
 use crate::api::End;
+use crate::owed::Owed;
 use crate::raw::{self, News};
 use crate::{facts, verdict};
 
@@ -194,15 +195,6 @@ impl Queue {
         self.block_list_changed.notified().await;
     }
 
-    /// Takes from a stanza what the library does not tell.
-    fn look(&self, node: &OwnedNodeRef) {
-        match raw::news(node) {
-            Some(News::Story(receipt)) => self.put(Arc::from(receipt)),
-            Some(News::BlockList) => self.block_list_changed.notify_one(),
-            None => {}
-        }
-    }
-
     fn put_history(&self, event: Arc<Event>) {
         let bytes = history_bytes(&event);
         let mut waiting = self.lock();
@@ -253,7 +245,7 @@ impl Queue {
 }
 
 /// What is listened to. Receipts and acks leave the library's fast path by it, so only what is used stands here.
-const KINDS: [EventKind; 26] = [
+const KINDS: [EventKind; 27] = [
     EventKind::PairingQrCode,
     EventKind::PairingQrCodesExhausted,
     EventKind::PairingCode,
@@ -280,6 +272,7 @@ const KINDS: [EventKind; 26] = [
     EventKind::Presence,
     EventKind::ChatPresence,
     EventKind::RawNode,
+    EventKind::AppStateSyncFailed,
 ];
 
 #[expect(
@@ -307,13 +300,46 @@ fn history_bytes(event: &Event) -> usize {
 }
 
 /// The library's side of a [`Queue`].
-pub(crate) struct Handler(pub(crate) Arc<Queue>);
+pub(crate) struct Handler {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) owed: Arc<Owed>,
+}
+
+impl Handler {
+    /// Takes from a stanza what the library does not tell.
+    fn look(&self, node: &OwnedNodeRef) {
+        match raw::news(node) {
+            Some(News::Story(receipt)) => self.queue.put(Arc::from(receipt)),
+            Some(News::BlockList) => self.queue.block_list_changed.notify_one(),
+            Some(News::Collections(told)) => {
+                for (name, version) in told {
+                    self.owed.told(name, version);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn note_unread(&self, failed: &AppStateSyncFailed) {
+        if !failed.fatal.is_empty() {
+            tracing::warn!(collections = ?failed.fatal, "whatsapp refuses to tell a part of the account's state");
+        }
+        for name in failed.skipped.iter().filter_map(|name| name.parse().ok()) {
+            self.owed.skipped(name);
+        }
+    }
+}
 
 impl EventHandler for Handler {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all others are for the queue"
+    )]
     fn handle_event(&self, event: Arc<Event>) {
-        if let Event::RawNode(node) = &*event {
-            self.0.look(node);
-            return;
+        match &*event {
+            Event::RawNode(node) => return self.look(node),
+            Event::AppStateSyncFailed(failed) => return self.note_unread(failed),
+            _ => {}
         }
         // Messages that the hook made durable were told there.
         if event
@@ -322,7 +348,7 @@ impl EventHandler for Handler {
         {
             return;
         }
-        self.0.put(event);
+        self.queue.put(event);
     }
 
     fn interest(&self) -> EventInterest {

@@ -24,6 +24,7 @@ mod incoming;
 mod intake;
 mod media;
 mod outgoing;
+mod owed;
 mod own;
 mod people;
 mod proto_json;

@@ -4,6 +4,7 @@
 //! socket: nothing is missed, and nothing here may wait.
 
 use chrono::{DateTime, Utc};
+use wacore::appstate::patch_decode::WAPatchName;
 use wacore::stanza::receipt::{collect_simple_message_ids, downgrade_for_feature_incapable};
 use wacore::types::events::{Event, Receipt};
 use wacore::types::message::MessageSource;
@@ -19,6 +20,8 @@ pub(crate) enum News {
     Story(Box<Event>),
     /// Another device changed the block list; which one is not told.
     BlockList,
+    /// Another device made these versions of collections.
+    Collections(Vec<(WAPatchName, u64)>),
 }
 
 /// What a stanza tells.
@@ -29,8 +32,21 @@ pub(crate) fn news(node: &OwnedNodeRef) -> Option<News> {
         "notification" if is(node, "type", "account_sync") => node
             .get_optional_child("blocklist")
             .map(|_| News::BlockList),
+        "notification" if is(node, "type", "server_sync") => {
+            let collections = node.get_children_by_tag("collection");
+            let told: Vec<_> = collections.filter_map(version).collect();
+            (!told.is_empty()).then_some(News::Collections(told))
+        }
         _ => None,
     }
+}
+
+/// A collection with its version. One that names none is left to the library.
+fn version(collection: &NodeRef<'_>) -> Option<(WAPatchName, u64)> {
+    let mut attrs = collection.attrs();
+    let name = attrs.optional_string("name")?.parse().ok()?;
+    let version = attrs.optional_u64("version")?;
+    (name != WAPatchName::Unknown && version > 0).then_some((name, version))
 }
 
 fn is(node: &NodeRef<'_>, name: &str, value: &str) -> bool {
@@ -107,7 +123,7 @@ mod tests {
                 Event::Receipt(receipt) => Some(receipt),
                 other => panic!("no receipt: {other:?}"),
             },
-            News::BlockList => panic!("a receipt changes no block list"),
+            other => panic!("no receipt: {other:?}"),
         }
     }
 
@@ -150,5 +166,26 @@ mod tests {
         };
         assert!(matches!(news(&sync("blocklist")), Some(News::BlockList)));
         assert!(news(&sync("devices")).is_none());
+    }
+
+    #[test]
+    fn versions_of_collections_are_noticed() {
+        let collection = |name: &'static str, version: &'static str| {
+            let node = NodeBuilder::new("collection").attr("name", name);
+            node.attr("version", version).build()
+        };
+        let told = |collections: Vec<wacore_binary::Node>| {
+            let node = NodeBuilder::new("notification").attr("type", "server_sync");
+            match news(&stanza(node.children(collections))) {
+                Some(News::Collections(told)) => told,
+                Some(other) => panic!("no collections: {other:?}"),
+                None => Vec::new(),
+            }
+        };
+        let both = vec![collection("regular", "7"), collection("regular_low", "9")];
+        let expected = [(WAPatchName::Regular, 7), (WAPatchName::RegularLow, 9)];
+        assert_eq!(told(both), expected);
+        assert_eq!(told(vec![collection("from_the_future", "7")]), []);
+        assert_eq!(told(vec![collection("regular", "0")]), []);
     }
 }

@@ -9,6 +9,13 @@ pub(crate) fn blocking(work: impl FnOnce() + Send + 'static) {
     drop(tokio::task::spawn_blocking(work));
 }
 
+/// Work that goes on when nobody waits for it any more. It must end by itself.
+#[expect(clippy::disallowed_methods, reason = "this is the crate's task module")]
+pub(crate) async fn detached(work: impl Future<Output = ()> + Send + 'static) {
+    // A panic in there is the panic hook's to tell.
+    let _ = tokio::spawn(work).await;
+}
+
 /// A task that ends with its owner.
 #[derive(Debug)]
 pub(crate) struct Owned(JoinHandle<()>);

@@ -70,6 +70,8 @@ pub enum Fault {
         /// The code, such as 463 or 479.
         code: u16,
     },
+    /// App-state patches of a companion are refused as if another device had been faster.
+    Conflict,
     /// Open sockets are closed at once, without a word.
     #[serde(alias = "disconnect_all")]
     Disconnect,
@@ -96,6 +98,7 @@ impl Fault {
             | Self::Garble
             | Self::Withhold { .. }
             | Self::Nack { .. }
+            | Self::Conflict
             | Self::Disconnect
             | Self::StreamError { .. }
             | Self::Clear => 1,
@@ -307,6 +310,7 @@ impl Plan {
                 | Fault::Garble
                 | Fault::Withhold { .. }
                 | Fault::Nack { .. }
+                | Fault::Conflict
                 | Fault::Disconnect
                 | Fault::StreamError { .. }
                 | Fault::Clear => None,
@@ -334,6 +338,18 @@ impl Plan {
         refused
     }
 
+    /// Judges an app-state patch of `device`: whether it meets a conflict.
+    pub fn conflict(&mut self, device: DeviceId) -> bool {
+        let mut meets = false;
+        self.take(|rule| {
+            let meant = rule.request.fault == Fault::Conflict && rule.target.covers(Some(device));
+            let acts = meant && !meets;
+            meets |= acts;
+            acts
+        });
+        meets
+    }
+
     /// Judges a stanza.
     pub fn stanza(&mut self, device: Option<DeviceId>, way: Direction, kind: &str) -> Verdict {
         let mut verdict = Verdict::default();
@@ -354,6 +370,7 @@ impl Plan {
                 | Fault::TooManyRequests
                 | Fault::Failure { .. }
                 | Fault::Nack { .. }
+                | Fault::Conflict
                 | Fault::Disconnect
                 | Fault::StreamError { .. }
                 | Fault::Clear => return false,

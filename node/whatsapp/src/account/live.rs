@@ -145,7 +145,10 @@ impl Session {
             .enable_auto_reconnect
             .store(false, std::sync::atomic::Ordering::Release);
         let events = Arc::new(Queue::default());
-        let _subscription = client.subscribe_handler(Arc::new(Handler(Arc::clone(&events))));
+        let _subscription = client.subscribe_handler(Arc::new(Handler {
+            queue: Arc::clone(&events),
+            owed: Arc::clone(&self.owed),
+        }));
         let _stanzas = client.acquire_raw_node_forwarding();
         Ok(Live {
             client,

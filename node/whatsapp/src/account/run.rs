@@ -100,6 +100,7 @@ impl Session {
         let mut pump = Box::pin(self.pump(live));
         let mut history = Box::pin(self.pump_history(live));
         let mut blocklist = Box::pin(self.pump_blocklist(live));
+        let mut collections = Box::pin(self.pump_collections(live));
         let mut error_node = watch_stream_errors(client);
         let mut stream_error = None;
         let cut = self.gate.cut();
@@ -121,6 +122,7 @@ impl Session {
                 () = &mut pump => {}
                 () = &mut history => {}
                 () = &mut blocklist => {}
+                () = &mut collections => {}
                 () = &mut code_expires, if !stop.is_cancelled() => {
                     Box::pin(client.disconnect()).await;
                     break;

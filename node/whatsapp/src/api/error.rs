@@ -34,6 +34,9 @@ pub enum Error {
     /// The key store failed; nothing was sent.
     #[error("key store: {0}")]
     Store(String),
+    /// Other devices of the account kept changing the same; nothing happened, and later it may go.
+    #[error("other devices keep changing the same, try again: {0}")]
+    Conflict(String),
     /// The file is gone from WhatsApp's media host, or its bytes do not match.
     #[error("media: {0}")]
     Media(String),

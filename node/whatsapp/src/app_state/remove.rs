@@ -3,8 +3,8 @@
 //! The patch is built by the library's own processor from the rows it stands on, and nothing of it is written here: the
 //! library reads it back from WhatsApp like any other device's patch, in its own order and under its own locks. Two
 //! things could go wrong. The rows could be read while the library writes them: then their sum differs from the stored
-//! one, and they are read again. And the version could be behind: then WhatsApp refuses the patch, and a change that the
-//! library sends itself brings it to the front.
+//! one, and they are read again. And the version could be behind: then WhatsApp refuses the patch, and the library is
+//! made to read what it missed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,9 @@ use wacore::appstate::encode::encode_record;
 use wacore::appstate::hash::generate_index_mac;
 use wacore::appstate::keys::expand_app_state_keys;
 use wacore::appstate::lthash::WAPATCH_INTEGRITY;
-use wacore::appstate::patch_decode::{CollectionSyncError, PatchList, parse_patch_list};
+use wacore::appstate::patch_decode::{
+    CollectionSyncError, PatchList, WAPatchName, parse_patch_list,
+};
 use wacore::appstate::schemas::CONTACT;
 use wacore::appstate_sync::AppStateProcessor;
 use wacore::iq::spec::IqSpec;
@@ -26,6 +28,7 @@ use wacore_binary::{Jid, NodeContent, NodeRef, Server};
 use waproto::whatsapp as wa;
 use whatsapp_rust::{Client, TokioRuntime, anyhow};
 
+use crate::account::collections;
 use crate::api::Error;
 use crate::ask::{ASK_TIMEOUT, ask};
 use crate::backend::Backend;
@@ -52,7 +55,7 @@ fn store(error: &(dyn std::error::Error + 'static)) -> Error {
 
 /// Takes a person out of the address book.
 pub(super) async fn contact(
-    client: &Client,
+    client: &Arc<Client>,
     backend: &Arc<Backend>,
     user: &UserId,
 ) -> Result<(), Error> {
@@ -70,16 +73,21 @@ pub(super) async fn contact(
         match answer.and_then(|list| list.error) {
             None => return Ok(()),
             Some(CollectionSyncError::Conflict { .. }) if attempt < TRIES_MAX => {
-                // Saving the person once more makes the library catch up, and they are removed right after.
-                let number = Some(main.user().to_owned());
-                let actions = client.chat_actions();
-                let saving = actions.save_contact(&jid, number, None, true);
-                ask("remove a contact: catch up", saving).await?;
+                collections::read(client, collection()).await;
             }
+            Some(CollectionSyncError::Conflict { .. }) => break,
             Some(error) => return Err(refusal(&error.to_string())),
         }
     }
-    Err(refusal("other devices keep changing the address book"))
+    Err(Error::Conflict("remove a contact".to_owned()))
+}
+
+fn collection() -> WAPatchName {
+    CONTACT
+        .collection
+        .as_str()
+        .parse()
+        .unwrap_or(WAPatchName::Unknown)
 }
 
 /// The patch and the version it stands on.

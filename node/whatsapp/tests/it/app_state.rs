@@ -1,7 +1,7 @@
 //! The synchronised state both ways, with the account's own phone as the witness.
 
-use std::time::Duration;
-
+use switchboard_simulator::faults::{Fault, Request};
+use switchboard_simulator::journal::Direction;
 use switchboard_simulator::phone::{Act, MessageRef, State};
 use switchboard_vocab::chats::Mute;
 use switchboard_vocab::{ChatId, MessageId, Timestamp, UserId};
@@ -12,8 +12,8 @@ use crate::bench::{Session, World, chat, eventually};
 const ANNA: &str = "15550001";
 const BERT: &str = "15550002";
 const CORA: &str = "15550003";
-/// When a user does something again that was not heard of.
-const AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// How late WhatsApp's answers are: time enough to do something else.
+const LATE_MS: u64 = 400;
 
 fn jid(number: &str) -> String {
     format!("{number}@s.whatsapp.net")
@@ -166,19 +166,12 @@ async fn the_session_learns_what_the_phone_changes() {
     let is_bert = |chat: &ChatId| *chat == bert;
     let about = |fact: &Fact, is_so: fn(&ChatFact) -> bool| matches!(fact, Fact::Chat(told) if is_bert(&told.chat) && is_so(told));
     let saved = Some(("Bert B".to_owned(), Some("Bert".to_owned())));
-    // A change that comes while the library still reads the same collection is read with the next one only, so the
-    // user does it again.
     let mut learns = async |act: Act, is_it: &dyn Fn(&Fact) -> bool| {
-        loop {
-            world
-                .simulator
-                .act(ANNA, std::slice::from_ref(&act))
-                .unwrap();
-            let learnt = anna.fact(|fact| is_it(fact).then_some(()));
-            if tokio::time::timeout(AGAIN_AFTER, learnt).await.is_ok() {
-                return;
-            }
-        }
+        world
+            .simulator
+            .act(ANNA, std::slice::from_ref(&act))
+            .unwrap();
+        anna.fact(|fact| is_it(fact).then_some(())).await;
     };
     let act = Act::Archive {
         chat: name(),
@@ -254,5 +247,76 @@ async fn the_session_learns_what_the_phone_changes() {
         act,
         &|fact| matches!(fact, Fact::OwnName(name) if name == "Anna Two"),
     )
+    .await;
+}
+
+/// The answer of the first reading is late, and the second change is told right behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changes_while_a_collection_is_read_is_learnt_too() {
+    let world = World::new().await;
+    let mut anna = world.linked("anna", ANNA).await;
+    world.simulator.add_phone(BERT, "Bert").unwrap();
+    let pin = |on| Act::Pin {
+        chat: BERT.to_owned(),
+        on,
+    };
+    let archive = |on| Act::Archive {
+        chat: BERT.to_owned(),
+        on,
+    };
+    let asked = || {
+        let journal = world.simulator.journal();
+        let device = journal.device(&format!("{ANNA}:1")).unwrap();
+        let asked = device.inbound.get("iq:w:sync:app:state");
+        asked.map_or(0, |tally| tally.count)
+    };
+    for round in 0..5 {
+        let on = round % 2 == 0;
+        let before = asked();
+        let late = Request {
+            number: Some(ANNA.to_owned()),
+            direction: Some(Direction::Out),
+            stanza: Some("iq:result".to_owned()),
+            ..Request::new(Fault::Delay { ms: LATE_MS })
+        };
+        world.simulator.inject(late).unwrap();
+        world.simulator.act(ANNA, &[pin(on)]).unwrap();
+        eventually("the session asks", || asked() > before).await;
+        world.simulator.act(ANNA, &[archive(on)]).unwrap();
+        anna.fact(|fact| match fact {
+            Fact::Chat(told) if told.archived == Some(on) => Some(()),
+            _ => None,
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_outlasts_the_changes_of_others_and_says_so_when_it_cannot() {
+    /// What the library tries in a row.
+    const LIBRARY_TRIES: u32 = 5;
+    let world = World::new().await;
+    let anna = world.linked("anna", ANNA).await;
+    world.simulator.add_phone(BERT, "Bert").unwrap();
+    let conflicts = |count| Request {
+        number: Some(ANNA.to_owned()),
+        count: Some(count),
+        ..Request::new(Fault::Conflict)
+    };
+    world.simulator.inject(conflicts(LIBRARY_TRIES)).unwrap();
+    change(&anna, AppStateChange::Pin(chat(BERT), true)).await;
+    shows(&world, ANNA, "the chat is pinned", |state| {
+        state.chats.get(&jid(BERT)).is_some_and(|chat| chat.pinned)
+    })
+    .await;
+    world.simulator.inject(conflicts(0)).unwrap();
+    let unpin = AppStateChange::Pin(chat(BERT), false);
+    let refused = anna.account.change_app_state(unpin.clone()).await;
+    assert!(matches!(refused, Err(Error::Conflict(_))), "{refused:?}");
+    world.simulator.inject(Request::new(Fault::Clear)).unwrap();
+    change(&anna, unpin).await;
+    shows(&world, ANNA, "the chat is not pinned", |state| {
+        state.chats.get(&jid(BERT)).is_none_or(|chat| !chat.pinned)
+    })
     .await;
 }

@@ -1,11 +1,8 @@
 //! Conversations: changed by calls, seen on the phone; changed on the phone, told by webhooks.
 
-use std::time::Duration;
-
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
-use switchboard_harness::wait::within;
 
 use super::desk::{Desk, OWN, PEER, peer_chat};
 
@@ -91,31 +88,12 @@ async fn deleted(desk: &Desk, path: &str) -> Result<()> {
     Ok(())
 }
 
-/// How often the person does it again. The library skips the news of a change that comes while it reads an earlier one, and hears of
-/// it with the next.
-const TRIES_MAX: usize = 10;
-/// How long one try is looked for.
-const TRY_MAX: Duration = Duration::from_secs(3);
-
-/// Does something on the account's phone until the session shows it.
+/// Does something on the account's phone, once, and waits until the session shows it.
 async fn phone_does(desk: &Desk, act: Value, fits: impl Fn(&Value) -> bool) -> Result<()> {
     let path = format!("/chats/{}", peer_chat());
-    let mut seen = Err(anyhow!("never tried"));
-    for _ in 0..TRIES_MAX {
-        desk.phone(Method::POST, &format!("{OWN}/act"), act.clone())
-            .await?;
-        seen = within(TRY_MAX, &act.to_string(), async || {
-            match desk.get(&path).await {
-                Ok(chat) if fits(&chat) => Ok(()),
-                other => Err(format!("{other:?}")),
-            }
-        })
-        .await;
-        if seen.is_ok() {
-            break;
-        }
-    }
-    seen
+    let what = act.to_string();
+    desk.phone(Method::POST, &format!("{OWN}/act"), act).await?;
+    desk.shows(&path, &what, fits).await.map(drop)
 }
 
 async fn own_chat(desk: &Desk, what: &str, fits: impl Fn(&Value) -> bool) -> Result<()> {

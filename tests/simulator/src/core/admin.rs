@@ -85,6 +85,7 @@ impl Server {
             | Fault::Drop
             | Fault::Delay { .. }
             | Fault::Nack { .. }
+            | Fault::Conflict
             | Fault::Garble
             | Fault::Withhold { .. }
             | Fault::Duplicate => {

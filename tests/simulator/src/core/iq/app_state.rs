@@ -46,7 +46,12 @@ impl Server {
 
     /// A device writes; who comes too late gets what it has missed.
     fn take_patch(&mut self, from: DeviceId, name: &str, version: u64, patch: &[u8]) -> Node {
-        match self.upload_app_state(from, name, version, patch) {
+        let taken = if self.faults.conflict(from) {
+            Err(UploadError::Conflict)
+        } else {
+            self.upload_app_state(from, name, version, patch)
+        };
+        match taken {
             Ok(new) => collection(name)
                 .attr("version", new)
                 .attr("type", "result")
