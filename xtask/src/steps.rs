@@ -119,6 +119,10 @@ fn build() -> Result<()> {
 /// Every test of the workspace in one selection: a smaller one would resolve other features and compile everything again.
 fn tests() -> Result<()> {
     let nats = nats::server().context("find or install nats-server")?;
+    // What the tests themselves say of it is not shown where they pass.
+    if !succeeds(Command::new("node").arg("--version")) {
+        println!("there is no node on this machine: the tests with Baileys are skipped");
+    }
     let mut command = Command::new("cargo");
     command.env("SWITCHBOARD_NATS_SERVER", nats);
     if has_nextest() {
