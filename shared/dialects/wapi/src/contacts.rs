@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use http::Method;
 use serde::{Deserialize, Serialize};
-use switchboard_dialect_kit::{Cx, Json, NoBody, Query, Reject, Reply, Routes, lenient, phone};
+use switchboard_dialect_kit::routes::{Page, paged};
+use switchboard_dialect_kit::{
+    Cx, FromInput, Json, NoBody, Query, Reject, Reply, Routes, lenient, phone,
+};
 use switchboard_vocab::OpError;
 use switchboard_vocab::contacts::{
     self, CHECK_MAX, Check, Checked, CheckedUser, ContactList, LIST_LIMIT_MAX, List,
@@ -17,10 +20,12 @@ use crate::ids::{self, invalid};
 /// The rows of this area.
 pub(crate) fn routes(routes: Routes) -> Routes {
     let routes = routes
-        .op(Method::GET, "/v1/contacts", list, listed)
+        .endpoint(Method::GET, "/v1/contacts", paged(list, count, listed))
         .op(Method::PUT, "/v1/contacts", rename, renamed)
         .op(Method::POST, "/v1/contacts/check", check, checked)
-        .op(Method::GET, "/v1/contacts/status", viewers, listed);
+        .op(Method::GET, "/v1/contacts/status", viewers, |out, cx| {
+            listed(vec![out], cx)
+        });
     // Methods that the public documents leave open; clients use either.
     routes
         .aliases(true)
@@ -29,27 +34,42 @@ pub(crate) fn routes(routes: Routes) -> Routes {
         .aliases(false)
 }
 
-/// Pages of the address book. That system has none and answers everything at once; without them here a large address book
-/// would not fit into an answer.
+/// A part of the address book. That system knows none and answers everything, and so do we where none is asked for.
 #[derive(Deserialize)]
-struct Page {
+struct Part {
     #[serde(default, deserialize_with = "lenient::optional_number")]
     limit: Option<u64>,
     #[serde(default, deserialize_with = "lenient::optional_number")]
     offset: Option<u64>,
 }
 
-fn list(Query(page): Query<Page>, _: &Cx) -> Result<List, Reject> {
-    let limit = page.limit.unwrap_or(LIST_LIMIT_MAX.into());
-    let limit = u32::try_from(limit)
-        .ok()
-        .filter(|limit| (1..=LIST_LIMIT_MAX).contains(limit));
-    let reason = format!("1 to {LIST_LIMIT_MAX} are possible");
-    let offset = u32::try_from(page.offset.unwrap_or(0));
+impl Part {
+    /// How many are left to fetch when `seen` were fetched of those that there are from the offset on.
+    fn left(&self, seen: u64) -> u64 {
+        self.limit.unwrap_or(u64::MAX).saturating_sub(seen)
+    }
+}
+
+fn list(Query(part): Query<Part>, seen: u64, _: &Cx) -> Result<List, Reject> {
+    let most = u64::from(LIST_LIMIT_MAX);
+    if !part.limit.is_none_or(|limit| (1..=most).contains(&limit)) {
+        return Err(invalid("limit", format!("1 to {most} are possible")));
+    }
+    let offset = part.offset.unwrap_or(0).saturating_add(seen);
     Ok(List {
         saved: None,
-        offset: offset.map_err(|e| invalid("offset", e))?,
-        limit: limit.ok_or_else(|| invalid("limit", reason))?,
+        offset: u32::try_from(offset).map_err(|e| invalid("offset", e))?,
+        limit: u32::try_from(part.left(seen))
+            .map_or(LIST_LIMIT_MAX, |left| left.min(LIST_LIMIT_MAX)),
+    })
+}
+
+fn count(page: &ContactList, cx: &Cx) -> Result<Page, Reject> {
+    let Query(part) = Query::<Part>::from_input(cx.input())?;
+    let there = page.total.saturating_sub(part.offset.unwrap_or(0));
+    Ok(Page {
+        entries: page.contacts.len(),
+        total: there.min(part.left(0)),
     })
 }
 
@@ -93,7 +113,7 @@ impl Contact {
     }
 }
 
-/// The answer to a listing; `total` says whether there are more pages.
+/// The answer to a listing; `total` says how many there are in all.
 #[derive(Serialize)]
 struct Listed<'a> {
     #[serde(flatten)]
@@ -101,11 +121,13 @@ struct Listed<'a> {
     total: u64,
 }
 
-fn listed(out: ContactList, cx: &Cx) -> Result<Reply, OpError> {
-    let contacts = out.contacts.into_iter().map(Contact::of).collect();
+fn listed(pages: Vec<ContactList>, cx: &Cx) -> Result<Reply, OpError> {
+    let total = pages.last().map_or(0, |page| page.total);
+    let all = pages.into_iter().flat_map(|page| page.contacts);
+    let contacts = all.map(Contact::of).collect();
     Ok(Reply::ok(&Listed {
         envelope: Envelope::new(contacts, "contacts", cx),
-        total: out.total,
+        total,
     }))
 }
 

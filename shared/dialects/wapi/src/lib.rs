@@ -4,6 +4,9 @@
 //! vocabulary. This crate knows no other dialect, no bus, no clock and no network. Source of the operations and fields: that
 //! system's published page, which names few paths; of paths and payloads: its public Python client. Where both are silent the
 //! table also serves the methods a client might use, as aliases.
+//!
+//! Differences on purpose: `GET /v1/contacts` takes `limit` and `offset`, and without a limit it ends after 50 pages of the
+//! store, which are some hundred people each.
 
 mod accounts;
 mod auth;

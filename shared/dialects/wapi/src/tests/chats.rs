@@ -2,7 +2,7 @@
 
 use http::Method;
 use insta::assert_snapshot;
-use switchboard_dialect_kit::testing::{get, post, request, samples};
+use switchboard_dialect_kit::testing::{self, get, post, request, samples};
 use switchboard_vocab::chats::{Change, Clear, Gone};
 use switchboard_vocab::contacts::{Check, Checked, ContactList, List, ListStoryViewers, Save};
 use switchboard_vocab::messages::Act;
@@ -61,6 +61,9 @@ fn people() {
         "{viewers}"
     );
     check_refused(get("/v1/contacts?limit=0"), 400, "limit: ");
+    let all = vec![Ok(page()), Ok(page())];
+    let all = testing::answered::<List>(&crate::dialect(), get("/v1/contacts"), all);
+    assert_eq!(all.matches("\"jid\"").count(), 4, "{all}");
     let rename = |json| request(Method::PUT, "/v1/contacts").json(json);
     let good = r#"{"id":4915112345678,"info":{"FullName":"Gerda Gauss"}}"#;
     assert_snapshot!("rename", decoded(rename(good)));
@@ -71,6 +74,27 @@ fn people() {
     check_refused(rename(r#"{"id":"x","info":{"FullName":"A"}}"#), 400, "id: ");
     let nameless = r#"{"id":4915112345678,"info":{"FullName":" "}}"#;
     check_refused(rename(nameless), 400, "info.FullName: ");
+}
+
+#[test]
+fn the_address_book_is_fetched_in_pages() {
+    let next = |target: &str, seen| {
+        let page = ContactList {
+            contacts: vec![samples::contact(), samples::me()],
+            total: 9,
+        };
+        testing::next_page::<List>(&crate::dialect(), get(target), &page, seen)
+    };
+    let more = next("/v1/contacts", 4);
+    assert!(more.contains("\"offset\": 6"), "{more}");
+    assert!(more.contains("\"limit\": 1000"), "{more}");
+    assert_eq!(next("/v1/contacts", 7), "");
+    let part = "/v1/contacts?limit=5&offset=3";
+    let more = next(part, 2);
+    assert!(more.contains("\"offset\": 7"), "{more}");
+    assert!(more.contains("\"limit\": 1"), "{more}");
+    assert_eq!(next(part, 3), "", "five are wanted");
+    assert_eq!(next("/v1/contacts?offset=5", 2), "", "four are left");
 }
 
 #[test]
