@@ -8,7 +8,8 @@
 //! list is the installation's); message and media ids are this gateway's, in that system's form; buttons, lists and carousels
 //! are shown as `buttons`, `list` and `carousel`; a parameter that this gateway cannot honour is a 400 that names it. The
 //! document lets messages be sent to numbers of nine digits and wants ten in ids of chats: such chats are shown by their
-//! number all the same, since there are countries with such numbers.
+//! number all the same, since there are countries with such numbers. `chat_pic` and `profile_pic` are absent: WhatsApp tells the
+//! address of one picture at a time and for a while only, so `GET /contacts/{ContactID}/profile` asks for it.
 
 mod auth;
 mod business;

@@ -10,7 +10,8 @@
 //! code, since that system knows no stopped sessions; fields of its objects that nobody here knows are absent. Deleting for
 //! everyone what cannot be deleted for everyone is an error, where that system deletes it for the account only. A contact
 //! card made from a contact id carries the number and no name. Listings end after 50 pages of the store, which are at
-//! least some hundred chats or contacts each.
+//! least some hundred chats or contacts each. `unread_count` is called when a chat is marked as read or unread, not for each
+//! message that comes: `message` tells of that.
 
 mod auth;
 mod body;

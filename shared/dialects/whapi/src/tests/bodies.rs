@@ -130,6 +130,21 @@ fn polls_events_and_invitations_are_shown() {
     ]));
 }
 
+#[test]
+fn an_events_place_without_degrees_has_none() {
+    let event = EventBody {
+        location: Some(Location {
+            latitude: 0.0,
+            longitude: 0.0,
+            ..place()
+        }),
+        ..event()
+    };
+    let text = shown(samples::incoming_with(Body::Event(event)));
+    assert!(text.contains("\"name\": \"Office\""), "{text}");
+    assert!(!text.contains("itude"), "{text}");
+}
+
 fn tappable(action: Action) -> Body {
     Body::Interactive(Interactive {
         header: Some("Menu".to_owned()),

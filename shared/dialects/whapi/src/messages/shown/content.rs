@@ -361,7 +361,7 @@ pub(super) struct Event {
     #[serde(skip_serializing_if = "Option::is_none")]
     end: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    location: Option<Place>,
+    location: Option<EventPlace>,
     responses: Vec<EventResponse>,
 }
 
@@ -375,10 +375,39 @@ impl Event {
             join_link: event.join_link.clone(),
             start: event.start.map(Timestamp::as_secs),
             end: event.end.map(Timestamp::as_secs),
-            location: event.location.as_ref().map(Place::of),
+            location: event.location.as_ref().map(EventPlace::of),
             responses: answers
                 .map(|answer| EventResponse::of(&answer.user, None, answer.reply, answer.at))
                 .collect(),
+        }
+    }
+}
+
+/// Where an event is, which may have a name only.
+#[derive(Serialize)]
+struct EventPlace {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latitude: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    longitude: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+}
+
+impl EventPlace {
+    /// Zero degrees both ways, in the open sea, are degrees that WhatsApp's message leaves out.
+    fn of(location: &vocab::Location) -> Self {
+        let known = location.latitude != 0.0 || location.longitude != 0.0;
+        Self {
+            latitude: known.then_some(location.latitude),
+            longitude: known.then_some(location.longitude),
+            name: location.name.clone(),
+            address: location.address.clone(),
+            url: location.url.clone(),
         }
     }
 }
