@@ -10,6 +10,7 @@
     reason = "test support"
 )]
 
+mod account;
 mod stall;
 
 use std::collections::HashMap;
@@ -24,14 +25,13 @@ use futures::future::BoxFuture;
 use switchboard_ownership::{MoveLimits, Rules};
 use switchboard_vocab::media::{List, MediaList, MediaSource, StoredMedia};
 use switchboard_vocab::pairing::Challenge;
-use switchboard_vocab::profile::{Privacy, StoryPrivacy};
 use switchboard_vocab::sessions::Identity;
 use switchboard_vocab::webhooks::Test;
-use switchboard_vocab::{ChatId, ErrorCode, MediaId, MessageId, OpError, SessionRef, Timestamp};
+use switchboard_vocab::{ErrorCode, MediaId, OpError, SessionRef, Timestamp};
 use switchboard_vocab::{UploadId, UserId};
 use switchboard_whatsapp::{
-    Account, AppStateChange, Choices, Dispatched, End, Error, Intake, OpenRequest, Outgoing,
-    OutgoingStory, Signal,
+    AppStateChange, Choices, Dispatched, End, Error, Intake, Outgoing, OutgoingStory, Signal,
+    Target,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -40,8 +40,8 @@ use crate::ports::{
     DeliveryPort, Downloader, Hints, KnownMedia, MediaPort, Ports, Resolved, SessionDelivery,
     SessionScope, Wanted,
 };
-use crate::session::Connect;
 
+pub(crate) use account::ScriptedConnect;
 pub(crate) use stall::Stall;
 
 /// A node of a cluster whose records are its own.
@@ -139,7 +139,7 @@ type Send_ = dyn Fn(Outgoing) -> BoxFuture<'static, Result<Dispatched, Error>> +
 pub(crate) struct Script {
     run: Box<Run>,
     send: Box<Send_>,
-    /// Whether [`Account::shutdown`] closes the connection.
+    /// Whether [`switchboard_whatsapp::Account::shutdown`] closes the connection.
     pub(crate) closes: bool,
     pub(crate) sent: Mutex<Vec<Outgoing>>,
     pub(crate) stories: Mutex<Vec<OutgoingStory>>,
@@ -147,6 +147,12 @@ pub(crate) struct Script {
     pub(crate) changes: Mutex<Vec<AppStateChange>>,
     /// Whether WhatsApp refuses such changes.
     pub(crate) refuses: AtomicBool,
+    /// Whether the media host has lost every file that the phone did not upload again.
+    pub(crate) loses_files: AtomicBool,
+    /// Whether the account's phone answers.
+    pub(crate) phone_answers: AtomicBool,
+    /// Files that the phone was asked to upload again.
+    pub(crate) reuploads: Mutex<Vec<Target>>,
     /// What the customer had chosen each time a client was opened.
     pub(crate) choices: Mutex<Vec<Choices>>,
     pub(crate) runs: watch::Sender<usize>,
@@ -189,6 +195,9 @@ impl Script {
             stories: Mutex::default(),
             changes: Mutex::default(),
             refuses: AtomicBool::new(false),
+            loses_files: AtomicBool::new(false),
+            phone_answers: AtomicBool::new(true),
+            reuploads: Mutex::default(),
             choices: Mutex::default(),
             runs: watch::Sender::new(0),
             running: Arc::default(),
@@ -222,136 +231,7 @@ impl Script {
     }
 }
 
-#[derive(Debug)]
-pub(crate) struct ScriptedConnect(pub(crate) Arc<Script>);
-
-#[async_trait]
-impl Connect for ScriptedConnect {
-    async fn open(&self, request: OpenRequest) -> Result<Arc<dyn Account>, Error> {
-        self.0.choices.lock().unwrap().push(request.choices.clone());
-        let remembered = {
-            let mut logins = self.0.logins.lock().unwrap();
-            logins.entry(request.session.clone()).or_default().clone()
-        };
-        Ok(Arc::new(ScriptedAccount {
-            script: Arc::clone(&self.0),
-            request,
-            remembered,
-            closing: watch::Sender::new(false),
-        }))
-    }
-}
-
-struct ScriptedAccount {
-    script: Arc<Script>,
-    request: OpenRequest,
-    remembered: Remembered,
-    closing: watch::Sender<bool>,
-}
-
-struct Counted(Arc<AtomicUsize>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-#[async_trait]
-impl Account for ScriptedAccount {
-    fn identity(&self) -> Option<Identity> {
-        self.remembered.login.lock().unwrap().clone()
-    }
-
-    async fn run(&self) -> End {
-        self.closing.send_replace(false);
-        let stage = Stage {
-            session: self.request.session.clone(),
-            run: self.remembered.runs.fetch_add(1, Ordering::SeqCst),
-            signals: self.request.signals.clone(),
-            intake: Arc::clone(&self.request.intake),
-            login: Arc::clone(&self.remembered.login),
-            closing: self.closing.subscribe(),
-        };
-        self.script.running.fetch_add(1, Ordering::SeqCst);
-        let _counted = Counted(Arc::clone(&self.script.running));
-        self.script.runs.send_modify(|runs| *runs += 1);
-        (self.script.run)(stage).await
-    }
-
-    async fn request_code(&self, _: &UserId) -> Result<Challenge, Error> {
-        let expires_at = crate::clock::now().plus(Duration::from_secs(180));
-        Ok(Challenge::Code {
-            code: "ABCD1234".to_owned(),
-            expires_at,
-        })
-    }
-
-    async fn send(&self, message: Outgoing) -> Result<Dispatched, Error> {
-        self.script.sent.lock().unwrap().push(message.clone());
-        (self.script.send)(message).await
-    }
-
-    async fn mark_read(
-        &self,
-        _: &ChatId,
-        _: Option<&UserId>,
-        _: &[MessageId],
-    ) -> Result<(), Error> {
-        Ok(())
-    }
-
-    async fn download(&self, _: &[u8], _: u64) -> Result<Bytes, Error> {
-        Ok(Bytes::from_static(b"file"))
-    }
-
-    async fn change_app_state(&self, change: AppStateChange) -> Result<(), Error> {
-        if self.script.refuses.load(Ordering::SeqCst) {
-            return Err(Error::Refused {
-                code: Some(409),
-                text: "conflict".to_owned(),
-            });
-        }
-        self.script.changes.lock().unwrap().push(change);
-        Ok(())
-    }
-
-    async fn privacy(&self) -> Result<Privacy, Error> {
-        Ok(Privacy {
-            settings: Vec::new(),
-            stories: StoryPrivacy::Contacts,
-        })
-    }
-
-    async fn post_story(&self, story: OutgoingStory) -> Result<Dispatched, Error> {
-        self.script.stories.lock().unwrap().push(story.clone());
-        Ok(Dispatched {
-            id: story.id,
-            at: crate::clock::now(),
-            proto: None,
-            media_keys: None,
-        })
-    }
-
-    async fn logout(&self) -> Result<bool, Error> {
-        *self.remembered.login.lock().unwrap() = None;
-        self.closing.send_replace(true);
-        Ok(true)
-    }
-
-    async fn shutdown(&self, limit: Duration) -> Result<(), Error> {
-        if !self.script.closes {
-            tokio::time::sleep(limit).await;
-            return Err(Error::Other("it does not close".to_owned()));
-        }
-        self.closing.send_replace(true);
-        Ok(())
-    }
-
-    fn abort(&self) {}
-}
-
-/// A media store that knows no file.
+/// A media store that keeps no file.
 #[derive(Debug, Default)]
 pub(crate) struct NoMedia {
     /// With the uuids.
@@ -388,10 +268,14 @@ impl MediaPort for NoMedia {
         &self,
         _: &SessionScope,
         _: &MediaId,
-        _: Option<KnownMedia>,
-        _: &dyn Downloader,
+        known: Option<KnownMedia>,
+        downloader: &dyn Downloader,
     ) -> Result<StoredMedia, OpError> {
-        Err(OpError::new(ErrorCode::NotFound, "there is no such file"))
+        let unknown = || OpError::new(ErrorCode::NotFound, "there is no such file");
+        let known = known.ok_or_else(unknown)?;
+        let keys = known.keys.ok_or_else(unknown)?;
+        downloader.download(&keys, 1_000).await?;
+        Ok(known.meta)
     }
 
     async fn read(&self, _: &SessionScope, _: &MediaId, _: u64, _: u32) -> Result<Bytes, OpError> {

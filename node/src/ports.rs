@@ -77,6 +77,8 @@ pub struct KnownMedia {
     pub meta: StoredMedia,
     /// What [`Downloader::download`] needs; absent when WhatsApp never told it.
     pub keys: Option<Vec<u8>>,
+    /// Number of the newest message that carries it; absent where no message of the log does.
+    pub message: Option<u64>,
 }
 
 /// Fetches a file from WhatsApp's media host through the session's client.

@@ -16,6 +16,7 @@ pub(crate) mod lifecycle;
 mod link;
 pub(crate) mod outbound;
 mod presence;
+pub(crate) mod refetch;
 
 use switchboard_vocab::content::{Body, MediaBody};
 use switchboard_vocab::media::StoredMedia;

@@ -11,6 +11,7 @@ use super::page::fit;
 use crate::ports::{KnownMedia, Wanted};
 use crate::session::context::SessionCx;
 use crate::session::media_of;
+use crate::session::refetch::Refetch;
 
 impl Execute for Open {
     async fn execute(self, cx: SessionCx) -> Result<StoredMedia, OpError> {
@@ -53,12 +54,17 @@ async fn open_by_keys(keys: MediaKeys, cx: &SessionCx) -> Result<StoredMedia, Op
             file_name: None,
         },
         keys: Some(opaque),
+        message: None,
     };
     let session = &cx.session;
+    let downloader = Refetch {
+        session,
+        message: None,
+    };
     session
         .ports
         .media
-        .open(&session.scope, &id, Some(known), &session.account)
+        .open(&session.scope, &id, Some(known), &downloader)
         .await
 }
 

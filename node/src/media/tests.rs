@@ -213,6 +213,7 @@ async fn a_file_is_downloaded_once() {
         let known = KnownMedia {
             meta,
             keys: Some(b"abc".to_vec()),
+            message: None,
         };
         let downloader = Counting::default();
         assert!(store.open(&scope(), &id, None, &downloader).await.is_err());

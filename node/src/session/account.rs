@@ -15,7 +15,7 @@ use switchboard_whatsapp::{
 };
 use tokio::sync::{Mutex, mpsc, watch};
 
-use crate::ports::{Downloader, SessionScope};
+use crate::ports::SessionScope;
 
 /// Signals that wait for the session. Source: our choice; hints are dropped beyond it, state changes wait.
 const SIGNALS_MAX: usize = 256;
@@ -157,17 +157,6 @@ impl AccountSlot {
     }
 }
 
-#[async_trait]
-impl Downloader for AccountSlot {
-    async fn download(&self, keys: &[u8], size_max: u64) -> Result<bytes::Bytes, OpError> {
-        let account = self.open().await.map_err(|e| remote(&e))?.account;
-        account
-            .download(keys, size_max)
-            .await
-            .map_err(|e| remote(&e))
-    }
-}
-
 /// A client's error in the words of the vocabulary.
 pub(crate) fn remote(error: &Error) -> OpError {
     let text = error.to_string();
@@ -189,7 +178,8 @@ pub(crate) fn remote(error: &Error) -> OpError {
         Error::RateLimited(_) => OpError::new(ErrorCode::RateLimited, text),
         Error::Conflict(_) => OpError::new(ErrorCode::Busy, text).retry_after(CONFLICT_PAUSE),
         Error::Interrupted(_) => OpError::new(ErrorCode::NotConnected, text).maybe_executed(),
-        Error::Media(_) => OpError::new(ErrorCode::NotFound, text),
+        Error::Media(_) | Error::Gone(_) => OpError::new(ErrorCode::NotFound, text),
+        Error::PhoneSilent(_) => OpError::new(ErrorCode::Timeout, text),
         Error::Store(_) | Error::Other(_) => OpError::internal(text),
     }
 }

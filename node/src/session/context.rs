@@ -26,6 +26,7 @@ use super::actor::Message;
 use super::journal::Journal;
 use super::lifecycle::Input;
 use super::presence::{Known, Showing};
+use super::refetch::Refetch;
 use crate::cluster::{DataSource, Gate};
 use crate::limiter::Limiter;
 use crate::placement::Ownership;
@@ -140,9 +141,13 @@ impl Session {
     /// Opens a file of the session for reading.
     pub(crate) async fn open_media(&self, media: &MediaId) -> Result<StoredMedia, OpError> {
         let known = self.journal.media(media).await?;
+        let downloader = Refetch {
+            session: self,
+            message: known.as_ref().and_then(|known| known.message),
+        };
         self.ports
             .media
-            .open(&self.scope, media, known, &self.account)
+            .open(&self.scope, media, known, &downloader)
             .await
     }
 }

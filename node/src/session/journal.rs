@@ -405,6 +405,7 @@ impl Journal {
         Ok(Some(KnownMedia {
             meta: row.meta,
             keys,
+            message: Some(row.number),
         }))
     }
 

@@ -17,14 +17,7 @@ use super::{
     ProfileChange, Target, UserInfo,
 };
 
-/// What a double of an account answers to what it does not play.
-fn unplayed() -> Error {
-    Error::Other("this double of an account does not play that".to_owned())
-}
-
 /// One session's client.
-///
-/// What has a body here is there for doubles that play a part of an account only; the adapter has its own of each.
 #[async_trait]
 pub trait Account: Send + Sync {
     /// Who the session is, once paired.
@@ -59,26 +52,20 @@ pub trait Account: Send + Sync {
     /// Downloads and decrypts a file.
     ///
     /// # Errors
-    /// [`Error::Media`] when it is gone, damaged, or larger than `size_max` bytes.
+    /// [`Error::Gone`] when the media host has it no more, [`Error::Media`] when it is damaged or larger than `size_max` bytes.
     async fn download(&self, media_keys: &[u8], size_max: u64) -> Result<Bytes, Error>;
 
     /// Posts a story, or deletes one. As [`Account::send`].
     ///
     /// # Errors
     /// As [`Account::send`]; [`Error::NoRecipient`] when nobody of the audience can be reached.
-    async fn post_story(&self, story: OutgoingStory) -> Result<Dispatched, Error> {
-        let _ = story;
-        Err(unplayed())
-    }
+    async fn post_story(&self, story: OutgoingStory) -> Result<Dispatched, Error>;
 
     /// Changes the account's synchronised state. `Ok` means that WhatsApp took the change.
     ///
     /// # Errors
     /// As WhatsApp answers; [`Error::Refused`] for what the client cannot do, with the reason.
-    async fn change_app_state(&self, change: AppStateChange) -> Result<(), Error> {
-        let _ = change;
-        Err(unplayed())
-    }
+    async fn change_app_state(&self, change: AppStateChange) -> Result<(), Error>;
 
     /// Tells the writer that voice or video notes were played.
     ///
@@ -89,168 +76,115 @@ pub trait Account: Send + Sync {
         chat: &ChatId,
         sender: Option<&UserId>,
         ids: &[MessageId],
-    ) -> Result<(), Error> {
-        let _ = (chat, sender, ids);
-        Err(unplayed())
-    }
+    ) -> Result<(), Error>;
 
     /// Sets after how long messages of a conversation disappear; zero = they stay.
     ///
     /// # Errors
     /// As WhatsApp answers.
-    async fn set_timer(&self, chat: &ChatId, period: Duration) -> Result<(), Error> {
-        let _ = (chat, period);
-        Err(unplayed())
-    }
+    async fn set_timer(&self, chat: &ChatId, period: Duration) -> Result<(), Error>;
 
     /// Which numbers have an account, in the order of the question.
     ///
     /// # Errors
     /// As WhatsApp answers.
-    async fn check(&self, users: &[UserId]) -> Result<Vec<CheckedUser>, Error> {
-        let _ = users;
-        Err(unplayed())
-    }
+    async fn check(&self, users: &[UserId]) -> Result<Vec<CheckedUser>, Error>;
 
     /// What people show of themselves, in the order of the question.
     ///
     /// # Errors
     /// As WhatsApp answers.
-    async fn user_info(&self, users: &[UserId]) -> Result<Vec<UserInfo>, Error> {
-        let _ = users;
-        Err(unplayed())
-    }
+    async fn user_info(&self, users: &[UserId]) -> Result<Vec<UserInfo>, Error>;
 
     /// Both addresses of a person, from what the client knows: number, LID.
-    async fn addresses(&self, user: &UserId) -> (Option<UserId>, Option<UserId>) {
-        let _ = user;
-        (None, None)
-    }
+    async fn addresses(&self, user: &UserId) -> (Option<UserId>, Option<UserId>);
 
     /// The picture of a person or group; `None` when there is none or it is hidden.
     ///
     /// # Errors
     /// As WhatsApp answers.
-    async fn picture(&self, chat: &ChatId, preview: bool) -> Result<Option<Picture>, Error> {
-        let _ = (chat, preview);
-        Err(unplayed())
-    }
+    async fn picture(&self, chat: &ChatId, preview: bool) -> Result<Option<Picture>, Error>;
 
     /// The profile of a business; `None` when they are none.
     ///
     /// # Errors
     /// As WhatsApp answers.
-    async fn business(&self, user: &UserId) -> Result<Option<Business>, Error> {
-        let _ = user;
-        Err(unplayed())
-    }
+    async fn business(&self, user: &UserId) -> Result<Option<Business>, Error>;
 
     /// Changes the account's profile.
     ///
     /// # Errors
     /// As WhatsApp answers.
-    async fn change_profile(&self, change: ProfileChange) -> Result<(), Error> {
-        let _ = change;
-        Err(unplayed())
-    }
+    async fn change_profile(&self, change: ProfileChange) -> Result<(), Error>;
 
     /// Who sees what of the account.
     ///
     /// # Errors
     /// As WhatsApp answers.
-    async fn privacy(&self) -> Result<Privacy, Error> {
-        Err(unplayed())
-    }
+    async fn privacy(&self) -> Result<Privacy, Error>;
 
     /// Blocks or unblocks a person.
     ///
     /// # Errors
     /// As WhatsApp answers.
-    async fn block(&self, user: &UserId, blocked: bool) -> Result<(), Error> {
-        let _ = (user, blocked);
-        Err(unplayed())
-    }
+    async fn block(&self, user: &UserId, blocked: bool) -> Result<(), Error>;
 
     /// Whom the account blocks.
     ///
     /// # Errors
     /// As WhatsApp answers.
-    async fn blocked(&self) -> Result<Vec<UserId>, Error> {
-        Err(unplayed())
-    }
+    async fn blocked(&self) -> Result<Vec<UserId>, Error>;
 
     /// Shows the account as online or offline.
     ///
     /// # Errors
     /// When there is no connection.
-    async fn set_online(&self, online: bool) -> Result<(), Error> {
-        let _ = online;
-        Err(unplayed())
-    }
+    async fn set_online(&self, online: bool) -> Result<(), Error>;
 
     /// Asks to be told when a person comes and goes.
     ///
     /// # Errors
     /// When there is no connection.
-    async fn subscribe_presence(&self, user: &UserId) -> Result<(), Error> {
-        let _ = user;
-        Err(unplayed())
-    }
+    async fn subscribe_presence(&self, user: &UserId) -> Result<(), Error>;
 
     /// Shows in a conversation that the account types, records, or neither.
     ///
     /// # Errors
     /// When there is no connection.
-    async fn send_chat_state(&self, chat: &ChatId, state: ChatState) -> Result<(), Error> {
-        let _ = (chat, state);
-        Err(unplayed())
-    }
+    async fn send_chat_state(&self, chat: &ChatId, state: ChatState) -> Result<(), Error>;
 
     /// The groups that the account is in.
     ///
     /// # Errors
     /// As WhatsApp answers.
-    async fn groups(&self) -> Result<Vec<Group>, Error> {
-        Err(unplayed())
-    }
+    async fn groups(&self) -> Result<Vec<Group>, Error>;
 
     /// Asks the phone for messages of a conversation that are older than this one; they come by
     /// [`Intake::take_history`](crate::Intake::take_history).
     ///
     /// # Errors
     /// When there is no connection.
-    async fn request_history(&self, tail: &ChatTail, count: u32) -> Result<(), Error> {
-        let _ = (tail, count);
-        Err(unplayed())
-    }
+    async fn request_history(&self, tail: &ChatTail, count: u32) -> Result<(), Error>;
 
     /// Asks the phone to upload a file again that is gone from WhatsApp's media host; the new keys.
     ///
     /// # Errors
-    /// [`Error::Media`] when the phone does not have it or does not answer.
+    /// [`Error::Media`] when the phone does not have it, [`Error::PhoneSilent`] when it does not answer.
     async fn reupload(
         &self,
         chat: &ChatId,
         target: &Target,
         media_keys: &[u8],
-    ) -> Result<Vec<u8>, Error> {
-        let _ = (chat, target, media_keys);
-        Err(unplayed())
-    }
+    ) -> Result<Vec<u8>, Error>;
 
     /// Turns what a caller knows of a file into keys for [`Account::download`].
     ///
     /// # Errors
     /// [`Error::Media`] when something is missing or malformed.
-    fn media_keys(&self, keys: &MediaKeys) -> Result<Vec<u8>, Error> {
-        let _ = keys;
-        Err(unplayed())
-    }
+    fn media_keys(&self, keys: &MediaKeys) -> Result<Vec<u8>, Error>;
 
     /// The release of WhatsApp Web that the client says it is.
-    fn client_version(&self) -> Option<String> {
-        None
-    }
+    fn client_version(&self) -> Option<String>;
 
     /// Unlinks the device. The login is gone afterwards even when WhatsApp could not be told; `Ok(true)` = it was told.
     ///

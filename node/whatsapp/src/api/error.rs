@@ -37,9 +37,15 @@ pub enum Error {
     /// Other devices of the account kept changing the same; nothing happened, and later it may go.
     #[error("other devices keep changing the same, try again: {0}")]
     Conflict(String),
-    /// The file is gone from WhatsApp's media host, or its bytes do not match.
+    /// The file cannot be had: its bytes do not match, or neither the media host nor the phone has it.
     #[error("media: {0}")]
     Media(String),
+    /// The file is gone from WhatsApp's media host. The phone may have it: [`Account::reupload`](crate::Account::reupload).
+    #[error("media: {0}")]
+    Gone(String),
+    /// The account's phone did not answer in time: it may be switched off. Nothing happened.
+    #[error("the account's phone does not answer: {0}")]
+    PhoneSilent(String),
     /// Everything else.
     #[error("{0}")]
     Other(String),

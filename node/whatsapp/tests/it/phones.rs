@@ -254,7 +254,7 @@ async fn a_file_that_is_gone_is_uploaded_again() {
     has_read(&world, ANNA, 1).await;
     world.simulator.expire_media(ANNA, &sent.id).unwrap();
     let gone = anna.account.download(&keys, 100).await;
-    assert!(matches!(gone, Err(Error::Media(_))), "{gone:?}");
+    assert!(matches!(gone, Err(Error::Gone(_))), "{gone:?}");
     let target = Target {
         id: id(&sent.id),
         from_me: false,
