@@ -135,6 +135,13 @@ impl IqSpec for StoryPrivacySpec {
 pub(crate) async fn set_online(client: &Client, online: bool) -> Result<(), Error> {
     let presence = client.presence();
     if online {
+        // The library refuses it before anything leaves.
+        if client.push_name().is_empty() {
+            return Err(Error::Refused {
+                code: None,
+                text: "show as online: the account has no name yet, and whatsapp shows nobody without one".to_owned(),
+            });
+        }
         ask("show as online", presence.set_available()).await
     } else {
         ask("show as offline", presence.set_unavailable()).await

@@ -64,6 +64,10 @@ fn documented(code: ErrorCode, path: &str) -> Option<(StatusCode, &'static str)>
     if code == ErrorCode::NotFound && FILELESS.contains(&path) {
         return Some((StatusCode::FORBIDDEN, "recipient forbidden"));
     }
+    // Of a receiver that cannot be reached the document says the same as of one that is wrong.
+    if code == ErrorCode::Rejected && path == "/settings/webhook_test" {
+        return Some((StatusCode::BAD_REQUEST, "wrong request parameters"));
+    }
     let undrawable = code == ErrorCode::InvalidInput && picture;
     undrawable.then_some((StatusCode::UNPROCESSABLE_ENTITY, "render qr failed"))
 }

@@ -37,6 +37,56 @@ pub(crate) async fn people(desk: &Desk) -> Result<()> {
     blocks(desk).await
 }
 
+/// A second check of a number within its life asks WhatsApp no more, unless the caller wants it to.
+pub(crate) async fn checks(desk: &Desk) -> Result<()> {
+    let number = "15550199997";
+    let check = async |force: bool| -> Result<Value> {
+        let asked = json!({"contacts": [number], "force_check": force});
+        let checked = desk.post("/contacts", asked).await?;
+        Ok(checked["contacts"][0]["status"].clone())
+    };
+    let before = asked(desk).await?;
+    ensure!(
+        check(false).await? == "invalid",
+        "nobody has the number yet"
+    );
+    let once = asked(desk).await?;
+    ensure!(once > before, "nothing was asked: {before}, {once}");
+    desk.simulator.add_phone(number).await?;
+    ensure!(
+        check(false).await? == "invalid",
+        "the answer was not remembered"
+    );
+    ensure!(asked(desk).await? == once, "it was asked again");
+    ensure!(
+        check(true).await? == "valid",
+        "a forced check did not look anew"
+    );
+    let twice = asked(desk).await?;
+    ensure!(twice > once, "a forced check asked nothing");
+    // The newer answer is the one that stays.
+    ensure!(
+        check(false).await? == "valid",
+        "the newer answer was not remembered"
+    );
+    ensure!(asked(desk).await? == twice, "it was asked again");
+    Ok(())
+}
+
+/// How many questions about people WhatsApp had from the account's devices.
+async fn asked(desk: &Desk) -> Result<u64> {
+    let journal = desk.simulator.journal().await?;
+    let devices = journal["devices"].as_array().into_iter().flatten();
+    let own = devices.filter(|d| {
+        d["device"]
+            .as_str()
+            .is_some_and(|name| name.starts_with(OWN))
+    });
+    Ok(own
+        .filter_map(|device| device["in"]["iq:usync"]["count"].as_u64())
+        .sum())
+}
+
 /// Names in the address book, both ways, and what a person shows.
 async fn address_book(desk: &Desk) -> Result<()> {
     desk.call(

@@ -1,5 +1,7 @@
 //! A customer's desk: one session behind `switchboard up`, its webhook, and the phones of everybody.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -67,6 +69,11 @@ impl Desk {
     /// The session as the operator sees it.
     pub(crate) async fn status(&self) -> Result<Value> {
         self.stack.session(NAME).await
+    }
+
+    /// The installation's own disk.
+    pub(crate) fn disk(&self) -> &Path {
+        self.stack.folder()
     }
 
     /// A call that must succeed.

@@ -12,8 +12,10 @@ mod desk;
 mod history;
 mod media;
 mod messages;
+mod presence;
 mod profile;
 mod stories;
+mod webhooks;
 
 use anyhow::Result;
 
@@ -42,4 +44,8 @@ areas! {
     stories_reach_their_audience: stories::stories, 49;
     files_are_kept_listed_and_removed: media::files, 50;
     the_past_of_the_phone_is_listed: history::past, 51;
+    files_of_chosen_kinds_come_by_themselves: media::by_themselves, 52;
+    a_webhook_is_tried_out: webhooks::tried_out, 53;
+    a_checked_number_is_not_asked_for_again: contacts::checks, 54;
+    who_is_watched_is_seen_coming_and_going: presence::watched, 55;
 }

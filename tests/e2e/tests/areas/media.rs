@@ -1,5 +1,7 @@
 //! Files: uploaded, listed, sent by id, fetched, removed; those of others' messages too.
 
+use std::path::Path;
+
 use anyhow::{Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -67,12 +69,84 @@ pub(crate) async fn files(desk: &Desk) -> Result<()> {
     let expire = json!({"id": sent["id"]});
     desk.phone(Method::POST, &format!("{PEER}/expire-media"), expire)
         .await?;
-    let (status, _) = desk
+    desk.simulator
+        .inbox_has(OWN, "their picture on the own phone", |m| {
+            m["text"] == "theirs"
+        })
+        .await?;
+    let (status, fetched) = desk
         .raw(Method::GET, &format!("/media/{theirs}"), Value::Null)
         .await?;
     ensure!(
-        status.is_success() || status == 404,
-        "their file answers {status}"
+        status.is_success(),
+        "their file answers {status}: {fetched}"
     );
+    let whole = fetched == Value::String(String::from_utf8_lossy(&bytes).into_owned());
+    ensure!(whole, "another file came");
     Ok(())
+}
+
+/// Files of the kinds that the settings name are downloaded before anybody asks, and no others.
+pub(crate) async fn by_themselves(desk: &Desk) -> Result<()> {
+    let chosen = json!({"media": {"auto_download": ["image"]}});
+    desk.call(Method::PATCH, "/settings", chosen).await?;
+    let settings = desk.get("/settings").await?;
+    ensure!(
+        settings["media"]["auto_download"] == json!(["image"]),
+        "{settings}"
+    );
+    let film = include_bytes!("../../../../node/src/media/fixtures/film.mp4");
+    let picture = picture(11)?;
+    let id = sent(desk, "video", "video/mp4", film).await?;
+    sent(desk, "image", "image/png", &picture).await?;
+    let disk = desk.disk();
+    switchboard_harness::wait::until("the picture on the disk", async || {
+        match is_on(disk, &picture) {
+            Ok(true) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await?;
+    // Files come one after the other, and the film was first.
+    ensure!(
+        !is_on(disk, film)?,
+        "the film came although nobody asked for it"
+    );
+    let (status, answer) = desk
+        .raw(Method::GET, &format!("/media/{id}"), Value::Null)
+        .await?;
+    ensure!(status.is_success(), "{status} {answer}");
+    ensure!(is_on(disk, film)?, "the film did not come when asked for");
+    Ok(())
+}
+
+/// The partner sends a file; its id in our API once the webhook has told of it.
+async fn sent(desk: &Desk, kind: &str, mimetype: &str, bytes: &[u8]) -> Result<String> {
+    let media = json!({"kind": kind, "mimetype": mimetype, "data": STANDARD.encode(bytes)});
+    let draft = json!({"to": OWN, "media": media});
+    desk.phone(Method::POST, &format!("{PEER}/send"), draft)
+        .await?;
+    let told = desk
+        .told(kind, |p| p["messages"][0]["type"] == kind)
+        .await?;
+    let id = told["messages"][0][kind]["id"].as_str().unwrap_or_default();
+    ensure!(!id.is_empty(), "{told}");
+    Ok(id.to_owned())
+}
+
+/// Whether some file below the folder holds exactly this.
+fn is_on(folder: &Path, bytes: &[u8]) -> std::io::Result<bool> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let found = if kind.is_dir() {
+            is_on(&entry.path(), bytes)?
+        } else {
+            kind.is_file() && std::fs::read(entry.path()).is_ok_and(|read| read == bytes)
+        };
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
