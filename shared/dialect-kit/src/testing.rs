@@ -3,8 +3,8 @@
 
 pub mod hostile;
 pub mod samples;
+mod tables;
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -21,6 +21,8 @@ use crate::input::{Body, Input, Part};
 use crate::links::MediaLinks;
 use crate::reply::{Reply, ReplyBody};
 use crate::routes::{Action, Route};
+
+pub use tables::{check_cases, check_table};
 
 /// The seed of every call's ids.
 const SEED: u64 = 1;
@@ -214,6 +216,60 @@ pub fn answered<O: Operation>(
     reply_text(&reply)
 }
 
+/// The request is refused with this status, and the answer says this.
+///
+/// # Panics
+/// When it is not.
+pub fn check_refused(dialect: &Dialect, request: Request, status: u16, message: &str) {
+    let text = decoded(dialect, request);
+    assert!(text.starts_with(&format!("refused\n{status}\n")), "{text}");
+    assert!(text.contains(message), "{message:?} is missing in {text}");
+}
+
+/// Defines the named functions of this module for one dialect, so that a case is a line: `decoded`, `answered` by one
+/// operation, `answered_both`, `check_refused`.
+#[macro_export]
+macro_rules! case_functions {
+    ($dialect:path: $($name:ident),+) => { $($crate::case_function!($dialect, $name);)+ };
+}
+
+/// One function of [`case_functions`].
+#[doc(hidden)]
+#[macro_export]
+macro_rules! case_function {
+    ($dialect:path, decoded) => {
+        /// What becomes of a request.
+        fn decoded(request: $crate::testing::Request) -> String {
+            $crate::testing::decoded(&$dialect(), request)
+        }
+    };
+    ($dialect:path, answered) => {
+        /// What the caller sees when the operation answers this.
+        fn answered<O: ::switchboard_vocab::Operation>(
+            request: $crate::testing::Request,
+            output: Result<O::Output, ::switchboard_vocab::OpError>,
+        ) -> String {
+            $crate::testing::answered::<O>(&$dialect(), request, vec![output])
+        }
+    };
+    ($dialect:path, answered_both) => {
+        /// What the caller sees when the two operations answer this.
+        fn answered_both<A: ::switchboard_vocab::Operation, B: ::switchboard_vocab::Operation>(
+            request: $crate::testing::Request,
+            first: Result<A::Output, ::switchboard_vocab::OpError>,
+            second: Result<B::Output, ::switchboard_vocab::OpError>,
+        ) -> String {
+            $crate::testing::answered_both::<A, B>(&$dialect(), request, first, second)
+        }
+    };
+    ($dialect:path, check_refused) => {
+        /// The request is refused with this status, and the answer says this.
+        fn check_refused(request: $crate::testing::Request, status: u16, message: &str) {
+            $crate::testing::check_refused(&$dialect(), request, status, message);
+        }
+    };
+}
+
 /// The operation that follows in a listing when `seen` entries came before this page, as text.
 ///
 /// # Panics
@@ -312,67 +368,6 @@ pub fn error_table(dialect: &Dialect, request: &Request) -> String {
             format!("{code:?}: {}", reply_text(&reply))
         })
         .collect()
-}
-
-/// Compares the dialect's rows with a list of its operations, one `METHOD path` per line. Gives what only the list has
-/// and what only the table has; aliases are left out.
-#[must_use]
-pub fn table_difference(dialect: &Dialect, facts: &str) -> (Vec<String>, Vec<String>) {
-    let wanted: BTreeSet<String> = facts
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(str::to_owned)
-        .collect();
-    let found: BTreeSet<String> = (dialect.routes)()
-        .into_rows()
-        .iter()
-        .filter(|row| !row.alias)
-        .map(|row| format!("{} {}", row.method, row.path))
-        .collect();
-    (
-        wanted.difference(&found).cloned().collect(),
-        found.difference(&wanted).cloned().collect(),
-    )
-}
-
-/// Compares the dialect's rows that are not refused with the paths in the source text of its tests. Gives the rows without
-/// a case as the list of exceptions writes them, `METHOD path` each; what that list has too much is left in.
-#[must_use]
-pub fn uncovered_difference(
-    dialect: &Dialect,
-    tests: &[&str],
-    exceptions: &str,
-) -> (Vec<String>, Vec<String>) {
-    let literals: BTreeSet<&str> = tests
-        .iter()
-        .flat_map(|text| text.split('"'))
-        .filter(|literal| literal.starts_with('/'))
-        .map(|literal| literal.split_once('?').map_or(literal, |(path, _)| path))
-        .collect();
-    let has_case = |row: &Route| {
-        let stem = row.path.rsplit_once("/{").map(|(stem, _)| stem);
-        literals.iter().any(|literal| {
-            let segments: Vec<&str> = literal.split('/').collect();
-            params(row.path, &segments).is_some() || stem == Some(literal)
-        })
-    };
-    let found: BTreeSet<String> = (dialect.routes)()
-        .into_rows()
-        .iter()
-        .filter(|row| !matches!(row.action, Action::Refused(_)) && !has_case(row))
-        .map(|row| format!("{} {}", row.method, row.path))
-        .collect();
-    let listed: BTreeSet<String> = exceptions
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(str::to_owned)
-        .collect();
-    (
-        found.difference(&listed).cloned().collect(),
-        listed.difference(&found).cloned().collect(),
-    )
 }
 
 /// Finds the row of a request, fixed segments before parameters, as the router does.

@@ -10,40 +10,18 @@ mod webhooks;
 use http::Method;
 use insta::assert_snapshot;
 use switchboard_dialect_kit::Credentials;
-use switchboard_dialect_kit::testing::{self, Request, get, post, request};
-use switchboard_vocab::{OpError, Operation};
+use switchboard_dialect_kit::testing::{self, get, post, request};
+
+switchboard_dialect_kit::case_functions!(crate::dialect: decoded, answered, check_refused);
 
 /// The target of a call on the instance of every test.
 fn at(path: &str) -> String {
     format!("/instancesales{path}")
 }
 
-/// What becomes of a request.
-fn decoded(request: Request) -> String {
-    testing::decoded(&crate::dialect(), request)
-}
-
-/// What the caller sees when the operation answers this.
-fn answered<O: Operation>(request: Request, output: Result<O::Output, OpError>) -> String {
-    testing::answered::<O>(&crate::dialect(), request, vec![output])
-}
-
-/// The request is refused with this status, and the message says this.
-fn check_refused(request: Request, status: u16, message: &str) {
-    let text = decoded(request);
-    assert!(text.starts_with(&format!("refused\n{status}\n")), "{text}");
-    assert!(text.contains(message), "{message:?} is missing in {text}");
-}
-
 #[test]
 fn the_table_is_the_whole_api() {
-    let facts = include_str!("operations.txt");
-    let (missing, added) = testing::table_difference(&crate::dialect(), facts);
-    assert_eq!((missing, added), (Vec::new(), Vec::new()));
-    assert_eq!(
-        facts.lines().filter(|line| !line.starts_with('#')).count(),
-        14
-    );
+    testing::check_table(&crate::dialect(), include_str!("operations.txt"), 14);
 }
 
 #[test]

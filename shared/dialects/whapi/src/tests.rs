@@ -24,10 +24,7 @@ use http::Method;
 use switchboard_dialect_kit::testing::{self, Request, get, post, request};
 use switchboard_vocab::{OpError, Operation};
 
-/// What becomes of a request.
-fn decoded(request: Request) -> String {
-    testing::decoded(&crate::dialect(), request)
-}
+switchboard_dialect_kit::case_functions!(crate::dialect: decoded, check_refused);
 
 /// What the caller sees when the operation answers this; it fits the system's own schema.
 #[expect(
@@ -56,22 +53,9 @@ fn answered_both<A: Operation, B: Operation>(
     text
 }
 
-/// The request is refused with this status, and the details say this.
-fn check_refused(request: Request, status: u16, details: &str) {
-    let text = decoded(request);
-    assert!(text.starts_with(&format!("refused\n{status}\n")), "{text}");
-    assert!(text.contains(details), "{details:?} is missing in {text}");
-}
-
 #[test]
 fn the_table_is_the_whole_api() {
-    let facts = include_str!("operations.txt");
-    let (missing, added) = testing::table_difference(&crate::dialect(), facts);
-    assert_eq!((missing, added), (Vec::new(), Vec::new()));
-    assert_eq!(
-        facts.lines().filter(|line| !line.starts_with('#')).count(),
-        167
-    );
+    testing::check_table(&crate::dialect(), include_str!("operations.txt"), 167);
 }
 
 #[test]

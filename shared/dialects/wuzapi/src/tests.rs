@@ -8,44 +8,13 @@ mod people;
 mod sessions;
 
 use insta::assert_snapshot;
-use switchboard_dialect_kit::testing::{self, Request, get, post};
-use switchboard_vocab::{OpError, Operation};
+use switchboard_dialect_kit::testing::{self, get, post};
 
-/// What becomes of a request.
-fn decoded(request: Request) -> String {
-    testing::decoded(&crate::dialect(), request)
-}
-
-/// What the caller sees when the operation answers this.
-fn answered<O: Operation>(request: Request, output: Result<O::Output, OpError>) -> String {
-    testing::answered::<O>(&crate::dialect(), request, vec![output])
-}
-
-/// What the caller sees when the two operations answer this.
-fn answered_both<A: Operation, B: Operation>(
-    request: Request,
-    first: Result<A::Output, OpError>,
-    second: Result<B::Output, OpError>,
-) -> String {
-    testing::answered_both::<A, B>(&crate::dialect(), request, first, second)
-}
-
-/// The request is refused with this status, and the message says this.
-fn check_refused(request: Request, status: u16, message: &str) {
-    let text = decoded(request);
-    assert!(text.starts_with(&format!("refused\n{status}\n")), "{text}");
-    assert!(text.contains(message), "{message:?} is missing in {text}");
-}
+switchboard_dialect_kit::case_functions!(crate::dialect: decoded, answered, answered_both, check_refused);
 
 #[test]
 fn the_table_is_the_whole_api() {
-    let facts = include_str!("operations.txt");
-    let (missing, added) = testing::table_difference(&crate::dialect(), facts);
-    assert_eq!((missing, added), (Vec::new(), Vec::new()));
-    assert_eq!(
-        facts.lines().filter(|line| !line.starts_with('#')).count(),
-        32
-    );
+    testing::check_table(&crate::dialect(), include_str!("operations.txt"), 32);
 }
 
 /// The text of the cases, in which every row's path stands.
@@ -59,12 +28,7 @@ const CASES: &[&str] = &[
 
 #[test]
 fn every_row_has_a_case() {
-    let exceptions = include_str!("uncovered.txt");
-    let (uncovered, covered) = testing::uncovered_difference(&crate::dialect(), CASES, exceptions);
-    let add = "write a case for these rows";
-    assert_eq!(uncovered, Vec::<String>::new(), "{add}");
-    let remove = "take these lines out of uncovered.txt: they have a case now";
-    assert_eq!(covered, Vec::<String>::new(), "{remove}");
+    testing::check_cases(&crate::dialect(), CASES, include_str!("uncovered.txt"));
 }
 
 #[test]

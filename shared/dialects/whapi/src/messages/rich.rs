@@ -72,24 +72,30 @@ fn position(
     Ok((latitude, longitude))
 }
 
+impl SenderLocation {
+    /// North and east; `unknown` are the fields of the other kind of place.
+    fn position<const N: usize>(&self, unknown: [(&str, bool); N]) -> Result<(f64, f64), Reject> {
+        cannot_edit(self.edit.as_ref())?;
+        without_effect(unknown)?;
+        without_effect([
+            ("preview", self.preview.is_some()),
+            ("view_once", self.view_once == Some(true)),
+        ])?;
+        position(("latitude", &self.latitude), ("longitude", &self.longitude))
+    }
+}
+
 /// Decodes `POST /messages/location`.
 pub(crate) fn send_location(
     Fields(request): Fields<SenderLocation>,
     cx: &Cx,
 ) -> Result<SendMessage, Reject> {
-    cannot_edit(request.edit.as_ref())?;
-    without_effect([
-        ("preview", request.preview.is_some()),
+    let (latitude, longitude) = request.position([
         ("accuracy", request.accuracy.is_some()),
         ("speed", request.speed.is_some()),
         ("degrees", request.degrees.is_some()),
         ("comment", request.comment.is_some()),
-        ("view_once", request.view_once == Some(true)),
     ])?;
-    let (latitude, longitude) = position(
-        ("latitude", &request.latitude),
-        ("longitude", &request.longitude),
-    )?;
     let content = Content::Location(Location {
         latitude,
         longitude,
@@ -105,18 +111,11 @@ pub(crate) fn send_live_location(
     Fields(request): Fields<SenderLocation>,
     cx: &Cx,
 ) -> Result<SendMessage, Reject> {
-    cannot_edit(request.edit.as_ref())?;
-    without_effect([
-        ("preview", request.preview.is_some()),
+    let (latitude, longitude) = request.position([
         ("name", request.name.is_some()),
         ("address", request.address.is_some()),
         ("url", request.url.is_some()),
-        ("view_once", request.view_once == Some(true)),
     ])?;
-    let (latitude, longitude) = position(
-        ("latitude", &request.latitude),
-        ("longitude", &request.longitude),
-    )?;
     if request.degrees.is_some_and(|degrees| degrees > 360) {
         return Err(invalid("degrees", "0 to 360 are possible"));
     }

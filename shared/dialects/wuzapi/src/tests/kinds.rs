@@ -17,8 +17,11 @@ fn sends(path: &str, fields: &str) -> String {
     decoded(post(path, &to(fields)))
 }
 
-fn check(path: &str, fields: &str, message: &str) {
-    check_refused(post(path, &to(fields)), 400, message);
+/// Each of these fields is refused with this message.
+fn check(path: &str, refused: &[(&str, &str)]) {
+    for (fields, message) in refused {
+        check_refused(post(path, &to(fields)), 400, message);
+    }
 }
 
 #[test]
@@ -26,45 +29,26 @@ fn places_and_cards() {
     let place = r#""Latitude":52.5,"Longitude":-13.4,"Name":"Office","Id":"AB12"#;
     let place = format!("{place}\"");
     assert_snapshot!("location", sends("/chat/send/location", &place));
-    check(
-        "/chat/send/location",
-        r#""Longitude":1"#,
-        "Missing Latitude in Payload",
-    );
-    check(
-        "/chat/send/location",
-        r#""Latitude":1,"Longitude":0"#,
-        "Missing Longitude in Payload",
-    );
-    check(
-        "/chat/send/location",
-        r#""Latitude":91,"Longitude":1"#,
-        "Latitude: ",
-    );
-    check(
-        "/chat/send/location",
-        r#""Latitude":1,"Longitude":-181"#,
-        "Longitude: ",
-    );
-    check(
-        "/chat/send/location",
-        r#""Latitude":"x""#,
-        "Could not decode Payload",
-    );
+    let refused = [
+        (r#""Longitude":1"#, "Missing Latitude in Payload"),
+        (
+            r#""Latitude":1,"Longitude":0"#,
+            "Missing Longitude in Payload",
+        ),
+        (r#""Latitude":91,"Longitude":1"#, "Latitude: "),
+        (r#""Latitude":1,"Longitude":-181"#, "Longitude: "),
+        (r#""Latitude":"x""#, "Could not decode Payload"),
+    ];
+    check("/chat/send/location", &refused);
     let card = r#""Name":"Ada","Vcard":"BEGIN:VCARD\nEND:VCARD","ContextInfo":{"StanzaId":"AA11","Participant":"4915112345678"}"#;
     assert_snapshot!("contact", sends("/chat/send/contact", card));
-    check(
-        "/chat/send/contact",
-        r#""Vcard":"x""#,
-        "Missing Name in Payload",
-    );
-    check(
-        "/chat/send/contact",
-        r#""Name":"x""#,
-        "Missing Vcard in Payload",
-    );
     let mentioned = r#""Name":"x","Vcard":"y","ContextInfo":{"MentionedJID":["4915112345678"]}"#;
-    check("/chat/send/contact", mentioned, "MentionedJID: ");
+    let refused = [
+        (r#""Vcard":"x""#, "Missing Name in Payload"),
+        (r#""Name":"x""#, "Missing Vcard in Payload"),
+        (mentioned, "MentionedJID: "),
+    ];
+    check("/chat/send/contact", &refused);
     for path in [
         "/chat/send/location",
         "/chat/send/contact",
@@ -83,55 +67,30 @@ fn templates() {
         {"DisplayText":"Page","Type":"url","Url":"https://example.com"},
         {"DisplayText":"Call","Type":"call","PhoneNumber":"49151 12345678"}]"#;
     assert_snapshot!("template", sends("/chat/send/template", full));
-    let with = |buttons: &str| format!(r#""Content":"x","Footer":"y","Buttons":{buttons}"#);
-    check(
-        "/chat/send/template",
-        r#""Footer":"y""#,
-        "Missing Content in Payload",
-    );
-    check(
-        "/chat/send/template",
-        r#""Content":"y""#,
-        "Missing Footer in Payload",
-    );
-    check(
-        "/chat/send/template",
-        &with("[]"),
-        "Missing Buttons in Payload",
-    );
-    check(
-        "/chat/send/template",
-        &with(r#"[{"Type":"url"}]"#),
-        "Missing DisplayText in Payload",
-    );
-    check(
-        "/chat/send/template",
-        &with(r#"[{"DisplayText":"x"}]"#),
-        "Type: ",
-    );
-    check(
-        "/chat/send/template",
-        &with(r#"[{"DisplayText":"x","Type":"url"}]"#),
-        "Missing Url in Payload",
-    );
-    check(
-        "/chat/send/template",
-        &with(r#"[{"DisplayText":"x","Type":"url","Url":"x"}]"#),
-        "Url: ",
-    );
-    let call = r#"[{"DisplayText":"x","Type":"call","PhoneNumber":"x"}]"#;
-    check(
-        "/chat/send/template",
-        &with(call),
-        "Could not parse PhoneNumber",
-    );
-    let button = r#"{"DisplayText":"x","Type":"quickreply"}"#;
-    let four = [button; 4].join(",");
-    check(
-        "/chat/send/template",
-        &with(&format!("[{four}]")),
-        "at most three quickreply",
-    );
+    let refused = [
+        (r#""Footer":"y""#, "Missing Content in Payload"),
+        (r#""Content":"y""#, "Missing Footer in Payload"),
+    ];
+    check("/chat/send/template", &refused);
+    let four = [r#"{"DisplayText":"x","Type":"quickreply"}"#; 4].join(",");
+    for (buttons, message) in [
+        ("", "Missing Buttons in Payload"),
+        (r#"{"Type":"url"}"#, "Missing DisplayText in Payload"),
+        (r#"{"DisplayText":"x"}"#, "Type: "),
+        (
+            r#"{"DisplayText":"x","Type":"url"}"#,
+            "Missing Url in Payload",
+        ),
+        (r#"{"DisplayText":"x","Type":"url","Url":"x"}"#, "Url: "),
+        (
+            r#"{"DisplayText":"x","Type":"call","PhoneNumber":"x"}"#,
+            "Could not parse PhoneNumber",
+        ),
+        (&four, "at most three quickreply"),
+    ] {
+        let fields = format!(r#""Content":"x","Footer":"y","Buttons":[{buttons}]"#);
+        check("/chat/send/template", &[(&fields, message)]);
+    }
 }
 
 #[test]
@@ -139,43 +98,28 @@ fn buttons_and_lists() {
     let buttons =
         r#""Title":"Choose","Buttons":[{"ButtonId":"y","ButtonText":"Yes"},{"ButtonText":"No"}]"#;
     assert_snapshot!("buttons", sends("/chat/send/buttons", buttons));
-    check(
-        "/chat/send/buttons",
-        r#""Buttons":[]"#,
-        "Missing Title in Payload",
-    );
-    check(
-        "/chat/send/buttons",
-        r#""Title":"x""#,
-        "Missing Buttons in Payload",
-    );
     let four = [r#"{"ButtonText":"x"}"#; 4].join(",");
-    check(
-        "/chat/send/buttons",
-        &format!(r#""Title":"x","Buttons":[{four}]"#),
-        "at most 3",
-    );
+    let refused = [
+        (r#""Buttons":[]"#, "Missing Title in Payload"),
+        (r#""Title":"x""#, "Missing Buttons in Payload"),
+        (&format!(r#""Title":"x","Buttons":[{four}]"#), "at most 3"),
+    ];
+    check("/chat/send/buttons", &refused);
     let list = r#""Title":"Lunch","Description":"Pick","ButtonText":"Menu","FooterText":"","Sections":[
         {"Title":"Food","Rows":[{"RowId":"s","Title":"Soup","Description":"hot"},{"Title":"Tea"}]}]"#;
     assert_snapshot!("list", sends("/chat/send/list", list));
     let head = r#""Title":"x","Description":"y","ButtonText":"z""#;
-    check(
-        "/chat/send/list",
-        r#""Description":"y""#,
-        "Missing Title in Payload",
-    );
-    check(
-        "/chat/send/list",
-        r#""Title":"y""#,
-        "Missing Description in Payload",
-    );
-    check("/chat/send/list", head, "Missing Sections in Payload");
     let rows = [r#"{"Title":"x"}"#; 11].join(",");
-    check(
-        "/chat/send/list",
-        &format!(r#"{head},"Sections":[{{"Rows":[{rows}]}}]"#),
-        "at most 10 rows",
-    );
+    let refused = [
+        (r#""Description":"y""#, "Missing Title in Payload"),
+        (r#""Title":"y""#, "Missing Description in Payload"),
+        (head, "Missing Sections in Payload"),
+        (
+            &format!(r#"{head},"Sections":[{{"Rows":[{rows}]}}]"#),
+            "at most 10 rows",
+        ),
+    ];
+    check("/chat/send/list", &refused);
 }
 
 #[test]
