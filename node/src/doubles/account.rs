@@ -16,8 +16,8 @@ use switchboard_vocab::profile::{Privacy, StoryPrivacy};
 use switchboard_vocab::sessions::Identity;
 use switchboard_vocab::{ChatId, MessageId, UserId};
 use switchboard_whatsapp::{
-    Account, AppStateChange, ChatTail, Dispatched, End, Error, Group, OpenRequest, Outgoing,
-    OutgoingStory, ProfileChange, Target, UserInfo,
+    Account, AppStateChange, Dispatched, End, Error, Group, OpenRequest, Outgoing, OutgoingStory,
+    ProfileChange, Target, UserInfo,
 };
 use tokio::sync::watch;
 
@@ -225,10 +225,6 @@ impl Account for ScriptedAccount {
     }
 
     async fn groups(&self) -> Result<Vec<Group>, Error> {
-        unplayed()
-    }
-
-    async fn request_history(&self, _: &ChatTail, _: u32) -> Result<(), Error> {
         unplayed()
     }
 

@@ -22,8 +22,8 @@ use wacore::store::traits::DeviceStore;
 use whatsapp_rust::Client;
 
 use crate::api::{
-    Account, AppStateChange, ChatTail, Choices, Dispatched, End, Error, Fence, Group, Intake,
-    OpenRequest, Outgoing, OutgoingStory, ProfileChange, Signal, Target, UserInfo,
+    Account, AppStateChange, Choices, Dispatched, End, Error, Fence, Group, Intake, OpenRequest,
+    Outgoing, OutgoingStory, ProfileChange, Signal, Target, UserInfo,
 };
 use crate::backend::Backend;
 use crate::connector::Shared;
@@ -283,10 +283,6 @@ impl Account for Session {
 
     async fn groups(&self) -> Result<Vec<Group>, Error> {
         people::groups(&*self.online()?).await
-    }
-
-    async fn request_history(&self, tail: &ChatTail, count: u32) -> Result<(), Error> {
-        own::request_history(&self.online()?, tail, count).await
     }
 
     async fn reupload(

@@ -1,6 +1,5 @@
-//! The account's own side: profile, privacy, presence, timers, and what it asks its phone for.
+//! The account's own side: profile, privacy, presence, timers, and what it tells writers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_vocab::events::presence::ChatState;
@@ -14,7 +13,7 @@ use whatsapp_rust::error::ErrorChainExt;
 use whatsapp_rust::{Client, anyhow};
 
 use crate::addresses;
-use crate::api::{ChatTail, Error, ProfileChange};
+use crate::api::{Error, ProfileChange};
 use crate::ask::{ASK_TIMEOUT, ask, ask_untyped, failed};
 
 /// WhatsApp's code for "there is none".
@@ -220,27 +219,6 @@ pub(crate) async fn mark(
         let marking = client.mark_as_read(&chat, sender.as_ref(), &ids);
         ask_untyped("a read receipt", marking).await
     }
-}
-
-/// Asks the phone for older messages; they come as history.
-pub(crate) async fn request_history(
-    client: &Arc<Client>,
-    tail: &ChatTail,
-    count: u32,
-) -> Result<(), Error> {
-    let Some((target, at)) = &tail.last else {
-        return Err(Error::Refused {
-            code: None,
-            text: "ask for older messages: the phone needs a message to begin at".to_owned(),
-        });
-    };
-    let chat = addresses::jid_of_chat(&tail.chat);
-    let at = i64::try_from(at.as_millis()).unwrap_or(i64::MAX);
-    let count = i32::try_from(count).unwrap_or(i32::MAX);
-    let asking = client.fetch_message_history(&chat, target.id.as_str(), target.from_me, at, count);
-    ask_untyped("ask for older messages", asking)
-        .await
-        .map(drop)
 }
 
 #[cfg(test)]

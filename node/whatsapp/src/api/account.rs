@@ -13,8 +13,8 @@ use switchboard_vocab::sessions::Identity;
 use switchboard_vocab::{ChatId, MessageId, UserId};
 
 use super::{
-    AppStateChange, ChatTail, Dispatched, End, Error, Group, Outgoing, OutgoingStory,
-    ProfileChange, Target, UserInfo,
+    AppStateChange, Dispatched, End, Error, Group, Outgoing, OutgoingStory, ProfileChange, Target,
+    UserInfo,
 };
 
 /// One session's client.
@@ -158,13 +158,6 @@ pub trait Account: Send + Sync {
     /// # Errors
     /// As WhatsApp answers.
     async fn groups(&self) -> Result<Vec<Group>, Error>;
-
-    /// Asks the phone for messages of a conversation that are older than this one; they come by
-    /// [`Intake::take_history`](crate::Intake::take_history).
-    ///
-    /// # Errors
-    /// When there is no connection.
-    async fn request_history(&self, tail: &ChatTail, count: u32) -> Result<(), Error>;
 
     /// Asks the phone to upload a file again that is gone from WhatsApp's media host; the new keys.
     ///

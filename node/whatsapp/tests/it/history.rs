@@ -2,7 +2,7 @@
 
 use switchboard_simulator::{Generate, Past, PastChat, PastMessage};
 use switchboard_vocab::content::Body;
-use switchboard_whatsapp::{ChatTail, Fact, History, Target};
+use switchboard_whatsapp::{Fact, History};
 
 use crate::bench::{Session, World, chat};
 
@@ -91,49 +91,4 @@ async fn a_linked_session_gets_the_past_in_pieces() {
         matches!(fact, Fact::Chat(told) if told.chat == chat(BERT) && told.unread == Some(1))
     });
     assert!(has_chat, "{facts:?}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn older_messages_come_when_they_are_asked_for() {
-    let world = World::new().await;
-    let mut anna = world.linked("anna", ANNA).await;
-    world.simulator.add_phone(BERT, "Bert").unwrap();
-    let messages = (0..10).map(|n| {
-        let text = format!("message {n}");
-        message(&format!("OLD{n}"), &text, false, 1_700_000_000 + n)
-    });
-    let past = Past {
-        chats: vec![PastChat {
-            with: BERT.to_owned(),
-            messages: messages.collect(),
-            ..PastChat::default()
-        }],
-        generate: None,
-    };
-    world.simulator.give_past(ANNA, past).unwrap();
-    let target = Target {
-        id: "OLD8".parse().unwrap(),
-        from_me: false,
-        sender: None,
-    };
-    let at = switchboard_vocab::Timestamp::from_secs(1_700_000_008);
-    let tail = ChatTail {
-        chat: chat(BERT),
-        last: Some((target, at)),
-    };
-    anna.account.request_history(&tail, 5).await.unwrap();
-    let on_demand = |piece: &History| piece.part == "ON_DEMAND";
-    let pieces = pieces(&mut anna, |pieces| {
-        pieces.iter().any(|piece| on_demand(piece) && piece.last)
-    })
-    .await;
-    let ids: Vec<&str> = pieces
-        .iter()
-        .filter(|piece| on_demand(piece))
-        .flat_map(|piece| &piece.messages)
-        .map(|old| old.message.id.as_str())
-        .collect();
-    assert_eq!(ids, ["OLD3", "OLD4", "OLD5", "OLD6", "OLD7"]);
-    let unknown = ChatTail { last: None, ..tail };
-    assert!(anna.account.request_history(&unknown, 5).await.is_err());
 }
