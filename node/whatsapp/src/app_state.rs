@@ -166,10 +166,13 @@ fn refused(what: &str, error: &AppStateError) -> Error {
             text: format!("{what}: {text}"),
         };
     }
-    match failed(what, error) {
-        Error::Other(text) if text.contains(GAVE_UP) => Error::Conflict(text),
-        other => other,
+    let error = failed(what, error);
+    if let Error::Other(text) = &error
+        && text.contains(GAVE_UP)
+    {
+        return Error::Conflict(text.clone());
     }
+    error
 }
 
 /// Puts a person into the address book: by number, or by LID where no number is known.

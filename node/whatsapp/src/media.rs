@@ -281,6 +281,21 @@ pub(crate) fn failed(error: &anyhow::Error) -> Error {
     }
 }
 
+/// Why the phone was not asked, or what it did not answer.
+fn unanswered(what: &str, error: &MediaReuploadError) -> Error {
+    if matches!(error, MediaReuploadError::Timeout) {
+        return Error::PhoneSilent(what.to_owned());
+    }
+    let is_offline = matches!(
+        error,
+        MediaReuploadError::NotLoggedIn | MediaReuploadError::Client(_)
+    );
+    if is_offline {
+        return Error::NotConnected;
+    }
+    Error::Media(format!("{what}: {}", chain(error)))
+}
+
 /// Asks the phone to upload a file again; the new keys.
 pub(crate) async fn reupload(
     client: &Client,
@@ -309,11 +324,7 @@ pub(crate) async fn reupload(
     let answer = tokio::time::timeout(REUPLOAD_TIMEOUT, asking)
         .await
         .map_err(|_| Error::PhoneSilent(WHAT.to_owned()))?
-        .map_err(|error| match error {
-            MediaReuploadError::Timeout => Error::PhoneSilent(WHAT.to_owned()),
-            MediaReuploadError::NotLoggedIn | MediaReuploadError::Client(_) => Error::NotConnected,
-            other => Error::Media(format!("{WHAT}: {}", chain(&other))),
-        })?;
+        .map_err(|error| unanswered(WHAT, &error))?;
     match answer {
         MediaRetryResult::Success { direct_path } => {
             keys.direct_path = Some(direct_path);

@@ -118,13 +118,13 @@ mod tests {
     }
 
     fn told(node: NodeBuilder) -> Option<Receipt> {
-        match news(&stanza(node))? {
-            News::Story(event) => match *event {
-                Event::Receipt(receipt) => Some(receipt),
-                other => panic!("no receipt: {other:?}"),
-            },
-            other => panic!("no receipt: {other:?}"),
-        }
+        let News::Story(event) = news(&stanza(node))? else {
+            panic!("no receipt");
+        };
+        let Event::Receipt(receipt) = *event else {
+            panic!("no receipt");
+        };
+        Some(receipt)
     }
 
     #[test]
