@@ -17,6 +17,7 @@ mod blob;
 mod cipher;
 mod code;
 mod compose;
+mod context;
 mod error;
 mod group;
 mod history;

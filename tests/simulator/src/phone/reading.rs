@@ -6,7 +6,7 @@ use wa::message::protocol_message::Type;
 use waproto::whatsapp as wa;
 
 use super::media::file_in;
-use super::{Kind, Location, MediaInfo, MediaKind, Record};
+use super::{Kind, Location, MediaInfo, MediaKind, Record, context};
 
 /// Wrappers around wrappers looked into.
 const WRAPPERS_MAX: usize = 8;
@@ -74,7 +74,7 @@ pub fn read(received: Received, message: &wa::Message) -> Option<Record> {
         .or_else(|| about_others(outer.message))
         .or_else(|| interactive(outer.message))
         .or_else(|| anything_else(outer.message))?;
-    let context = context(outer.message);
+    let context = context::of(outer.message);
     Some(Record {
         seq: 0,
         id: received.id,
@@ -357,41 +357,6 @@ fn anything_else(message: &wa::Message) -> Option<Content> {
     rest.message_context_info = None.into();
     let empty = waproto::codec::message_encoded_len(&rest) == 0;
     (!empty).then(|| Content::new(Kind::Other, None))
-}
-
-fn context(message: &wa::Message) -> Option<&wa::ContextInfo> {
-    macro_rules! first {
-        ($($field:ident),*) => {
-            None$(.or_else(|| message.$field.as_option()?.context_info.as_option()))*
-        };
-    }
-    first!(
-        extended_text_message,
-        image_message,
-        video_message,
-        ptv_message,
-        audio_message,
-        document_message,
-        sticker_message,
-        location_message,
-        live_location_message,
-        contact_message,
-        contacts_array_message,
-        poll_creation_message,
-        poll_creation_message_v3,
-        event_message,
-        group_invite_message,
-        album_message,
-        sticker_pack_message,
-        buttons_message,
-        list_message,
-        template_message,
-        interactive_message,
-        buttons_response_message,
-        list_response_message,
-        template_button_reply_message,
-        interactive_response_message
-    )
 }
 
 /// Whether a message may be looked at once only. Companions do not get such messages from phones.

@@ -16,7 +16,7 @@ use wacore::types::events::{ChannelEventHandler, Event, InboundMessage, Subscrip
 use waproto::whatsapp as wa;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::transport::TokioWebSocketTransportFactory;
-use whatsapp_rust::{Client, Jid, TokioRuntime};
+use whatsapp_rust::{Client, Jid, TokioRuntime, UserInfo};
 
 use crate::http::PlainHttp;
 
@@ -238,6 +238,23 @@ impl TestClient {
         texts
     }
 
+    /// The message with this id.
+    pub(crate) async fn arrives(&self, id: &str) -> InboundMessage {
+        self.wait_for("the message", |e| match e {
+            Event::Messages(batch) => batch.messages.iter().find(|m| *m.info.id == *id).cloned(),
+            _ => None,
+        })
+        .await
+    }
+
+    /// What the client sees of a user.
+    pub(crate) async fn info(&self, number: &str) -> UserInfo {
+        let jid = jid(number);
+        let contacts = self.client.contacts();
+        let found = contacts.get_user_info(std::slice::from_ref(&jid)).await;
+        found.unwrap().remove(&jid).unwrap()
+    }
+
     /// The next image.
     pub(crate) async fn image(&self) -> wa::message::ImageMessage {
         self.wait_for("an image", |e| match e {
@@ -274,6 +291,11 @@ fn text_of(message: &InboundMessage) -> Option<(String, InboundMessage)> {
 /// The PN address of a number.
 pub(crate) fn pn(number: &str) -> String {
     format!("{number}@s.whatsapp.net")
+}
+
+/// The same, as the library has it.
+pub(crate) fn jid(number: &str) -> Jid {
+    pn(number).parse().unwrap()
 }
 
 /// Polls until `done` says so.

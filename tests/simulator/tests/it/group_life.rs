@@ -5,34 +5,21 @@ use switchboard_simulator::core::phone_user::{ProfileChange, Reading, Typing};
 use switchboard_simulator::core::signals::SignalKind;
 use switchboard_simulator::phone::Kind;
 use switchboard_simulator::{Handle, Outgoing};
-use wacore::types::events::{Event, InboundMessage};
+use wacore::types::events::Event;
 use wacore::types::presence::ReceiptType;
 use waproto::whatsapp as wa;
-use whatsapp_rust::{Jid, RevokeType};
+use whatsapp_rust::RevokeType;
 
-use crate::client::{TestClient, pn, simulator, until};
+use crate::client::{TestClient, jid, simulator, until};
 use crate::groups::make_group;
 
 const ALICE: &str = "4915100000001";
 const BOB: &str = "4915100000002";
 const CAROL: &str = "4915100000003";
 
-fn jid(number: &str) -> Jid {
-    pn(number).parse().unwrap()
-}
-
 fn phone_sends(simulator: &Handle, by: &str, draft: serde_json::Value) -> String {
     let out: Outgoing = serde_json::from_value(draft).unwrap();
     simulator.phone_send(by, out).unwrap().id
-}
-
-async fn arrives(client: &TestClient, id: &str) -> InboundMessage {
-    client
-        .wait_for("the message", |e| match e {
-            Event::Messages(batch) => batch.messages.iter().find(|m| *m.info.id == *id).cloned(),
-            _ => None,
-        })
-        .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -180,7 +167,7 @@ async fn phones_and_clients_act_on_each_others_group_messages() {
 
     let reaction = json!({"to": to, "reaction": {"id": hers, "emoji": "👍"}});
     let id = phone_sends(&simulator, BOB, reaction);
-    let got = arrives(&alice, &id).await;
+    let got = alice.arrives(&id).await;
     assert_eq!(got.message.reaction_message.key.id.as_deref(), Some(&*hers));
     assert_eq!(shown(CAROL, id).await.target.as_deref(), Some(&*hers));
 
@@ -190,11 +177,11 @@ async fn phones_and_clients_act_on_each_others_group_messages() {
     let vote = json!({"to": to, "vote": {"poll": poll, "options": ["b"]}});
     let vote = phone_sends(&simulator, CAROL, vote);
     assert_eq!(shown(BOB, vote.clone()).await.options, ["b"]);
-    arrives(&alice, &vote).await;
+    alice.arrives(&vote).await;
 
     // The admin deletes what another wrote; another may not.
     let his = phone_sends(&simulator, BOB, json!({"to": to, "text": "his"}));
-    let author = arrives(&alice, &his).await.info.source.sender.to_non_ad();
+    let author = alice.arrives(&his).await.info.source.sender.to_non_ad();
     shown(CAROL, his.clone()).await;
     let kind = RevokeType::Admin {
         original_sender: author,

@@ -8,18 +8,14 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use switchboard_simulator::phone::{Kind, Record};
 use switchboard_simulator::{Config, Handle, Outgoing};
-use wacore::types::events::{Event, InboundMessage, UnavailableType};
+use wacore::types::events::{Event, UnavailableType};
 use waproto::whatsapp as wa;
 use whatsapp_rust::Jid;
 
-use crate::client::{TestClient, pn, simulator_with, until};
+use crate::client::{TestClient, jid, pn, simulator_with, until};
 
 const ALICE: &str = "4915100000001";
 const BOB: &str = "4915100000002";
-
-fn jid(number: &str) -> Jid {
-    pn(number).parse().unwrap()
-}
 
 /// Bob's phone sends a draft to Alice; returns its id.
 fn send(simulator: &Handle, draft: Value) -> String {
@@ -28,16 +24,6 @@ fn send(simulator: &Handle, draft: Value) -> String {
         out.to = ALICE.to_owned();
     }
     simulator.phone_send(BOB, out).unwrap().id
-}
-
-/// The message with this id at the client.
-async fn arrives(client: &TestClient, id: &str) -> InboundMessage {
-    client
-        .wait_for("the message", |e| match e {
-            Event::Messages(batch) => batch.messages.iter().find(|m| *m.info.id == *id).cloned(),
-            _ => None,
-        })
-        .await
 }
 
 /// The record with this id on Bob's phone.
@@ -80,7 +66,7 @@ async fn texts_with_all_that_modifies_them() {
             },
         }),
     );
-    let got = arrives(&alice, &id).await;
+    let got = alice.arrives(&id).await;
     let text = got.message.extended_text_message.as_option().unwrap();
     assert_eq!(
         text.text.as_deref(),
@@ -118,25 +104,25 @@ async fn files_of_every_kind() {
         json!({"text": "look", "media": file})
     };
     let id = send(&simulator, file("image", json!({"width": 4, "height": 3})));
-    let image = arrives(&alice, &id).await.message.image_message.clone();
+    let image = alice.arrives(&id).await.message.image_message.clone();
     assert_eq!((image.width, image.height), (Some(4), Some(3)));
     assert_eq!(alice.client.download(&*image).await.unwrap(), content);
 
     let id = send(&simulator, file("video", json!({"seconds": 9})));
-    let video = arrives(&alice, &id).await.message.video_message.clone();
+    let video = alice.arrives(&id).await.message.video_message.clone();
     assert_eq!((video.seconds, video.gif_playback), (Some(9), None));
     assert_eq!(alice.client.download(&*video).await.unwrap(), content);
 
     let id = send(&simulator, file("gif", json!({})));
-    let gif = arrives(&alice, &id).await.message.video_message.clone();
+    let gif = alice.arrives(&id).await.message.video_message.clone();
     assert_eq!(gif.gif_playback, Some(true));
 
     let id = send(&simulator, file("ptv", json!({"seconds": 2})));
-    let round = arrives(&alice, &id).await.message.ptv_message.clone();
+    let round = alice.arrives(&id).await.message.ptv_message.clone();
     assert_eq!(alice.client.download(&*round).await.unwrap(), content);
 
     let id = send(&simulator, file("audio", json!({"seconds": 60})));
-    let audio = arrives(&alice, &id).await.message.audio_message.clone();
+    let audio = alice.arrives(&id).await.message.audio_message.clone();
     assert_eq!((audio.seconds, audio.ptt), (Some(60), None));
 
     let wave = STANDARD.encode([7; 64]);
@@ -144,7 +130,7 @@ async fn files_of_every_kind() {
         &simulator,
         file("voice", json!({"seconds": 6, "waveform": wave})),
     );
-    let voice = arrives(&alice, &id).await.message.audio_message.clone();
+    let voice = alice.arrives(&id).await.message.audio_message.clone();
     assert_eq!(
         (voice.ptt, voice.waveform.as_deref()),
         (Some(true), Some(&[7; 64][..]))
@@ -155,13 +141,13 @@ async fn files_of_every_kind() {
         &simulator,
         file("document", json!({"file_name": "a.pdf", "pages": 3})),
     );
-    let document = arrives(&alice, &id).await.message.document_message.clone();
+    let document = alice.arrives(&id).await.message.document_message.clone();
     assert_eq!(document.file_name.as_deref(), Some("a.pdf"));
     assert_eq!(document.page_count, Some(3));
     assert_eq!(alice.client.download(&*document).await.unwrap(), content);
 
     let id = send(&simulator, file("sticker", json!({"animated": true})));
-    let sticker = arrives(&alice, &id).await.message.sticker_message.clone();
+    let sticker = alice.arrives(&id).await.message.sticker_message.clone();
     assert_eq!(sticker.is_animated, Some(true));
     assert_eq!(alice.client.download(&*sticker).await.unwrap(), content);
 
@@ -180,12 +166,12 @@ async fn files_of_every_kind() {
     assert_eq!(hidden, UnavailableType::ViewOnce);
 
     let album = send(&simulator, json!({"album": {"images": 1}}));
-    let head = arrives(&alice, &album).await;
+    let head = alice.arrives(&album).await;
     assert_eq!(head.message.album_message.expected_image_count, Some(1));
     let mut child = file("image", json!({}));
     child["album_id"] = json!(album);
     let id = send(&simulator, child);
-    let got = arrives(&alice, &id).await;
+    let got = alice.arrives(&id).await;
     let association = &got.message.message_context_info.message_association;
     assert_eq!(association.parent_message_key.id.as_deref(), Some(&*album));
     alice.stop().await;
@@ -199,7 +185,7 @@ async fn places_people_invitations_and_timers() {
         &simulator,
         json!({"location": {"latitude": 52.5, "longitude": 13.4, "name": "Here"}}),
     );
-    let place = arrives(&alice, &id).await.message.location_message.clone();
+    let place = alice.arrives(&id).await.message.location_message.clone();
     assert_eq!(
         (place.degrees_latitude, place.name.as_deref()),
         (Some(52.5), Some("Here"))
@@ -209,7 +195,8 @@ async fn places_people_invitations_and_timers() {
         json!({"text": "on my way",
                "location": {"latitude": 1.0, "longitude": 2.0, "live": true, "sequence": 4}}),
     );
-    let live = arrives(&alice, &id)
+    let live = alice
+        .arrives(&id)
         .await
         .message
         .live_location_message
@@ -221,10 +208,11 @@ async fn places_people_invitations_and_timers() {
 
     let card = json!({"name": "Carol", "vcard": "BEGIN:VCARD\nEND:VCARD"});
     let id = send(&simulator, json!({"contacts": [card]}));
-    let one = arrives(&alice, &id).await.message.contact_message.clone();
+    let one = alice.arrives(&id).await.message.contact_message.clone();
     assert_eq!(one.display_name.as_deref(), Some("Carol"));
     let id = send(&simulator, json!({"contacts": [card, card]}));
-    let many = arrives(&alice, &id)
+    let many = alice
+        .arrives(&id)
         .await
         .message
         .contacts_array_message
@@ -235,7 +223,8 @@ async fn places_people_invitations_and_timers() {
         &simulator,
         json!({"text": "join", "group_invite": {"group": "120363@g.us", "code": "abc", "name": "G"}}),
     );
-    let invite = arrives(&alice, &id)
+    let invite = alice
+        .arrives(&id)
         .await
         .message
         .group_invite_message
@@ -246,7 +235,7 @@ async fn places_people_invitations_and_timers() {
     );
 
     let id = send(&simulator, json!({"timer": 604_800}));
-    let timer = arrives(&alice, &id).await.message.protocol_message.clone();
+    let timer = alice.arrives(&id).await.message.protocol_message.clone();
     assert_eq!(timer.ephemeral_expiration, Some(604_800));
 
     let raw = wa::Message {
@@ -255,7 +244,7 @@ async fn places_people_invitations_and_timers() {
     };
     let raw = STANDARD.encode(waproto::codec::message_to_vec(&raw));
     let id = send(&simulator, json!({"raw": raw}));
-    let got = arrives(&alice, &id).await;
+    let got = alice.arrives(&id).await;
     assert_eq!(got.message.conversation.as_deref(), Some("raw"));
     alice.stop().await;
     simulator.shutdown().await;
@@ -267,10 +256,10 @@ async fn reactions_edits_deletions_and_pins() {
     let hers = alice.send_text(&pn(BOB), "hers").await;
     shown(&simulator, &hers).await;
     let his = send(&simulator, json!({"text": "his"}));
-    let chat = arrives(&alice, &his).await.info.source.chat.clone();
+    let chat = alice.arrives(&his).await.info.source.chat.clone();
 
     let id = send(&simulator, json!({"reaction": {"id": hers, "emoji": "👍"}}));
-    let reaction = arrives(&alice, &id).await.message.reaction_message.clone();
+    let reaction = alice.arrives(&id).await.message.reaction_message.clone();
     assert_eq!(reaction.text.as_deref(), Some("👍"));
     assert_eq!(reaction.key.id.as_deref(), Some(&*hers));
     let key = wa::MessageKey {
@@ -292,7 +281,7 @@ async fn reactions_edits_deletions_and_pins() {
     assert_eq!(record.target.as_deref(), Some(&*his));
 
     let id = send(&simulator, json!({"edit": his, "text": "his, better"}));
-    let edit = arrives(&alice, &id).await;
+    let edit = alice.arrives(&id).await;
     let protocol = edited(&edit.message);
     assert_eq!(protocol.key.id.as_deref(), Some(&*his));
     assert_eq!(
@@ -318,13 +307,13 @@ async fn reactions_edits_deletions_and_pins() {
     drop(plain);
 
     let id = send(&simulator, json!({"pin": {"id": hers, "seconds": 86400}}));
-    let pin = arrives(&alice, &id).await;
+    let pin = alice.arrives(&id).await;
     assert_eq!(
         pin.message.pin_in_chat_message.key.id.as_deref(),
         Some(&*hers)
     );
     let id = send(&simulator, json!({"revoke": his}));
-    let revoke = arrives(&alice, &id).await.message.protocol_message.clone();
+    let revoke = alice.arrives(&id).await.message.protocol_message.clone();
     assert_eq!(revoke.key.id.as_deref(), Some(&*his));
     assert_eq!(
         revoke.r#type,

@@ -10,28 +10,13 @@ use wacore::iq::privacy::{
 };
 use wacore::types::events::Event;
 use wacore::types::presence::{ChatPresence, ChatPresenceMedia, ReceiptType};
-use whatsapp_rust::Jid;
 use whatsapp_rust::MexRequest;
 
-use crate::client::{TestClient, pn, simulator, until};
+use crate::client::{TestClient, jid, pn, simulator, until};
 
 const ALICE: &str = "4915100000001";
 const BOB: &str = "4915100000002";
 const CAROL: &str = "4915100000003";
-
-fn jid(number: &str) -> Jid {
-    pn(number).parse().unwrap()
-}
-
-async fn about(client: &TestClient, number: &str) -> Option<String> {
-    let jid = jid(number);
-    let contacts = client.client.contacts();
-    let mut infos = contacts
-        .get_user_info(std::slice::from_ref(&jid))
-        .await
-        .unwrap();
-    infos.remove(&jid).unwrap().status
-}
 
 async fn sees_picture(client: &TestClient, number: &str) -> bool {
     let contacts = client.client.contacts();
@@ -168,7 +153,7 @@ async fn about_and_picture_are_shown_to_whom_the_settings_name() {
             .await
             .unwrap();
     }
-    assert_eq!(about(&bob, ALICE).await.as_deref(), Some("secret"));
+    assert_eq!(bob.info(ALICE).await.status.as_deref(), Some("secret"));
     assert!(sees_picture(&bob, ALICE).await);
 
     let carol_lid = carol.client.lid().unwrap().to_non_ad();
@@ -188,14 +173,18 @@ async fn about_and_picture_are_shown_to_whom_the_settings_name() {
     };
     let hash = set(add.clone()).await.unwrap().dhash.unwrap();
     assert!(set(add).await.is_err(), "the list is another by now");
-    assert_eq!(about(&carol, ALICE).await.as_deref(), Some(""), "hidden");
-    assert_eq!(about(&bob, ALICE).await.as_deref(), Some("secret"));
+    assert_eq!(
+        carol.info(ALICE).await.status.as_deref(),
+        Some(""),
+        "hidden"
+    );
+    assert_eq!(bob.info(ALICE).await.status.as_deref(), Some("secret"));
     assert!(sees_picture(&carol, ALICE).await, "only the text is hidden");
     let listed = excluded(&alice, "status").await;
     assert_eq!(listed, (hash.clone(), vec![carol_lid.to_string()]));
     let remove = exclude(&hash, DisallowedListAction::Remove);
     set(remove).await.unwrap();
-    assert_eq!(about(&carol, ALICE).await.as_deref(), Some("secret"));
+    assert_eq!(carol.info(ALICE).await.status.as_deref(), Some("secret"));
 
     let client = &alice.client;
     client

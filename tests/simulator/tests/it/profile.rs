@@ -6,30 +6,13 @@ use switchboard_simulator::core::phone_user::ProfileChange;
 use switchboard_simulator::core::profile::{Business, BusinessCategory, OpeningHours};
 use wacore::net::{HttpClient as _, HttpRequest};
 use wacore::types::events::Event;
-use whatsapp_rust::Jid;
 
-use crate::client::{TestClient, pn, simulator};
+use crate::client::{TestClient, jid, pn, simulator};
 use crate::http::PlainHttp;
 
 const ALICE: &str = "4915100000001";
 const BOB: &str = "4915100000002";
 const NOBODY: &str = "4915100000009";
-
-fn jid(number: &str) -> Jid {
-    pn(number).parse().unwrap()
-}
-
-/// What the client sees of a user.
-async fn info(client: &TestClient, number: &str) -> whatsapp_rust::UserInfo {
-    let jid = jid(number);
-    let mut infos = client
-        .client
-        .contacts()
-        .get_user_info(std::slice::from_ref(&jid))
-        .await
-        .unwrap();
-    infos.remove(&jid).unwrap()
-}
 
 async fn download(url: &str) -> Vec<u8> {
     let answer = PlainHttp.execute(HttpRequest::get(url)).await.unwrap();
@@ -43,7 +26,7 @@ async fn about_texts_are_seen_and_announced() {
     let alice = TestClient::paired(&simulator, ALICE).await;
     let bob = TestClient::paired(&simulator, BOB).await;
     // Asking makes Bob one who hears of changes.
-    assert_eq!(info(&bob, ALICE).await.status, None);
+    assert_eq!(bob.info(ALICE).await.status, None);
     alice
         .client
         .profile()
@@ -57,7 +40,7 @@ async fn about_texts_are_seen_and_announced() {
         })
         .await;
     assert_eq!(heard, (jid(ALICE), "busy".to_owned()));
-    let seen = info(&bob, ALICE).await;
+    let seen = bob.info(ALICE).await;
     assert_eq!(seen.status.as_deref(), Some("busy"));
     assert_eq!(seen.devices, [0, 1]);
     assert!(seen.lid.is_some() && !seen.is_business);
@@ -74,7 +57,7 @@ async fn pictures_are_set_fetched_announced_and_removed() {
     let alice = TestClient::paired(&simulator, ALICE).await;
     let alice2 = TestClient::paired(&simulator, ALICE).await;
     let bob = TestClient::paired(&simulator, BOB).await;
-    assert_eq!(info(&bob, ALICE).await.picture_id, None);
+    assert_eq!(bob.info(ALICE).await.picture_id, None);
     let image = vec![0xFF, 0xD8, 1, 2, 3];
     let set = alice
         .client
@@ -92,7 +75,7 @@ async fn pictures_are_set_fetched_announced_and_removed() {
         let id = witness.wait_for("the new picture", changed(false)).await;
         assert_eq!(id.as_deref(), Some(&*set.id));
     }
-    assert_eq!(info(&bob, ALICE).await.picture_id, Some(set.id.clone()));
+    assert_eq!(bob.info(ALICE).await.picture_id, Some(set.id.clone()));
     for preview in [true, false] {
         let contacts = bob.client.contacts();
         let found = contacts.get_profile_picture(&jid(ALICE), preview).await;
@@ -198,7 +181,7 @@ async fn a_business_shows_its_name_and_card() {
     let simulator = simulator().await;
     let alice = TestClient::paired(&simulator, ALICE).await;
     simulator.add_phone(BOB, "bob").unwrap();
-    assert!(!info(&alice, BOB).await.is_business);
+    assert!(!alice.info(BOB).await.is_business);
     let nothing = alice.client.get_business_profile(&jid(BOB)).await.unwrap();
     assert!(nothing.is_none());
     let card = Business {
@@ -231,7 +214,7 @@ async fn a_business_shows_its_name_and_card() {
         })
         .await;
     assert_eq!(name.as_deref(), Some("Bob & Sons"));
-    let seen = info(&alice, BOB).await;
+    let seen = alice.info(BOB).await;
     assert!(seen.is_business);
     let verified = seen.verified_name.unwrap();
     assert_eq!(verified.name.as_deref(), Some("Bob & Sons"));

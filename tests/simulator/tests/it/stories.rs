@@ -6,30 +6,17 @@ use switchboard_simulator::core::signals::SignalKind;
 use switchboard_simulator::phone::Kind;
 use switchboard_simulator::{Handle, Outgoing};
 use wacore::download::MediaType;
-use wacore::types::events::{Event, InboundMessage};
+use wacore::types::events::Event;
 use waproto::whatsapp as wa;
 use waproto::whatsapp::message::extended_text_message::FontType;
 use whatsapp_rust::Jid;
 
-use crate::client::{TestClient, pn, simulator, until};
+use crate::client::{TestClient, jid, simulator, until};
 
 const ALICE: &str = "4915100000001";
 const BOB: &str = "4915100000002";
 const CAROL: &str = "4915100000003";
 const STORIES: &str = "status@broadcast";
-
-fn jid(number: &str) -> Jid {
-    pn(number).parse().unwrap()
-}
-
-async fn story(client: &TestClient, id: &str) -> InboundMessage {
-    client
-        .wait_for("the story", |e| match e {
-            Event::Messages(batch) => batch.messages.iter().find(|m| *m.info.id == *id).cloned(),
-            _ => None,
-        })
-        .await
-}
 
 async fn shows(simulator: &Handle, number: &str, id: &str) -> switchboard_simulator::phone::Record {
     let find = || {
@@ -83,7 +70,7 @@ async fn a_companion_posts_to_its_audience_and_hears_who_saw_it() {
         let sent = status.send_text(text, 0xFF00_FF00, font, &audience, Default::default());
         let id = sent.await.unwrap().message_id;
         for witness in [&bob, &alice2] {
-            let got = story(witness, &id).await;
+            let got = witness.arrives(&id).await;
             assert!(got.info.source.chat.to_string() == STORIES);
             let shown = got.message.extended_text_message.as_option().unwrap();
             assert_eq!(shown.text.as_deref(), Some(text));
@@ -105,7 +92,7 @@ async fn a_companion_posts_to_its_audience_and_hears_who_saw_it() {
     let upload = upload.await.unwrap();
     let sent = status.send_image(upload, vec![1], Some("look"), &audience, Default::default());
     let id = sent.await.unwrap().message_id;
-    let got = story(&bob, &id).await.message.image_message.clone();
+    let got = bob.arrives(&id).await.message.image_message.clone();
     assert_eq!(bob.client.download(&*got).await.unwrap(), image);
     assert_eq!(shows(&simulator, CAROL, &id).await.kind, Kind::Image);
 
@@ -135,7 +122,8 @@ async fn a_companion_posts_to_its_audience_and_hears_who_saw_it() {
         (record.kind, record.target),
         (Kind::Revoke, Some(ids[0].clone()))
     );
-    let got = story(&bob, &revoked.message_id)
+    let got = bob
+        .arrives(&revoked.message_id)
         .await
         .message
         .protocol_message
@@ -166,11 +154,11 @@ async fn a_phone_posts_and_hears_reactions_answers_and_views() {
     simulator.change_profile(BOB, change).unwrap();
     let draft = json!({"to": STORIES, "text": "my day", "background": 0xFF00_0000_u32});
     let id = post(draft).unwrap().id;
-    let got = story(&alice, &id).await;
+    let got = alice.arrives(&id).await;
     let author = got.info.source.sender.to_non_ad();
     assert_eq!(got.info.source.chat.to_string(), STORIES);
     assert_eq!(author.user, bob2.client.lid().unwrap().user);
-    assert!(story(&bob2, &id).await.info.source.is_from_me);
+    assert!(bob2.arrives(&id).await.info.source.is_from_me);
     assert!(simulator.phone_stories(CAROL, 0).unwrap().is_empty());
     let to_carol = post(json!({"to": STORIES, "text": "only you", "audience": [CAROL]}));
     shows(&simulator, CAROL, &to_carol.unwrap().id).await;
@@ -215,7 +203,7 @@ async fn a_phone_posts_and_hears_reactions_answers_and_views() {
     shows(&simulator, BOB, &hers).await;
     let reaction = json!({"to": STORIES, "reaction": {"id": hers, "emoji": "❤"}});
     let id = post(reaction).unwrap().id;
-    let got = story(&alice, &id).await.message.reaction_message.clone();
+    let got = alice.arrives(&id).await.message.reaction_message.clone();
     assert_eq!(
         (got.text.as_deref(), got.key.id.as_deref()),
         (Some("❤"), Some(&*hers))
@@ -223,7 +211,7 @@ async fn a_phone_posts_and_hears_reactions_answers_and_views() {
     let id = post(json!({"to": ALICE, "text": "nice", "quote": hers}))
         .unwrap()
         .id;
-    let got = story(&alice, &id).await;
+    let got = alice.arrives(&id).await;
     let text = got.message.extended_text_message.as_option().unwrap();
     let context = text.context_info.as_option().unwrap();
     assert_eq!(context.stanza_id.as_deref(), Some(&*hers));

@@ -7,7 +7,7 @@ use waproto::whatsapp as wa;
 
 use super::{ComposeError, Destination};
 use crate::draft::{LinkPreview, Outgoing};
-use crate::phone::Known;
+use crate::phone::{Known, context};
 
 /// The modifiers of one message.
 pub(super) struct Reference<'a> {
@@ -74,7 +74,7 @@ impl<'a> Reference<'a> {
         {
             text.background_argb = Some(colour);
         }
-        if self.used && !set_context(message, self.context) {
+        if self.used && !context::set(message, self.context) {
             return Err(ComposeError::Invalid(
                 "this kind of message has no quote, mentions, forwarding or lifetime",
             ));
@@ -90,43 +90,4 @@ fn address(who: &str) -> String {
     } else {
         format!("{who}@s.whatsapp.net")
     }
-}
-
-/// Puts a context into whatever content there is. Returns whether that takes one.
-fn set_context(message: &mut wa::Message, context: wa::ContextInfo) -> bool {
-    macro_rules! first {
-        ($($field:ident),* $(,)?) => {
-            $(if let Some(content) = message.$field.as_option_mut() {
-                content.context_info = context.into();
-                return true;
-            })*
-        };
-    }
-    first!(
-        extended_text_message,
-        image_message,
-        video_message,
-        ptv_message,
-        audio_message,
-        document_message,
-        sticker_message,
-        location_message,
-        live_location_message,
-        contact_message,
-        contacts_array_message,
-        poll_creation_message,
-        poll_creation_message_v3,
-        event_message,
-        group_invite_message,
-        album_message,
-        buttons_message,
-        list_message,
-        template_message,
-        interactive_message,
-        buttons_response_message,
-        list_response_message,
-        template_button_reply_message,
-        interactive_response_message,
-    );
-    false
 }

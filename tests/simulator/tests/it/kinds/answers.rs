@@ -6,7 +6,7 @@ use switchboard_simulator::phone::Kind;
 use wacore::poll::PollVoteCiphertext;
 use waproto::whatsapp as wa;
 
-use super::{BOB, arrives, jid, send, shown, world, world_of};
+use super::{BOB, jid, send, shown, world, world_of};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn polls_and_events_with_their_answers_both_ways_by_lid() {
@@ -28,7 +28,7 @@ async fn polls_and_events(lid_migrated: bool) {
         &simulator,
         json!({"poll": {"question": "When?", "options": ["now", "later"], "selectable": 1}}),
     );
-    let got = arrives(&alice, &poll).await;
+    let got = alice.arrives(&poll).await;
     let chat = got.info.source.chat.clone();
     let secret = got
         .message
@@ -61,7 +61,7 @@ async fn polls_and_events(lid_migrated: bool) {
         &simulator,
         json!({"vote": {"poll": made.message_id, "options": ["a", "c"]}}),
     );
-    let got = arrives(&alice, &id).await;
+    let got = alice.arrives(&id).await;
     let vote = &got.message.poll_update_message.vote;
     let sealed = PollVoteCiphertext {
         enc_payload: vote.enc_payload.as_deref().unwrap(),
@@ -85,7 +85,7 @@ async fn polls_and_events(lid_migrated: bool) {
         &simulator,
         json!({"event": {"name": "Party", "description": "cake", "start": 1_900_000_000}}),
     );
-    let got = arrives(&alice, &event).await;
+    let got = alice.arrives(&event).await;
     assert_eq!(got.message.event_message.name.as_deref(), Some("Party"));
     let secret = got
         .message
@@ -123,7 +123,7 @@ async fn what_there_is_to_press_and_the_answers() {
         &simulator,
         json!({"text": "choose", "buttons": {"footer": "f", "buttons": [{"id": "1", "title": "One"}]}}),
     );
-    let buttons = arrives(&alice, &id).await.message.buttons_message.clone();
+    let buttons = alice.arrives(&id).await.message.buttons_message.clone();
     assert_eq!(buttons.content_text.as_deref(), Some("choose"));
     assert_eq!(buttons.buttons[0].button_id.as_deref(), Some("1"));
     let id = send(
@@ -131,21 +131,22 @@ async fn what_there_is_to_press_and_the_answers() {
         json!({"text": "choose", "list": {"title": "t", "button": "open", "sections": [
             {"title": "s", "rows": [{"id": "r1", "title": "Row", "description": "d"}]}]}}),
     );
-    let list = arrives(&alice, &id).await.message.list_message.clone();
+    let list = alice.arrives(&id).await.message.list_message.clone();
     assert_eq!(list.sections[0].rows[0].row_id.as_deref(), Some("r1"));
     let id = send(
         &simulator,
         json!({"text": "t", "template": {"buttons": [
             {"id": "1", "title": "One"}, {"title": "Page", "url": "https://example.com"}]}}),
     );
-    assert!(arrives(&alice, &id).await.message.template_message.is_set());
+    assert!(alice.arrives(&id).await.message.template_message.is_set());
     let id = send(
         &simulator,
         json!({"text": "t", "interactive": {"cards": [
             {"text": "card", "buttons": [{"id": "1", "title": "One"}]}]}}),
     );
     assert!(
-        arrives(&alice, &id)
+        alice
+            .arrives(&id)
             .await
             .message
             .interactive_message
@@ -184,7 +185,8 @@ async fn what_there_is_to_press_and_the_answers() {
     let reply =
         |kind: &str| json!({"reply": {"to": offered, "kind": kind, "id": "yes", "title": "Yes"}});
     let id = send(&simulator, reply("button"));
-    let answer = arrives(&alice, &id)
+    let answer = alice
+        .arrives(&id)
         .await
         .message
         .buttons_response_message
@@ -192,7 +194,8 @@ async fn what_there_is_to_press_and_the_answers() {
     assert_eq!(answer.selected_button_id.as_deref(), Some("yes"));
     assert_eq!(answer.context_info.stanza_id.as_deref(), Some(&*offered));
     let id = send(&simulator, reply("list"));
-    let answer = arrives(&alice, &id)
+    let answer = alice
+        .arrives(&id)
         .await
         .message
         .list_response_message
@@ -202,14 +205,16 @@ async fn what_there_is_to_press_and_the_answers() {
         Some("yes")
     );
     let id = send(&simulator, reply("template"));
-    let answer = arrives(&alice, &id)
+    let answer = alice
+        .arrives(&id)
         .await
         .message
         .template_button_reply_message
         .clone();
     assert_eq!(answer.selected_id.as_deref(), Some("yes"));
     let id = send(&simulator, reply("interactive"));
-    let answer = arrives(&alice, &id)
+    let answer = alice
+        .arrives(&id)
         .await
         .message
         .interactive_response_message
