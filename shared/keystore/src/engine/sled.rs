@@ -12,12 +12,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
-use super::{
-    Changes, Engine, Group, GroupWork, OpenFailure, ReadWork, TreeId, View, Visit, without_panic,
-};
+use self::group::SledGroup;
+use super::{Engine, GroupWork, OpenFailure, ReadWork, TreeId, View, Visit, without_panic};
 use crate::clock::Stopwatch;
 use crate::error::Error;
 use crate::layout::{RawRange, is_empty_range};
+
+mod group;
 
 const TREE_PREFIX: &[u8] = b"tree-";
 /// A handle dropped a moment ago keeps sled's lock until its threads let go of the file. Whoever
@@ -128,12 +129,9 @@ impl Engine for SledEngine {
 
     fn group(&self, work: GroupWork<'_>) -> Result<Duration, Error> {
         guarded("commit", || {
-            let mut group = SledGroup {
-                engine: self,
-                dirty: false,
-            };
+            let mut group = SledGroup::new(self);
             work(&mut group)?;
-            if group.dirty {
+            if group.finish()? {
                 self.sync()
             } else {
                 Ok(Duration::ZERO)
@@ -203,46 +201,6 @@ impl View for SledView<'_> {
         visit: Visit<'_>,
     ) -> Result<(), Error> {
         walk(self.engine, tree, range, reverse, visit)
-    }
-}
-
-struct SledGroup<'a> {
-    engine: &'a SledEngine,
-    dirty: bool,
-}
-
-impl View for SledGroup<'_> {
-    fn get(&self, tree: TreeId, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        get(self.engine, tree, key)
-    }
-
-    fn range(
-        &self,
-        tree: TreeId,
-        range: &RawRange,
-        reverse: bool,
-        visit: Visit<'_>,
-    ) -> Result<(), Error> {
-        walk(self.engine, tree, range, reverse, visit)
-    }
-}
-
-impl Group for SledGroup<'_> {
-    fn apply(&mut self, tree: TreeId, changes: Changes) -> Result<(), Error> {
-        let handle = self.engine.tree_or_new(tree)?;
-        let mut batch = sled::Batch::default();
-        for (key, value) in changes {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
-        }
-        self.dirty = true;
-        let _gate = handle.gate.write().unwrap_or_else(PoisonError::into_inner);
-        handle
-            .tree
-            .apply_batch(batch)
-            .map_err(|error| engine("apply a batch", &error))
     }
 }
 
