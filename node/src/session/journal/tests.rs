@@ -1,6 +1,7 @@
 //! The journal against a plain model, on a real store that is closed and opened again.
 
 mod effects;
+mod figures;
 mod layout;
 mod model;
 mod outbox;

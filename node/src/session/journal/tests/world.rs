@@ -1,6 +1,7 @@
 //! Any sequence of messages, facts, history and restarts leaves what a plain model of the whole store has.
 
 mod judge;
+mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -335,117 +336,6 @@ impl World {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one arm per act")]
-async fn play(fixture: &mut Fixture, world: &mut World, last: &mut Vec<Msg>, act: Act) {
-    let journal = Arc::clone(&fixture.journal);
-    let learn = async |fact: Fact| journal.learn(vec![fact]).await.unwrap();
-    let chat_of = |a: Addr| ChatId::User(address(a));
-    match act {
-        Act::Take(batch) => {
-            journal
-                .take(batch.iter().map(Msg::incoming).collect())
-                .await
-                .unwrap();
-            batch.iter().for_each(|msg| world.take(msg, false));
-            *last = batch;
-        }
-        Act::History(batch) => {
-            let part = History {
-                part: "RECENT".to_owned(),
-                progress: None,
-                facts: Vec::new(),
-                messages: batch.iter().map(Msg::incoming).collect(),
-                last: true,
-            };
-            journal.take_history(part).await.unwrap();
-            batch.iter().for_each(|msg| world.take(msg, true));
-        }
-        Act::Star(chat, id, starred) => {
-            let text = format!("M{id}");
-            let id = MessageId::parse(&text).unwrap();
-            learn(Fact::Starred {
-                chat: chat_of(chat),
-                id,
-                starred,
-            })
-            .await;
-            match world.find(chat, &text) {
-                Some(number) => world.log.get_mut(&number).unwrap().starred = starred,
-                None if starred => drop(world.early.insert((chat, text))),
-                None => drop(world.early.remove(&(chat, text))),
-            }
-        }
-        Act::DeleteForMe(chat, id) => {
-            let text = format!("M{id}");
-            let id = MessageId::parse(&text).unwrap();
-            let at = Timestamp::from_secs(9);
-            learn(Fact::DeletedForMe {
-                chat: chat_of(chat),
-                id,
-                at,
-            })
-            .await;
-            if let Some(number) = world.find(chat, &text) {
-                world.log.remove(&number);
-            }
-        }
-        Act::Empty(chat, secs, whole) => {
-            let until = secs.map(Timestamp::from_secs);
-            let there = chat_of(chat);
-            learn(if whole {
-                Fact::ChatDeleted { chat: there, until }
-            } else {
-                Fact::ChatCleared { chat: there, until }
-            })
-            .await;
-            world.empty(chat, secs, whole);
-        }
-        Act::Archive(chat, archived) => {
-            learn(Fact::Chat(ChatFact {
-                archived: Some(archived),
-                ..ChatFact::of(chat_of(chat))
-            }))
-            .await;
-            world.chats.entry(world.canon(chat)).or_default().archived = archived;
-        }
-        Act::Save(who, name) => {
-            let name = format!("name {name}");
-            let saved = Some((name.clone(), None));
-            learn(Fact::Contact(ContactFact {
-                saved,
-                ..ContactFact::of(address(who))
-            }))
-            .await;
-            world.contacts.insert(world.canon(who), (true, Some(name)));
-        }
-        Act::Unsave(who) => {
-            learn(Fact::ContactRemoved { user: address(who) }).await;
-            if let Some(contact) = world.contacts.get_mut(&world.canon(who)) {
-                *contact = (false, None);
-            }
-        }
-        Act::Pair(who) => {
-            let (phone, lid) = (address((who, false)), address((who, true)));
-            learn(Fact::Pair { phone, lid }).await;
-            world.pair(who);
-        }
-        Act::Read(id) => {
-            let ids = vec![MessageId::parse(&format!("M{id}")).unwrap()];
-            journal.read_here(ids).await.unwrap();
-            world.read(id);
-        }
-        Act::Crash => {
-            journal.cancel();
-            journal.ended().await;
-            let opened = Journal::open(scope(1), Arc::clone(&fixture.store), fixture.limits, ());
-            fixture.journal = opened.await.unwrap().0;
-            let again = last.iter().map(Msg::incoming).collect();
-            fixture.journal.take(again).await.unwrap();
-            last.iter().for_each(|msg| world.take(msg, false));
-        }
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
 
@@ -457,7 +347,12 @@ proptest! {
             let mut world = World::default();
             let mut last = Vec::new();
             for act in acts {
-                play(&mut fixture, &mut world, &mut last, act).await;
+                let mut stage = stage::Stage {
+                    fixture: &mut fixture,
+                    world: &mut world,
+                    last: &mut last,
+                };
+                stage.play(act).await;
             }
             judge::judge(&fixture, &world).await;
             fixture.journal.close().await;

@@ -4,11 +4,18 @@ use switchboard_vocab::{chats, contacts};
 
 use super::*;
 
-#[expect(
-    clippy::too_many_lines,
-    reason = "one comparison per part of the store, each on its own"
-)]
 pub(super) async fn judge(fixture: &Fixture, world: &World) {
+    messages(fixture, world).await;
+    conversations(fixture, world).await;
+    people(fixture, world).await;
+    let head = fixture.journal.head();
+    assert_eq!(
+        (head.last_number, head.messages),
+        (world.last, world.log.len() as u64)
+    );
+}
+
+async fn messages(fixture: &Fixture, world: &World) {
     let mut rows: Vec<_> = world.log.values().collect();
     rows.sort_by_key(|row| (row.at, row.number));
     let all = fixture.all().await;
@@ -46,6 +53,9 @@ pub(super) async fn judge(fixture: &Fixture, world: &World) {
             row.id
         );
     }
+}
+
+async fn conversations(fixture: &Fixture, world: &World) {
     let everything = chats::List {
         archived: None,
         offset: 0,
@@ -65,6 +75,9 @@ pub(super) async fn judge(fixture: &Fixture, world: &World) {
     let wanted =
         wanted.map(|(a, c)| (ChatId::User(address(*a)), (c.last_at, c.unread, c.archived)));
     assert_eq!(found, wanted.collect());
+}
+
+async fn people(fixture: &Fixture, world: &World) {
     let everything = contacts::List {
         saved: None,
         offset: 0,
@@ -82,9 +95,4 @@ pub(super) async fn judge(fixture: &Fixture, world: &World) {
         .collect();
     let wanted = world.contacts.iter().map(|(a, c)| (address(*a), c.clone()));
     assert_eq!(found, wanted.collect());
-    let head = fixture.journal.head();
-    assert_eq!(
-        (head.last_number, head.messages),
-        (world.last, world.log.len() as u64)
-    );
 }
