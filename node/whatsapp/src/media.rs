@@ -86,8 +86,11 @@ impl From<StoredKind> for MediaType {
 }
 
 impl Downloadable for MediaKeys {
+    /// The client writes it right after the media host's name: one that does not begin with `/` could name another host, and
+    /// strangers choose it.
     fn direct_path(&self) -> Option<&str> {
-        self.direct_path.as_deref()
+        let path = self.direct_path.as_deref();
+        path.filter(|path| path.starts_with('/'))
     }
     fn media_key(&self) -> Option<&[u8]> {
         self.media_key.as_deref()
@@ -104,9 +107,28 @@ impl Downloadable for MediaKeys {
     fn app_info(&self) -> MediaType {
         self.kind.into()
     }
+    /// Strangers choose it too: only WhatsApp's own hosts are asked.
     fn static_url(&self) -> Option<&str> {
-        self.static_url.as_deref()
+        self.static_url.as_deref().filter(|url| is_whatsapps(url))
     }
+}
+
+/// Domains of the hosts that serve WhatsApp's files without encryption. Source: our choice, its owner's content hosts.
+const STATIC_HOSTS: [&str; 2] = ["whatsapp.net", "fbcdn.net"];
+
+/// Whether an address is of one of WhatsApp's hosts.
+fn is_whatsapps(url: &str) -> bool {
+    let authority = url
+        .strip_prefix("https://")
+        .and_then(|rest| rest.split(['/', '?', '#']).next());
+    authority.is_some_and(|host| {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
+        let of = |own: &&str| {
+            let before = host.strip_suffix(*own);
+            before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        };
+        host.bytes().all(plain) && STATIC_HOSTS.iter().any(of)
+    })
 }
 
 impl MediaKeys {
@@ -364,6 +386,57 @@ mod tests {
         assert!(MediaKeys::from_bytes(&[]).is_err());
         assert!(MediaKeys::from_bytes(&[9, 1]).is_err());
         assert!(MediaKeys::from_bytes(&bytes[..8]).is_err());
+    }
+
+    #[test]
+    fn paths_that_could_name_another_host_are_none() {
+        assert_eq!(keys().direct_path(), Some("/v/t62/x"));
+        for path in [
+            "",
+            "v/x",
+            "@files.test/x",
+            ":80@files.test/x",
+            ".files.test/x",
+        ] {
+            let keys = MediaKeys {
+                direct_path: Some(path.to_owned()),
+                ..keys()
+            };
+            assert_eq!(keys.direct_path(), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn files_in_the_clear_come_from_whatsapps_hosts_only() {
+        let told = |url: &str| {
+            let static_url = Some(url.to_owned());
+            let keys = MediaKeys {
+                static_url,
+                ..keys()
+            };
+            keys.static_url().map(str::to_owned)
+        };
+        for url in [
+            "https://static.whatsapp.net/a",
+            "https://x.y.fbcdn.net/a?b=c",
+            "https://whatsapp.net",
+        ] {
+            assert_eq!(told(url).as_deref(), Some(url));
+        }
+        for url in [
+            "",
+            "http://static.whatsapp.net/a",
+            "https://169.254.169.254/latest",
+            "https://whatsapp.net.files.test/a",
+            "https://files.test/.whatsapp.net",
+            "https://files.test#.whatsapp.net",
+            "https://files.test\\.whatsapp.net",
+            "https://files.test:1@whatsapp.net",
+            "https://notwhatsapp.net/a",
+            "https://whatsapp.net:1/a",
+        ] {
+            assert_eq!(told(url), None, "{url}");
+        }
     }
 
     #[test]

@@ -65,6 +65,14 @@ fn open(Payload(request): Payload<Download>, kind: MediaKind) -> Result<Open, Re
     if url.is_none() && direct_path.is_none() {
         needed("Url", None)?;
     }
+    // It comes right after a host's name: anything else could name another host.
+    if direct_path
+        .as_ref()
+        .is_some_and(|path| !path.starts_with('/'))
+    {
+        let reason = "DirectPath: a path that begins with / is expected";
+        return Err(OpError::invalid(reason).into());
+    }
     let digest = |name: &str, text: Option<String>| {
         let text = given(text);
         text.map(|text| hex_of(name, &text)).transpose()

@@ -205,6 +205,10 @@ fn downloads() {
         "Could not decode Payload: MediaKey",
     );
     refused(r#"{"MediaKey":"#, "Could not decode Payload");
+    for path in ["v/x", "@files.test/x", ":80@files.test/x", ".files.test/x"] {
+        let path = full.replace("\"/v/x\"", &format!("{path:?}"));
+        refused(&path, "DirectPath: ");
+    }
     let short = full.replace(&format!(r#""FileSHA256":"{KEY}""#), r#""FileSHA256":"x""#);
     refused(&short, "FileSHA256: ");
     refused(&full.replace("2039", "\"x\""), "Could not decode Payload");
