@@ -1,8 +1,9 @@
-//! The workspace's own commands: `cargo xtask demo|test|chaos|schemathesis|witness|tidy|coverage`.
+//! The workspace's own commands: `cargo xtask demo|test|chaos|schemathesis|hostile|witness|tidy|coverage`.
 
 mod chaos;
 mod coverage;
 mod demo;
+mod hostile;
 mod nats;
 mod schemathesis;
 mod steps;
@@ -38,6 +39,8 @@ enum Command {
     Chaos(chaos::Chaos),
     /// The whapi dialect under generated requests; brings schemathesis by pip
     Schemathesis(schemathesis::Schemathesis),
+    /// All five dialects under requests that were good before they were spoilt
+    Hostile(hostile::Hostile),
     /// Other people's clients and tests against the simulator
     #[command(subcommand)]
     Witness(witness::Witness),
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Test { only } => steps::test(&only),
         Command::Chaos(chaos) => chaos::run(&chaos),
         Command::Schemathesis(wanted) => schemathesis::run(&wanted),
+        Command::Hostile(wanted) => hostile::run(&wanted),
         Command::Witness(witness) => witness::run(&witness),
         Command::Tidy { write } => tidy::run(write),
         Command::Coverage => coverage::write(),

@@ -60,7 +60,9 @@ pub(crate) fn run(wanted: &Schemathesis) -> Result<()> {
 /// The short run of `cargo xtask test`: where there is no Python to run the tool, it says so and passes.
 pub(crate) fn short() -> Result<()> {
     if !succeeds(Command::new("python3").arg("--version")) {
-        println!("skipped: there is no python3 on this machine, and schemathesis runs in nothing else");
+        println!(
+            "skipped: there is no python3 on this machine, and schemathesis runs in nothing else"
+        );
         return Ok(());
     }
     run(&SHORT)

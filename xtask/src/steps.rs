@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::{chaos, coverage, demo, nats, schemathesis, tidy};
+use crate::{chaos, coverage, demo, hostile, nats, schemathesis, tidy};
 
 /// A named step.
 struct Step {
@@ -50,6 +50,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "schemathesis",
         run: schemathesis::short,
+    },
+    Step {
+        name: "hostile",
+        run: hostile::short,
     },
     Step {
         name: "doc",

@@ -6,11 +6,13 @@
 //! spoilt, so a list of them should have every field.
 
 mod spoil;
+mod wire;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::Method;
 use rand::SeedableRng;
 use rand::seq::IndexedRandom;
@@ -35,6 +37,43 @@ const SHOWN_MAX: usize = 20;
 /// Whether a status and a JSON body are an error of that system; what is wrong with it if not.
 pub type Judge = fn(u16, &Value) -> Result<(), String>;
 
+/// A request as it goes over a wire.
+#[derive(Debug, Clone)]
+pub struct Wire {
+    /// The method.
+    pub method: Method,
+    /// Path and query, encoded.
+    pub target: String,
+    /// The type of the body, if there is one.
+    pub content_type: Option<String>,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// Spoils each of the good requests in `each` ways that the seed decides, to be sent to a gateway.
+///
+/// # Panics
+/// When a line of the good requests is not one.
+#[must_use]
+pub fn chosen(dialect: &Dialect, good: &str, each: usize, seed: u64) -> Vec<Wire> {
+    let rows = (dialect.routes)().into_rows();
+    let mut random = ChaCha12Rng::seed_from_u64(seed);
+    let mut wires = Vec::new();
+    for line in lines(good) {
+        let (row, input) = read(&rows, line);
+        wires.push(wire::of(row.path, &input));
+        for _ in 0..each {
+            wires.push(wire::of(row.path, &spoilt_once(&input, &mut random)));
+        }
+    }
+    wires
+}
+
+fn lines(good: &str) -> impl Iterator<Item = &str> {
+    let lines = good.lines().filter(|line| !line.starts_with('#'));
+    lines.filter(|line| !line.is_empty())
+}
+
 /// Spoils the good requests of a dialect, one per line: `METHOD target` and perhaps a JSON body, or `=name` for a form with
 /// a file of that name.
 ///
@@ -50,8 +89,7 @@ pub fn check_all(dialect: &Dialect, good: &str, judge: Judge) {
         tried: 0,
     };
     let mut covered = BTreeSet::new();
-    let lines = good.lines().filter(|line| !line.starts_with('#'));
-    for (at, line) in lines.filter(|line| !line.is_empty()).enumerate() {
+    for (at, line) in lines(good).enumerate() {
         let (row, input) = read(&rows, line);
         covered.insert(key(row));
         check.good(row, &input, line);
@@ -126,17 +164,19 @@ fn read<'a>(rows: &'a [Route], line: &str) -> (&'a Route, Input) {
 
 /// The request spoilt in two places; the second may be inside the first, or gone with it.
 fn pair(input: &Input, random: &mut ChaCha12Rng) -> Input {
-    let mut spoilt = input.clone();
-    for _ in 0..2 {
-        let places = spoil::places(&spoilt);
-        // There is always a place: the body as a whole.
-        if let Some(place) = places.choose(random)
-            && let Some(value) = spoil::values(place).choose(random)
-        {
-            spoilt = spoil::spoil(&spoilt, place, value);
-        }
+    let spoilt = spoilt_once(input, random);
+    spoilt_once(&spoilt, random)
+}
+
+fn spoilt_once(input: &Input, random: &mut ChaCha12Rng) -> Input {
+    let places = spoil::places(input);
+    // There is always a place, the body as a whole, and always a value.
+    let place = places.choose(random);
+    let value = place.and_then(|place| spoil::values(place).choose(random));
+    match (place, value) {
+        (Some(place), Some(value)) => spoil::spoil(input, place, value),
+        _ => input.clone(),
     }
-    spoilt
 }
 
 struct Check<'a> {
