@@ -35,6 +35,7 @@ fn base64(bytes: &[u8]) -> String {
 pub(crate) fn all() -> Result<Vec<Kind>> {
     let mut kinds = words();
     kinds.extend(files()?);
+    kinds.extend(films());
     kinds.extend(places_and_people());
     kinds.extend(polls_and_events());
     kinds.extend(acts());
@@ -122,10 +123,45 @@ fn file(
     }
 }
 
+/// Films of every form.
+fn films() -> Vec<Kind> {
+    let film = b"\x00\x00\x00\x18ftypmp42 not really a film".to_vec();
+    let mut gif = file(
+        "gif",
+        "video",
+        &json!({"mimetype": "video/mp4", "gifPlayback": true}),
+        &json!({"kind": "gif", "mimetype": "video/mp4"}),
+        "round and round",
+        film.clone(),
+    );
+    gif.phone_shows["kind"] = "video".into();
+    gif.phone_shows["details"] = json!({"gif": "true"});
+    gif.baileys_shows["videoMessage"]["gifPlayback"] = true.into();
+    let mut short = file(
+        "short video",
+        "video",
+        &json!({"mimetype": "video/mp4", "ptv": true}),
+        &json!({"kind": "ptv", "mimetype": "video/mp4"}),
+        "",
+        film.clone(),
+    );
+    short.phone_shows["kind"] = "video".into();
+    short.phone_shows["details"] = json!({"round": "true"});
+    short.baileys_shows = json!({"ptvMessage": {"mimetype": "video/mp4"}});
+    let plain = file(
+        "video",
+        "video",
+        &json!({"mimetype": "video/mp4"}),
+        &json!({"kind": "video", "mimetype": "video/mp4"}),
+        "a film",
+        film,
+    );
+    vec![plain, gif, short]
+}
+
 fn files() -> Result<Vec<Kind>> {
     let png = switchboard_e2e::picture(9)?;
     // What is in these nobody looks into: they are files with a type.
-    let film = b"\x00\x00\x00\x18ftypmp42 not really a film".to_vec();
     let sound = b"OggS not really a sound".to_vec();
     let paper = b"%PDF-1.4 not really a paper".to_vec();
     let mut voice = file(
@@ -158,28 +194,6 @@ fn files() -> Result<Vec<Kind>> {
     once.phone_shows["view_once"] = true.into();
     // The phone's own goes without, Baileys shows of such only that there was one.
     once.phone_sends = None;
-    let mut gif = file(
-        "gif",
-        "video",
-        &json!({"mimetype": "video/mp4", "gifPlayback": true}),
-        &json!({"kind": "gif", "mimetype": "video/mp4"}),
-        "round and round",
-        film.clone(),
-    );
-    gif.phone_shows["kind"] = "video".into();
-    gif.phone_shows["details"] = json!({"gif": "true"});
-    gif.baileys_shows["videoMessage"]["gifPlayback"] = true.into();
-    let mut short = file(
-        "short video",
-        "video",
-        &json!({"mimetype": "video/mp4", "ptv": true}),
-        &json!({"kind": "ptv", "mimetype": "video/mp4"}),
-        "",
-        film.clone(),
-    );
-    short.phone_shows["kind"] = "video".into();
-    short.phone_shows["details"] = json!({"round": "true"});
-    short.baileys_shows = json!({"ptvMessage": {"mimetype": "video/mp4"}});
     Ok(vec![
         file(
             "image",
@@ -190,16 +204,6 @@ fn files() -> Result<Vec<Kind>> {
             png.clone(),
         ),
         once,
-        file(
-            "video",
-            "video",
-            &json!({"mimetype": "video/mp4"}),
-            &json!({"kind": "video", "mimetype": "video/mp4"}),
-            "a film",
-            film,
-        ),
-        gif,
-        short,
         file(
             "audio",
             "audio",

@@ -8,16 +8,40 @@ use serde_json::{Value, json};
 
 use super::{BAILEYS, Talk};
 
+const PNG: &str = "data:image/png;base64,iVBORw0KGgo=";
 const CARD: &str = "BEGIN:VCARD\nVERSION:3.0\nFN:Ada\nEND:VCARD";
 
 /// Path, body, and the field that the reason names.
 type Case = (&'static str, Value, &'static str);
 
 fn cases() -> Vec<Case> {
-    let png = "data:image/png;base64,iVBORw0KGgo=";
-    let buttons = json!({"buttons": [{"type": "quick_reply", "title": "Yes", "id": "yes"}]});
+    let mut cases = once();
+    cases.extend(edits());
+    cases.extend(vec![
+        // Captions stand below pictures, films and papers.
+        ("sticker", json!({"media": PNG, "caption": "words"}), "caption"),
+        (
+            "voice",
+            json!({"media": "data:audio/ogg;base64,T2dnUw==", "caption": "words"}),
+            "caption",
+        ),
+        // A catalogue is a business's own.
+        (
+            "interactive",
+            json!({"type": "product", "body": {"text": "x"}, "action": {"product": {"catalog_id": "1", "product_id": "2"}}}),
+            "product",
+        ),
+    ]);
+    cases
+}
+
+fn buttons() -> Value {
+    json!({"buttons": [{"type": "quick_reply", "title": "Yes", "id": "yes"}]})
+}
+
+/// To be looked at once: files that show something, and nothing else.
+fn once() -> Vec<Case> {
     vec![
-        // To be looked at once: files that show something, and nothing else.
         (
             "location",
             json!({"latitude": 1, "longitude": 1, "view_once": true}),
@@ -35,7 +59,7 @@ fn cases() -> Vec<Case> {
         ),
         (
             "interactive",
-            json!({"body": {"text": "x"}, "action": buttons, "view_once": true}),
+            json!({"body": {"text": "x"}, "action": buttons(), "view_once": true}),
             "view_once",
         ),
         (
@@ -45,10 +69,15 @@ fn cases() -> Vec<Case> {
         ),
         (
             "sticker",
-            json!({"media": png, "view_once": true}),
+            json!({"media": PNG, "view_once": true}),
             "view_once",
         ),
-        // Words and captions change; places, people, polls and buttons do not.
+    ]
+}
+
+/// Words and captions change; places, people, polls and buttons do not.
+fn edits() -> Vec<Case> {
+    vec![
         (
             "location",
             json!({"latitude": 1, "longitude": 1, "edit": "{first.our_call}"}),
@@ -71,25 +100,8 @@ fn cases() -> Vec<Case> {
         ),
         (
             "interactive",
-            json!({"body": {"text": "x"}, "action": buttons, "edit": "{first.our_call}"}),
+            json!({"body": {"text": "x"}, "action": buttons(), "edit": "{first.our_call}"}),
             "edit",
-        ),
-        // Captions stand below pictures, films and papers.
-        (
-            "sticker",
-            json!({"media": png, "caption": "words"}),
-            "caption",
-        ),
-        (
-            "voice",
-            json!({"media": "data:audio/ogg;base64,T2dnUw==", "caption": "words"}),
-            "caption",
-        ),
-        // A catalogue is a business's own.
-        (
-            "interactive",
-            json!({"type": "product", "body": {"text": "x"}, "action": {"product": {"catalog_id": "1", "product_id": "2"}}}),
-            "product",
         ),
     ]
 }
