@@ -68,6 +68,33 @@ pub(crate) async fn both_ways(desk: &Desk) -> Result<()> {
     deleted(desk, &path).await
 }
 
+/// Another device is faster a few times: the change is made all the same. One that always is makes it busy, not broken.
+pub(crate) async fn outlasts(desk: &Desk) -> Result<()> {
+    /// More than the client library tries in a row.
+    const CONFLICTS: u32 = 6;
+    desk.simulator.phone_sends(PEER, OWN, "hello").await?;
+    let path = format!("/chats/{}", peer_chat());
+    desk.shows(&path, "the chat", |chat| chat["unread"] == 1)
+        .await?;
+    let conflicts =
+        |count: u32| json!({"kind": "conflict", "number": OWN, "device": 1, "count": count});
+    desk.simulator.fault(&conflicts(CONFLICTS)).await?;
+    desk.call(Method::PATCH, &path, json!({"pin": true}))
+        .await?;
+    own_chat(desk, "a pinned chat", |chat| chat["pinned"] == true).await?;
+    desk.simulator.fault(&conflicts(0)).await?;
+    let unpin = || json!({"pin": false});
+    let (status, answer) = desk.raw(Method::PATCH, &path, unpin()).await?;
+    ensure!(status == 429, "{status}: {answer}");
+    ensure!(
+        answer.to_string().contains("other devices"),
+        "the reason is not told: {answer}"
+    );
+    desk.simulator.clear_faults().await?;
+    desk.call(Method::PATCH, &path, unpin()).await?;
+    own_chat(desk, "a chat without a pin", |chat| chat["pinned"] != true).await
+}
+
 /// A deleted chat is gone on every device.
 async fn deleted(desk: &Desk, path: &str) -> Result<()> {
     desk.call(Method::DELETE, path, Value::Null).await?;

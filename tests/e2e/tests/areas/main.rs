@@ -48,4 +48,5 @@ areas! {
     a_webhook_is_tried_out: webhooks::tried_out, 53;
     a_checked_number_is_not_asked_for_again: contacts::checks, 54;
     who_is_watched_is_seen_coming_and_going: presence::watched, 55;
+    a_change_outlasts_those_of_other_devices: chats::outlasts, 56;
 }
