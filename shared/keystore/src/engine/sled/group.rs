@@ -89,6 +89,11 @@ impl View for SledGroup<'_> {
 impl Group for SledGroup<'_> {
     fn apply(&mut self, tree: TreeId, changes: Changes) -> Result<(), Error> {
         self.dirty = true;
+        if self.engine.tree(tree).is_none() {
+            // Its record is among what waits: a tree that no record names would be left behind by a crash.
+            self.write()?;
+            self.engine.tree_or_new(tree)?;
+        }
         let rows = self.waiting.entry(tree).or_default();
         for (key, value) in changes {
             self.bytes += key.len() + value.as_ref().map_or(0, Vec::len);
@@ -223,6 +228,23 @@ mod tests {
         engine
             .read(TREE, &mut |view| {
                 assert_eq!(seen(view, ("a", "z"), false, 9).len(), 5);
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn a_new_tree_is_made_behind_its_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = SledEngine::open(dir.path(), 1 << 20).unwrap();
+        let record = TreeId(0);
+        engine
+            .group(&mut |group| {
+                group.apply(record, changes(&[("r", Some("1"))]))?;
+                assert_eq!(get(&engine, record, b"r")?, None, "it waits");
+                group.apply(TREE, changes(&[("a", Some("1"))]))?;
+                assert!(engine.tree(TREE).is_some());
+                assert!(get(&engine, record, b"r")?.is_some(), "it is written");
                 Ok(())
             })
             .unwrap();
