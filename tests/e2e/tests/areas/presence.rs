@@ -47,11 +47,11 @@ pub(crate) async fn watched(desk: &Desk) -> Result<()> {
     }
     present(desk, PEER, false).await?;
     told(desk, PEER, "offline").await?;
-    let shown = desk.get(&format!("/presences/{PEER}")).await?;
-    ensure!(
-        shown["status"] == "offline" && shown["last_seen"].is_u64(),
-        "{shown}"
-    );
+    // That they were away was told before, when the watching began.
+    desk.shows(&format!("/presences/{PEER}"), "offline again", |p| {
+        p["status"] == "offline" && p["last_seen"].is_u64()
+    })
+    .await?;
     let calls = desk.receiver.calls("desk");
     let strangers = calls
         .iter()
