@@ -25,7 +25,7 @@ pub(crate) async fn change_profile(client: &Client, change: ProfileChange) -> Re
     match change {
         ProfileChange::Name(name) => ask("set the name", profile.set_push_name(&name)).await,
         ProfileChange::About(about) => {
-            ask("set the about text", profile.set_status_text(&about)).await
+            ask("set the about text", client.execute(AboutSpec { about })).await
         }
         ProfileChange::Picture(bytes) => {
             let setting = profile.set_profile_picture(bytes.to_vec());
@@ -91,6 +91,28 @@ fn story_privacy(kind: &str, people: Vec<UserId>) -> StoryPrivacy {
         "whitelist" => StoryPrivacy::Only(people),
         "blacklist" => StoryPrivacy::Except(people),
         _ => StoryPrivacy::Contacts,
+    }
+}
+
+/// Sets the text about oneself, as bytes. The library has it as a text, which stanzas write as an address where it looks like
+/// one: `info@example.org` and `@` would not arrive as they are. Source: WhatsApp Web's `status` namespace.
+#[derive(Debug)]
+struct AboutSpec {
+    about: String,
+}
+
+impl IqSpec for AboutSpec {
+    type Response = ();
+
+    fn build_iq(&self) -> InfoQuery<'static> {
+        let about = self.about.as_bytes().to_vec();
+        let status = NodeBuilder::new("status").bytes(about).build();
+        let content = NodeContent::Nodes(vec![status]);
+        InfoQuery::set("status", Jid::new("", Server::Pn), Some(content))
+    }
+
+    fn parse_response(&self, _: &NodeRef<'_>) -> anyhow::Result<()> {
+        Ok(())
     }
 }
 
@@ -224,6 +246,24 @@ pub(crate) async fn mark(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_about_text_is_no_address() {
+        for about in ["Open", "info@example.org", "@"] {
+            let about = about.to_owned();
+            let query = AboutSpec {
+                about: about.clone(),
+            };
+            let Some(NodeContent::Nodes(nodes)) = query.build_iq().content else {
+                panic!("no nodes");
+            };
+            let content = nodes.first().and_then(|node| node.content.clone());
+            let Some(NodeContent::Bytes(bytes)) = content else {
+                panic!("{about}: {content:?}");
+            };
+            assert_eq!(bytes.to_vec(), about.into_bytes());
+        }
+    }
 
     fn lists(default: &str) -> wacore_binary::Node {
         let list = |kind: &str| {
