@@ -22,6 +22,8 @@ use crate::ports::SessionDelivery;
 const READ_AHEAD: usize = 64;
 /// Events delivered between two durable notes of the position; that many may be delivered again after a crash.
 const NOTE_EVERY: u64 = 16;
+/// How long a position waits for its note when no more events come.
+const NOTE_AFTER: Duration = Duration::from_millis(500);
 /// Largest file put into a payload, in bytes. Source: whatsapp-web.js's wrapper allows attachments of 10,000,000.
 const PAYLOAD_MEDIA_MAX: u64 = 10_000_000;
 /// Wait after the outbox could not be read.
@@ -96,14 +98,17 @@ impl Worker {
         let mut last = self.session.outbox.last();
         let batch = self.session.outbox.read(self.position, READ_AHEAD).await?;
         if batch.is_empty() {
-            self.note().await?;
             let position = self.position;
-            return tokio::select! {
-                () = self.stop.cancelled() => Ok(()),
-                more = last.wait_for(|last| *last > position) => match more {
-                    Ok(_) => Ok(()),
-                    Err(_) => Err(OpError::internal("the session's outbox has closed")),
-                },
+            let is_noted = position <= self.noted;
+            let more = tokio::select! {
+                () = self.stop.cancelled() => return Ok(()),
+                more = last.wait_for(|last| *last > position) => Some(more.map(drop)),
+                () = tokio::time::sleep(NOTE_AFTER), if !is_noted => None,
+            };
+            return match more {
+                Some(Ok(())) => Ok(()),
+                Some(Err(_)) => Err(OpError::internal("the session's outbox has closed")),
+                None => self.note().await,
             };
         }
         for event in batch {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_vocab::events::{Event, presence};
-use switchboard_whatsapp::{Account, End, Fence, Signal};
+use switchboard_whatsapp::{Account, End, Fence, Receipt, Signal};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,9 @@ pub(crate) const CLOSE_MAX: Duration = Duration::from_secs(10);
 const CUT_MAX: Duration = Duration::from_secs(2);
 /// Longest wait for the last signals to be recorded.
 const SIGNALS_DRAIN_MAX: Duration = Duration::from_secs(5);
+
+/// Signals taken from the queue at once; the queue of the journal has room for them.
+const SIGNALS_AT_ONCE: usize = 64;
 
 /// What a connection is told while it lives.
 #[derive(Debug, Clone, Default)]
@@ -217,51 +220,76 @@ async fn listen(
     tell: &Tell,
     quiet: &CancellationToken,
 ) {
+    let mut heard = Vec::with_capacity(SIGNALS_AT_ONCE);
     loop {
-        let signal = tokio::select! {
+        let count = tokio::select! {
             biased;
-            signal = signals.recv() => signal,
+            count = signals.recv_many(&mut heard, SIGNALS_AT_ONCE) => count,
             () = quiet.cancelled() => return,
         };
-        let Some(signal) = signal else { return };
-        heard(session, signal, tell).await;
+        if count == 0 {
+            return;
+        }
+        let mut steps = Vec::new();
+        for signal in heard.drain(..) {
+            if let Some(input) = sort(session, signal, &mut steps) {
+                // What was recorded is seen before the state that followed it.
+                record(session, &mut steps).await;
+                tell(input);
+            }
+        }
+        record(session, &mut steps).await;
     }
 }
 
-async fn heard(session: &Session, signal: Signal, tell: &Tell) {
-    let recorded = match signal {
-        Signal::Challenge(challenge) => return tell(Input::Challenged(challenge)),
-        Signal::Paired(identity) => return tell(Input::Paired(identity)),
-        Signal::Syncing(identity) => return tell(Input::Syncing(identity)),
-        Signal::Connected(identity) => return tell(Input::Connected(identity)),
-        Signal::PairingFailed(text) => return tell(Input::PairingFailed(text)),
+/// How far an own message came.
+enum Step {
+    Acked(Acked),
+    Receipt(Receipt),
+}
+
+/// Hints are passed on at once, steps of messages gathered; what the actor must hear is returned.
+fn sort(session: &Session, signal: Signal, steps: &mut Vec<Step>) -> Option<Input> {
+    match signal {
+        Signal::Challenge(challenge) => return Some(Input::Challenged(challenge)),
+        Signal::Paired(identity) => return Some(Input::Paired(identity)),
+        Signal::Syncing(identity) => return Some(Input::Syncing(identity)),
+        Signal::Connected(identity) => return Some(Input::Connected(identity)),
+        Signal::PairingFailed(text) => return Some(Input::PairingFailed(text)),
         Signal::Presence(change) => {
             session.presence.changed(&change);
-            return session.hint(Event::Presence(presence::Event::Changed(change)));
+            session.hint(Event::Presence(presence::Event::Changed(change)));
         }
         Signal::ChatState(change) => {
             session.presence.state(&change);
-            return session.hint(Event::Presence(presence::Event::ChatState(change)));
+            session.hint(Event::Presence(presence::Event::ChatState(change)));
         }
         Signal::Acked {
             id,
             chat,
             error,
             at,
-        } => {
-            session
-                .journal
-                .acked(Acked {
-                    id,
-                    chat,
-                    error,
-                    at,
-                })
-                .await
+        } => steps.push(Step::Acked(Acked {
+            id,
+            chat,
+            error,
+            at,
+        })),
+        Signal::Receipt(receipt) => steps.push(Step::Receipt(receipt)),
+    }
+    None
+}
+
+/// Records steps in their order. They are asked for together, so that they share a commit.
+async fn record(session: &Session, steps: &mut Vec<Step>) {
+    let recording = steps.drain(..).map(|step| async {
+        match step {
+            Step::Acked(acked) => session.journal.acked(acked).await,
+            Step::Receipt(receipt) => session.journal.receipt(receipt).await,
         }
-        Signal::Receipt(receipt) => session.journal.receipt(receipt).await,
-    };
-    if let Err(error) = recorded {
+    });
+    let recorded = futures::future::join_all(recording).await;
+    for error in recorded.into_iter().filter_map(Result::err) {
         tracing::error!(session = %session.scope.session, %error, "the progress of a message was not recorded");
     }
 }
