@@ -1,7 +1,8 @@
 //! The client library's storage traits on the node's key store: one object per session and ownership.
 //!
 //! Owns where each of the library's values stands and how it is written. Every call is one durable commit (rule R-2);
-//! only a call too large for one batch is several. Must not know what the values mean, or any network.
+//! only a call too large for one batch is several, and what [`riders`] says rides with the next one. Must not know what the values
+//! mean, or any network.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,6 +25,7 @@ mod mappings;
 mod pending;
 mod prekeys;
 mod protocol;
+mod riders;
 mod rows;
 mod secrets;
 mod sender_keys;
@@ -35,6 +37,7 @@ mod tokens;
 
 pub(crate) use ballots::Ballot;
 pub use lossy::{Stripped, strip_for_lossy_restore};
+use riders::Riders;
 
 /// Most expired rows one sweep removes; the library sweeps again with the next keepalive.
 const EXPIRED_ROWS_MAX: usize = 2_000;
@@ -58,6 +61,7 @@ pub(crate) struct Backend {
     writes: Arc<RwLock<()>>,
     failures: AtomicU64,
     locks: Locks,
+    riders: Riders,
 }
 
 /// Held by calls that read a row in order to write it. Each area has its own, so that only calls that could meet wait
@@ -97,11 +101,13 @@ impl Backend {
             writes,
             failures: AtomicU64::new(0),
             locks: Locks::default(),
+            riders: Riders::default(),
         }
     }
 
     /// Removes everything the library keeps of the session, durably and at once.
     pub(crate) async fn erase(&self) -> Result<()> {
+        self.riders.clear();
         let ops = (kinds::FIRST..=kinds::LAST)
             .map(|kind| Op::DeleteRange {
                 kind: Kind(kind),
@@ -145,21 +151,76 @@ impl Backend {
         StoreError::Database(Box::new(error))
     }
 
-    /// Commits all operations; nothing is done when there are none.
+    /// Commits all operations with what rides along; nothing is done when there are none.
     async fn commit(&self, ops: Vec<Op>) -> Result<()> {
+        if ops.is_empty() {
+            return Ok(());
+        }
+        self.write(ops).await
+    }
+
+    /// Commits what waits for a ride.
+    pub(crate) async fn write_riders(&self) -> Result<()> {
+        self.write(Vec::new()).await
+    }
+
+    async fn write(&self, ops: Vec<Op>) -> Result<()> {
         let _under_way = self.writes.read().await;
-        for batch in batches(ops) {
-            if self.superseded.load(Ordering::Acquire) || self.closed.load(Ordering::Acquire) {
-                self.failures.fetch_add(1, Ordering::AcqRel);
-                return Err(StoreError::Validation(format!(
-                    "write to {}: this owner gave the session up",
-                    self.namespace
-                )));
-            }
+        let (mut all, ride) = self.riders.board();
+        all.extend(ops);
+        for batch in batches(all) {
+            self.check_owner()?;
             self.store
                 .commit(&self.namespace, self.epoch, batch)
                 .await
                 .map_err(|error| self.failed(error))?;
+        }
+        self.riders.arrived(ride);
+        Ok(())
+    }
+
+    /// Lets rows wait for the next commit. Single rows are read as if they were written.
+    async fn put_later(&self, rows: Vec<(Kind, Vec<u8>, Vec<u8>)>) -> Result<()> {
+        self.check_owner()?;
+        let mut is_full = false;
+        for (kind, key, value) in rows {
+            is_full = self.riders.put(kind, key, value);
+        }
+        if is_full {
+            self.write_riders().await?;
+        }
+        Ok(())
+    }
+
+    /// Lets the removal of rows wait for the next commit.
+    async fn delete_later(&self, kind: Kind, keys: Vec<Vec<u8>>) -> Result<()> {
+        self.check_owner()?;
+        let stored: Vec<Vec<u8>> = keys
+            .into_iter()
+            .filter(|key| !self.riders.take_off(kind, key))
+            .collect();
+        let rows = self.get_all(kind, &stored).await?;
+        let mut is_full = false;
+        for (key, row) in stored.into_iter().zip(rows) {
+            if row.is_some() {
+                is_full = self.riders.delete(kind, key);
+            }
+        }
+        if is_full {
+            self.write_riders().await?;
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// When this object's owner gave the session up, or its client is gone.
+    fn check_owner(&self) -> Result<()> {
+        if self.superseded.load(Ordering::Acquire) || self.closed.load(Ordering::Acquire) {
+            self.failures.fetch_add(1, Ordering::AcqRel);
+            return Err(StoreError::Validation(format!(
+                "write to {}: this owner gave the session up",
+                self.namespace
+            )));
         }
         Ok(())
     }
@@ -181,6 +242,9 @@ impl Backend {
     }
 
     async fn get(&self, kind: Kind, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        if let Some(waiting) = self.riders.get(kind, key) {
+            return Ok(waiting);
+        }
         self.store
             .get(&self.namespace, kind, key)
             .await
@@ -195,12 +259,15 @@ impl Backend {
     async fn get_all(&self, kind: Kind, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
         let mut values = Vec::with_capacity(keys.len());
         for chunk in keys.chunks(MULTI_GET_MAX) {
+            // Asked first: what arrives meanwhile is in the store by then.
+            let waiting: Vec<_> = chunk.iter().map(|key| self.riders.get(kind, key)).collect();
             let page = self
                 .store
                 .multi_get(&self.namespace, kind, chunk)
                 .await
                 .map_err(|error| self.failed(error))?;
-            values.extend(page);
+            let shown = waiting.into_iter().zip(page);
+            values.extend(shown.map(|(waiting, row)| waiting.unwrap_or(row)));
         }
         Ok(values)
     }

@@ -86,8 +86,10 @@ async fn flush(live: &Live) -> Result<(), Error> {
     let signal = Box::pin(client.flush_pending_signal_state()).await;
     let device = client.persistence_manager().flush().await;
     Box::pin(client.disconnect()).await;
+    let riders = live.backend.write_riders().await;
     signal.map_err(|error| Error::Store(chain(&error)))?;
-    device.map_err(|error| Error::Store(chain(&error)))
+    device.map_err(|error| Error::Store(chain(&error)))?;
+    riders.map_err(|error| Error::Store(chain(&error)))
 }
 
 /// Tells WhatsApp; true when it agreed.

@@ -77,6 +77,11 @@ impl Session {
         {
             tracing::warn!(session = %self.namespace, "the last signals of a connection were not taken");
         }
+        if self.gate.is_open()
+            && let Err(error) = live.backend.write_riders().await
+        {
+            tracing::warn!(session = %self.namespace, %error, "the last rows of a connection were not written");
+        }
         self.refresh_identity(&live.client);
         let end = if !self.gate.is_open() {
             End::Fenced

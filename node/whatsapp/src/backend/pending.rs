@@ -1,4 +1,7 @@
 //! Decrypted messages that the intake has not taken yet. They are few, so expiry reads them all.
+//!
+//! A row must be there once the ratchet that went on for its message is durable: it rides with that. Where the intake was quicker it
+//! is never written. One that is left behind is delivered again, which the intake knows.
 
 use switchboard_keystore::Op;
 use wacore::store::error::{Result, StoreError};
@@ -20,12 +23,11 @@ fn split(row: &[u8]) -> Result<(u64, &[u8])> {
 impl Backend {
     pub(super) async fn put_pending(&self, rows: &[PendingInboundRow<'_>]) -> Result<()> {
         let at = clock::now_secs();
-        let op = |row: &PendingInboundRow<'_>| Op::Put {
-            kind: kinds::PENDING_INBOUND,
-            key: pending_key(row.chat, row.sender, row.id),
-            value: keys::timed(at, row.message),
+        let row = |row: &PendingInboundRow<'_>| {
+            let key = pending_key(row.chat, row.sender, row.id);
+            (kinds::PENDING_INBOUND, key, keys::timed(at, row.message))
         };
-        self.commit(rows.iter().map(op).collect()).await
+        self.put_later(rows.iter().map(row).collect()).await
     }
 
     pub(super) async fn pending(
@@ -41,23 +43,13 @@ impl Backend {
     }
 
     pub(super) async fn delete_pending(&self, wanted: &[PendingInboundKey<'_>]) -> Result<()> {
-        let wanted: Vec<Vec<u8>> = wanted
-            .iter()
-            .map(|key| pending_key(key.chat, key.sender, key.id))
-            .collect();
-        let rows = self.get_all(kinds::PENDING_INBOUND, &wanted).await?;
-        let there = wanted
-            .into_iter()
-            .zip(rows)
-            .filter(|(_, row)| row.is_some());
-        let op = |(key, _)| Op::Delete {
-            kind: kinds::PENDING_INBOUND,
-            key,
-        };
-        self.commit(there.map(op).collect()).await
+        let key = |key: &PendingInboundKey<'_>| pending_key(key.chat, key.sender, key.id);
+        let keys = wanted.iter().map(key).collect();
+        self.delete_later(kinds::PENDING_INBOUND, keys).await
     }
 
     pub(super) async fn expire_pending(&self, cutoff: i64) -> Result<u32> {
+        self.write_riders().await?;
         let cutoff = u64::try_from(cutoff).unwrap_or(0);
         let mut ops = Vec::new();
         self.walk(kinds::PENDING_INBOUND, b"", &mut |key, row| {

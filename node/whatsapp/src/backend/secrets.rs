@@ -1,4 +1,5 @@
-//! Secrets of messages, by which later votes, edits and reactions are read.
+//! Secrets of messages, by which later votes, edits and reactions are read. They ride with the Signal state that went on for their
+//! messages; what polls and events need is written at once, see [`super::ballots`].
 
 use std::collections::BTreeMap;
 
@@ -29,7 +30,7 @@ impl MsgSecretStore for Backend {
             .collect();
         let stored = self.get_all(kinds::MESSAGE_SECRET, &wanted).await?;
         let mut rows = BTreeMap::<Vec<u8>, SecretRow>::new();
-        let mut ops = Vec::with_capacity(count * 2);
+        let (mut later, mut moved) = (Vec::with_capacity(count * 2), Vec::new());
         for ((key, entry), old) in wanted.into_iter().zip(entries).zip(stored) {
             let mut row = SecretRow {
                 secret: entry.secret.to_vec(),
@@ -45,31 +46,20 @@ impl MsgSecretStore for Backend {
                 row.expires_at = merge_msg_secret_expiry(old.expires_at, row.expires_at);
                 row.message_at = merge_msg_secret_message_ts(old.message_at, row.message_at);
                 if old.expires_at != 0 && old.expires_at != row.expires_at {
-                    let key = keys::timed(old.expires_at, &key);
-                    ops.push(Op::Delete {
-                        kind: kinds::SECRET_BY_EXPIRY,
-                        key,
-                    });
+                    moved.push(keys::timed(old.expires_at, &key));
                 }
             }
             rows.insert(key, row);
         }
         for (key, row) in rows {
             if row.expires_at != 0 {
-                let key = keys::timed(row.expires_at, &key);
-                ops.push(Op::Put {
-                    kind: kinds::SECRET_BY_EXPIRY,
-                    key,
-                    value: Vec::new(),
-                });
+                let index = keys::timed(row.expires_at, &key);
+                later.push((kinds::SECRET_BY_EXPIRY, index, Vec::new()));
             }
-            ops.push(Op::Put {
-                kind: kinds::MESSAGE_SECRET,
-                key,
-                value: rows::encode(&row)?,
-            });
+            later.push((kinds::MESSAGE_SECRET, key, rows::encode(&row)?));
         }
-        self.commit(ops).await?;
+        self.delete_later(kinds::SECRET_BY_EXPIRY, moved).await?;
+        self.put_later(later).await?;
         Ok(count)
     }
 
@@ -101,6 +91,7 @@ impl MsgSecretStore for Backend {
     }
 
     async fn delete_expired_msg_secrets(&self, cutoff_timestamp: i64) -> Result<u32> {
+        self.write_riders().await?;
         let _order = self.locks.secrets.lock().await;
         let cutoff = u64::try_from(cutoff_timestamp).unwrap_or(0);
         let mut ops = Vec::new();

@@ -12,17 +12,9 @@ impl Backend {
         let key = keys::tuple(&[chat.as_bytes(), id.as_bytes()]);
         // The row's own time stands first: an older index entry of the same message then expires without the row.
         let value = keys::timed(at, payload);
-        self.commit(vec![
-            Op::Put {
-                kind: kinds::SENT_BY_TIME,
-                key: keys::timed(at, &key),
-                value: Vec::new(),
-            },
-            Op::Put {
-                kind: kinds::SENT_MESSAGE,
-                key,
-                value,
-            },
+        self.put_later(vec![
+            (kinds::SENT_BY_TIME, keys::timed(at, &key), Vec::new()),
+            (kinds::SENT_MESSAGE, key, value),
         ])
         .await
     }
@@ -51,6 +43,7 @@ impl Backend {
     }
 
     pub(super) async fn expire_sent(&self, cutoff: i64) -> Result<u32> {
+        self.write_riders().await?;
         let _order = self.locks.sent.lock().await;
         let cutoff = u64::try_from(cutoff).unwrap_or(0);
         let mut due = Vec::new();

@@ -58,6 +58,7 @@ async fn on_each_engine(write: impl AsyncFn(&Backend), check: impl AsyncFn(&Back
         let backend = bench.backend(1);
         write(&backend).await;
         check(&backend).await;
+        backend.write_riders().await.unwrap();
         drop(backend);
         bench.store.close().await.unwrap();
         drop(bench);

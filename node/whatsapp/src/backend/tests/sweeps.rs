@@ -120,6 +120,78 @@ async fn pending_messages_outlive_a_restart() {
     );
 }
 
+#[tokio::test]
+async fn a_message_is_there_once_its_ratchet_is() {
+    for engine in ENGINES {
+        let dir = tempfile::tempdir().unwrap();
+        let bench = Bench::open(dir.path(), engine).await;
+        let store = bench.backend(1);
+        store.put_identity("s@x", [1; 32]).await.unwrap();
+        let before = bench.store.stats().batches;
+        let message = b"m".as_slice();
+        store
+            .store_pending_inbound("c", "s", "m1", message)
+            .await
+            .unwrap();
+        store
+            .store_pending_inbound("c", "s", "m2", message)
+            .await
+            .unwrap();
+        store.delete_pending_inbound("c", "s", "m2").await.unwrap();
+        store.store_sent_message("c", "m3", message).await.unwrap();
+        store
+            .put_msg_secrets(vec![secret("m4", 1, 0, 1)])
+            .await
+            .unwrap();
+        assert_eq!(
+            bench.store.stats().batches,
+            before,
+            "nothing is worth a commit yet"
+        );
+        // What no commit took along is gone with the process, and the ratchet stands where it stood.
+        let other = bench.backend(1);
+        assert_eq!(
+            other.get_pending_inbound("c", "s", "m1").await.unwrap(),
+            None
+        );
+        store.put_session("s@x", b"on").await.unwrap();
+        assert_eq!(
+            bench.store.stats().batches,
+            before + 1,
+            "one commit for all"
+        );
+        let found = other.get_pending_inbound("c", "s", "m1").await.unwrap();
+        assert_eq!(found.as_deref(), Some(message));
+        assert_eq!(
+            other.get_pending_inbound("c", "s", "m2").await.unwrap(),
+            None
+        );
+        assert!(
+            other
+                .get_msg_secret("c", "s", "m4")
+                .await
+                .unwrap()
+                .is_some()
+        );
+        assert_eq!(
+            other.take_sent_message("c", "m3").await.unwrap().as_deref(),
+            Some(message)
+        );
+        // What was written goes with a later commit.
+        store.delete_pending_inbound("c", "s", "m1").await.unwrap();
+        assert_eq!(
+            store.get_pending_inbound("c", "s", "m1").await.unwrap(),
+            None
+        );
+        store.put_session("s@x", b"again").await.unwrap();
+        assert_eq!(
+            other.get_pending_inbound("c", "s", "m1").await.unwrap(),
+            None
+        );
+        bench.store.close().await.unwrap();
+    }
+}
+
 fn secret(id: &str, byte: u8, expires_at: i64, message_ts: i64) -> MsgSecretEntry {
     MsgSecretEntry {
         chat: "c".into(),
