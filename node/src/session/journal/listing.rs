@@ -14,6 +14,9 @@ use crate::session::kinds;
 
 /// Entries read at a time.
 const PAGE: usize = 1_000;
+/// Whoever asks for what is new since a message this near to the last one is answered from the messages themselves, without a walk
+/// over an index of the whole log. At most [`PAGE`].
+const RECENT_MAX: u64 = 500;
 
 impl Journal {
     /// The message that carries this id; the newest, where several do.
@@ -100,8 +103,26 @@ impl Journal {
         };
         let wanted = Wanted::of(filter, other.as_ref());
         let reverse = filter.order == ListOrder::NewestFirst;
+        let recent = wanted.only_after().filter(|after| {
+            filter.chat.is_none() && head.last_number.saturating_sub(*after) <= RECENT_MAX
+        });
         let (numbers, total) = if filter.chat.is_none() && wanted.is_everything() {
-            (self.ends(reverse, skip, limit).await?, head.messages)
+            let numbers = self.ends(reverse, skip, limit).await?;
+            // The newest may be in the log and not counted yet.
+            let shown = u64::try_from(skip.saturating_add(numbers.len())).unwrap_or(u64::MAX);
+            let counted = if numbers.is_empty() {
+                head.messages
+            } else {
+                head.messages.max(shown)
+            };
+            (numbers, counted)
+        } else if let Some(after) = recent {
+            let mut numbers = self.behind(after).await?;
+            if reverse {
+                numbers.reverse();
+            }
+            let total = u64::try_from(numbers.len()).unwrap_or(u64::MAX);
+            (numbers.into_iter().skip(skip).take(limit).collect(), total)
         } else {
             let mut places = self.matching(filter.chat.as_ref(), &wanted).await?;
             if wanted.after_number.is_some() {
@@ -115,11 +136,30 @@ impl Journal {
             (page.map(|place| place.number).collect(), total)
         };
         let messages = self.fetch(&numbers).await?;
+        let last_number = numbers.into_iter().fold(head.last_number, u64::max);
         Ok(MessageList {
             messages: messages.into_iter().map(|stored| stored.message).collect(),
             total,
-            last_number: head.last_number,
+            last_number,
         })
+    }
+
+    /// The numbers of the messages behind one that is near the end of the log.
+    async fn behind(&self, after: u64) -> Result<Vec<u64>, Error> {
+        let range = ScanRange {
+            from: Bound::Excluded(rows::number_key(after)),
+            to: Bound::Unbounded,
+            reverse: false,
+            limit: PAGE,
+        };
+        let page = self
+            .store
+            .scan(&self.namespace, kinds::MESSAGE, range)
+            .await?;
+        page.entries
+            .iter()
+            .map(|(key, _)| rows::number_of(key))
+            .collect()
     }
 
     /// The numbers of a page of all messages, from one end.

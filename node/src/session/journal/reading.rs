@@ -1,5 +1,6 @@
 //! Reading what is known of conversations and people, and of how far messages came.
 
+use std::cmp::Reverse;
 use std::ops::Bound;
 
 use switchboard_keystore::{Kind, ScanRange};
@@ -79,7 +80,7 @@ impl Journal {
             Ok(())
         })
         .await?;
-        all.sort_by(|a, b| (b.last_at, &a.id.to_string()).cmp(&(a.last_at, &b.id.to_string())));
+        all.sort_by_cached_key(|chat| (Reverse(chat.last_at), chat.id.to_string()));
         let total = u64::try_from(all.len()).unwrap_or(u64::MAX);
         let (skip, limit) = page_of(filter.offset, filter.limit.min(chats::LIST_LIMIT_MAX));
         let mut page = Vec::new();

@@ -107,6 +107,15 @@ impl Wanted {
             && self.until.is_none()
     }
 
+    /// The number, where nothing else matters.
+    pub(in super::super) fn only_after(&self) -> Option<u64> {
+        let rest = Self {
+            after_number: None,
+            ..self.clone()
+        };
+        self.after_number.filter(|_| rest.is_everything())
+    }
+
     pub(in super::super) fn passes(&self, number: u64, facts: Facts) -> bool {
         self.from_me.is_none_or(|wanted| facts.from_me == wanted)
             && self.after_number.is_none_or(|after| number > after)
