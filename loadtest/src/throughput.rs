@@ -65,6 +65,9 @@ struct Conversation {
 #[derive(Debug)]
 struct Turn {
     latency_us: Histogram<u64>,
+    /// Until the last answer.
+    answered: Duration,
+    /// Until the last ack.
     took: Duration,
 }
 
@@ -75,9 +78,11 @@ impl Turn {
         while let Some(talk) = talks.join_next().await {
             latency_us.add(talk??)?;
         }
+        let took = begin.elapsed();
         Ok(Self {
             latency_us,
-            took: begin.elapsed(),
+            answered: took,
+            took,
         })
     }
 }

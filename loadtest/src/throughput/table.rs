@@ -15,6 +15,7 @@ const TICK_US: f64 = 10_000.0;
 pub(super) struct Row {
     name: &'static str,
     latency_us: Histogram<u64>,
+    answered: Duration,
     took: Duration,
     side_ticks: u64,
     simulator_ticks: u64,
@@ -26,6 +27,7 @@ impl Row {
             name,
             latency_us: Histogram::new(3)
                 .unwrap_or_else(|_| unreachable!("three digits are possible")),
+            answered: Duration::ZERO,
             took: Duration::ZERO,
             side_ticks: 0,
             simulator_ticks: 0,
@@ -34,6 +36,7 @@ impl Row {
 
     pub(super) fn add(&mut self, measured: &Measured) -> Result<()> {
         self.latency_us.add(&measured.turn.latency_us)?;
+        self.answered += measured.turn.answered;
         self.took += measured.turn.took;
         self.side_ticks += measured.side_ticks;
         self.simulator_ticks += measured.simulator_ticks;
@@ -47,16 +50,17 @@ impl Row {
 
 pub(super) fn print(what: &str, rows: &[Row; 2]) {
     println!(
-        "\n{what:<20}{:>10}{:>10}{:>12}{:>16}{:>22}",
-        "p50 µs", "p99 µs", "messages/s", "CPU µs/message", "simulator's µs/message"
+        "\n{what:<20}{:>10}{:>10}{:>12}{:>12}{:>10}{:>14}",
+        "p50 µs", "p99 µs", "answers/s", "messages/s", "CPU µs", "simulator's"
     );
     for row in rows {
         let per_message = |ticks: u64| ticks as f64 * TICK_US / row.latency_us.len() as f64;
         println!(
-            "{:<20}{:>10}{:>10}{:>12.0}{:>16.0}{:>22.0}",
+            "{:<20}{:>10}{:>10}{:>12.0}{:>12.0}{:>10.0}{:>14.0}",
             row.name,
             row.latency_us.value_at_quantile(0.5),
             row.latency_us.value_at_quantile(0.99),
+            row.latency_us.len() as f64 / row.answered.as_secs_f64(),
             row.rate(),
             per_message(row.side_ticks),
             per_message(row.simulator_ticks)
@@ -64,7 +68,7 @@ pub(super) fn print(what: &str, rows: &[Row; 2]) {
     }
     let [bare, own] = rows;
     println!(
-        "{:<20}{:>32.2}   (wanted: at least 0.5)",
+        "{:<20}{:>44.2}   (wanted: at least 0.5)",
         "ratio",
         own.rate() / bare.rate()
     );

@@ -96,6 +96,7 @@ impl Side for Yardstick {
         let took = sent["took_us"].as_u64().context("how long it took")?;
         Ok(Turn {
             latency_us: histogram(&sent["latency_us"])?,
+            answered: Duration::from_micros(took),
             took: Duration::from_micros(took),
         })
     }
