@@ -6,7 +6,7 @@ use switchboard_vocab::profile::{
 };
 use switchboard_vocab::sessions::Identity;
 use switchboard_vocab::{ChatId, ErrorCode, OpError};
-use switchboard_whatsapp::{Account, Fact, ProfileChange};
+use switchboard_whatsapp::{Account, Fact, ProfileChange, is_sent_as_address};
 
 use super::Execute;
 use crate::session::context::SessionCx;
@@ -90,6 +90,10 @@ impl Check for Change {
             }
             if name.chars().count() > NAME_LEN_MAX {
                 return too_long("the name", NAME_LEN_MAX);
+            }
+            if is_sent_as_address(name) {
+                let text = "a name with an @ would reach whatsapp as an address: write it without";
+                return Err(OpError::invalid(text));
             }
         }
         let about = self.about.as_deref().unwrap_or_default();

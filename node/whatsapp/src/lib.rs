@@ -42,4 +42,5 @@ pub use api::{
 };
 pub use backend::{Stripped, strip_for_lossy_restore};
 pub use connector::Connector;
+pub use own::is_sent_as_address;
 pub use proto_json::proto_text;

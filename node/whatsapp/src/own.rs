@@ -18,6 +18,8 @@ use crate::ask::{ASK_TIMEOUT, ask, ask_untyped, failed};
 
 /// WhatsApp's code for "there is none".
 const NOT_FOUND: u16 = 404;
+/// Longest text, in bytes, that the library takes for an address where it has an `@`. Source: whatsapp-rust 0.7.0.
+const ADDRESS_LEN_MAX: usize = 48;
 
 /// Changes the account's profile.
 pub(crate) async fn change_profile(client: &Client, change: ProfileChange) -> Result<(), Error> {
@@ -92,6 +94,12 @@ fn story_privacy(kind: &str, people: Vec<UserId>) -> StoryPrivacy {
         "blacklist" => StoryPrivacy::Except(people),
         _ => StoryPrivacy::Contacts,
     }
+}
+
+/// Whether the client library would write a text as an address, which nobody could read as a name again, with every connection.
+/// Source: whatsapp-rust 0.7.0, the encoder of its stanzas.
+pub fn is_sent_as_address(text: &str) -> bool {
+    text.len() <= ADDRESS_LEN_MAX && text.contains('@')
 }
 
 /// Sets the text about oneself, as bytes. The library has it as a text, which stanzas write as an address where it looks like
@@ -246,6 +254,18 @@ pub(crate) async fn mark(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_is_no_address() {
+        for (name, refused) in [
+            ("Front desk", false),
+            ("Desk @ Acme", true),
+            ("@", true),
+            ("The front desk of all the branches of Acme, @ Mall", false),
+        ] {
+            assert_eq!(is_sent_as_address(name), refused, "{name}");
+        }
+    }
 
     #[test]
     fn the_about_text_is_no_address() {

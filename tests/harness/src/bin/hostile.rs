@@ -23,11 +23,8 @@ const OWN: &str = "15550100021";
 const PARTNER: &str = "15550100022";
 /// The session that the good requests name.
 const SESSION: &str = "sales";
-/// Calls that would end the session under test, or take its connection away. Among them those that set the name: the client
-/// library writes one in the form of an address, such as `@`, as an address that the simulator cannot read.
-const LEFT_OUT: [&str; 19] = [
-    "PATCH /users/profile",
-    "POST /client/setDisplayName",
+/// Calls that would end the session under test, or take its connection away.
+const LEFT_OUT: [&str; 17] = [
     "POST /users/logout",
     "PATCH /settings",
     "DELETE /settings",
