@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use switchboard_keystore::{
@@ -63,6 +64,9 @@ pub(crate) struct Backend {
     locks: Locks,
     riders: Riders,
 }
+
+/// How long rows wait for a commit that takes them along; it may be twice that until one is paid for.
+const RIDE_WAIT_MAX: Duration = Duration::from_millis(200);
 
 /// Held by calls that read a row in order to write it. Each area has its own, so that only calls that could meet wait
 /// for each other.
@@ -177,6 +181,17 @@ impl Backend {
         }
         self.riders.arrived(ride);
         Ok(())
+    }
+
+    /// Writes what no commit took along for a while, for ever.
+    pub(crate) async fn write_late_riders(&self) {
+        loop {
+            self.riders.late(RIDE_WAIT_MAX).await;
+            if let Err(error) = self.write_riders().await {
+                tracing::warn!(session = %self.namespace, %error, "rows that found no ride were not written");
+                return;
+            }
+        }
     }
 
     /// Lets rows wait for the next commit. Single rows are read as if they were written.

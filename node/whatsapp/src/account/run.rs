@@ -106,6 +106,8 @@ impl Session {
         let mut history = Box::pin(self.pump_history(live));
         let mut blocklist = Box::pin(self.pump_blocklist(live));
         let mut collections = Box::pin(self.pump_collections(live));
+        let mut riders = Box::pin(live.backend.write_late_riders());
+        let mut rides = true;
         let mut error_node = watch_stream_errors(client);
         let mut stream_error = None;
         let cut = self.gate.cut();
@@ -128,6 +130,7 @@ impl Session {
                 () = &mut history => {}
                 () = &mut blocklist => {}
                 () = &mut collections => {}
+                () = &mut riders, if rides => rides = false,
                 () = &mut code_expires, if !stop.is_cancelled() => {
                     Box::pin(client.disconnect()).await;
                     break;

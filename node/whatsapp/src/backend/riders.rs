@@ -8,8 +8,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use switchboard_keystore::{Kind, Op};
+use tokio::sync::Notify;
 
 /// Rows that wait; with more of them a commit is paid for.
 const ROWS_MAX: usize = 256;
@@ -31,7 +33,11 @@ struct Rider {
 
 /// The rows that wait.
 #[derive(Debug, Default)]
-pub(super) struct Riders(Mutex<Waiting>);
+pub(super) struct Riders {
+    waiting: Mutex<Waiting>,
+    /// Told when the first of them comes.
+    first: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -47,16 +53,36 @@ pub(super) struct Ride(Vec<(Place, u64)>);
 impl Riders {
     /// Lets a row wait; `true` when there are so many that somebody should write them.
     pub(super) fn put(&self, kind: Kind, key: Vec<u8>, value: Vec<u8>) -> bool {
-        let mut waiting = self.waiting();
-        waiting.set((kind, key), Some(value));
-        waiting.is_full()
+        self.set((kind, key), Some(value))
     }
 
     /// Lets the removal of a stored row wait; `true` as for [`Riders::put`].
     pub(super) fn delete(&self, kind: Kind, key: Vec<u8>) -> bool {
+        self.set((kind, key), None)
+    }
+
+    fn set(&self, place: Place, value: Option<Vec<u8>>) -> bool {
         let mut waiting = self.waiting();
-        waiting.set((kind, key), None);
+        if waiting.rows.is_empty() {
+            self.first.notify_one();
+        }
+        waiting.set(place, value);
         waiting.is_full()
+    }
+
+    /// Returns once something has waited for a commit all through `patience`, and none came.
+    pub(super) async fn late(&self, patience: Duration) {
+        loop {
+            if self.waiting().rows.is_empty() {
+                self.first.notified().await;
+            }
+            let known = self.waiting().last_number;
+            tokio::time::sleep(patience).await;
+            let waiting = self.waiting();
+            if waiting.rows.values().any(|rider| rider.number <= known) {
+                return;
+            }
+        }
     }
 
     /// Removes a row that waits, or lets its removal wait where a commit may have written it; `false` where none waits, so that
@@ -119,7 +145,7 @@ impl Riders {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

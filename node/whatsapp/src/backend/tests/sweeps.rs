@@ -192,6 +192,33 @@ async fn a_message_is_there_once_its_ratchet_is() {
     }
 }
 
+#[tokio::test]
+async fn what_finds_no_ride_is_written_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let bench = Bench::open(dir.path(), EngineKind::Sled).await;
+    let (store, other) = (bench.backend(1), bench.backend(1));
+    store.store_sent_message("c", "m", b"p").await.unwrap();
+    let written = async {
+        while other
+            .get(kinds::SENT_MESSAGE, &keys::tuple(&[b"c", b"m"]))
+            .await
+            .unwrap()
+            .is_none()
+        {
+            tokio::task::yield_now().await;
+        }
+    };
+    let waited = Duration::from_secs(30);
+    tokio::time::timeout(waited, async {
+        tokio::select! {
+            () = store.write_late_riders() => panic!("it ended"),
+            () = written => {}
+        }
+    })
+    .await
+    .unwrap();
+}
+
 fn secret(id: &str, byte: u8, expires_at: i64, message_ts: i64) -> MsgSecretEntry {
     MsgSecretEntry {
         chat: "c".into(),
