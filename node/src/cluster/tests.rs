@@ -205,6 +205,7 @@ impl Net {
 
     async fn started(&self, name: &str) -> NodeId {
         let until = Instant::now() + WAIT;
+        let mut last = None;
         loop {
             if let Some(owner) = self.owner(name).await {
                 let start = Start {
@@ -215,8 +216,9 @@ impl Net {
                 if answer.head == AnswerHead::Done {
                     break;
                 }
+                last = Some((owner, answer.head));
             }
-            assert!(Instant::now() < until, "{name} is not started");
+            assert!(Instant::now() < until, "{name} is not started: {last:?}");
             tick().await;
         }
         self.connected(name).await
