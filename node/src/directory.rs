@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use switchboard_bus::{Bus, Entry, Key, KeyPrefix, KvError, Names, WatchEvent};
 use switchboard_keystore::KeyStore;
+use switchboard_ownership::Age;
 use switchboard_vocab::SessionRef;
 use switchboard_vocab::directory::{RECORD_VERSION, SessionRecord};
 use tokio::sync::{mpsc, watch};
@@ -86,6 +87,7 @@ impl Directory {
         let mut view = View {
             directory: self,
             known: HashMap::new(),
+            age: Age::Unknown,
         };
         loop {
             let failed = tokio::select! {
@@ -107,6 +109,8 @@ impl Directory {
 struct View {
     directory: Directory,
     known: HashMap<Key, Arc<SessionRecord>>,
+    /// Of what was not known yet: new, once the whole directory was seen.
+    age: Age,
 }
 
 /// Why a watch ended.
@@ -130,7 +134,13 @@ impl View {
     async fn watch(&mut self) -> Ended {
         match self.follow().await {
             Ok(never) => match never {},
-            Err(ended) => ended,
+            Err(ended) => {
+                if matches!(ended, Ended::Kv(KvError::RolledBack { .. })) {
+                    // What comes now may be as old as whatever was put back.
+                    self.age = Age::Unknown;
+                }
+                ended
+            }
         }
     }
 
@@ -167,7 +177,7 @@ impl View {
                     self.tell(Event::Deleted(earlier)).await?;
                 }
                 self.directory.records.put(Arc::clone(&record));
-                self.tell(Event::Exists(record)).await?;
+                self.tell(Event::Exists(record, self.age)).await?;
             }
             Err(reason) => {
                 tracing::error!(%key, reason, "a session's record cannot be used and is left alone");
@@ -206,6 +216,7 @@ impl View {
                 self.tell(Event::Lost(record)).await?;
             }
         }
+        self.age = Age::New;
         self.report_leftovers().await;
         self.directory.ready.send_replace(true);
         Ok(())

@@ -327,6 +327,12 @@ impl NodeHandle {
         self.parts.cluster.knows(node)
     }
 
+    /// Whether the directory has shown it a session.
+    #[cfg(test)]
+    pub(crate) fn has_heard_of(&self, session: &switchboard_vocab::SessionRef) -> bool {
+        self.parts.records.get(session).is_some()
+    }
+
     /// Ends as the death of the process would.
     #[cfg(test)]
     pub(crate) async fn crash(self) {

@@ -195,7 +195,7 @@ pub enum Input {
     /// The gate of this incarnation is closed, although the machine may not have noticed.
     GateClosed(Incarnation),
     /// A session exists, with the uuid of this life of its name.
-    Session(SessionRef, String),
+    Session(SessionRef, String, Age),
     /// A session was deleted and this node has removed its data, if it had any.
     SessionGone(SessionRef),
     /// A write's result.
@@ -215,6 +215,15 @@ pub enum Input {
     Sent(SessionRef, Epoch, Result<(), TransferFailure>),
     /// An operator's or the driver's command.
     Command(Command),
+}
+
+/// What is known of a session's age when its node is told of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Age {
+    /// It was created after this node had seen the whole directory: what has no owner record yet was never owned.
+    New,
+    /// It may have been there before, so that somebody may have data of it whose record was lost.
+    Unknown,
 }
 
 /// Where the data of a session that starts comes from.

@@ -25,8 +25,8 @@ mod machine;
 mod rules;
 
 pub use api::{
-    Bucket, Command, Config, DataFrom, Held, Input, MoveLimits, OpId, Output, PeerView, Position,
-    Record, RecordKey, Refused, Revision, Seen, TransferFailure, Verdict, Written,
+    Age, Bucket, Command, Config, DataFrom, Held, Input, MoveLimits, OpId, Output, PeerView,
+    Position, Record, RecordKey, Refused, Revision, Seen, TransferFailure, Verdict, Written,
 };
 pub use machine::Machine;
 pub use rules::{Rule, Rules};

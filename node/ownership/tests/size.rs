@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use switchboard_ownership::{
-    Bucket, Config, Input, Machine, MoveLimits, Output, Rules, Seen, Written,
+    Age, Bucket, Config, Input, Machine, MoveLimits, Output, Rules, Seen, Written,
 };
 use switchboard_vocab::cluster::{
     Incarnation, Kept, NodeRecord, NodeState, OwnerPhase, OwnerRecord, StoreId,
@@ -133,7 +133,11 @@ fn a_death_among_many_is_dealt_with_in_pieces() {
     for at in 0..SESSIONS {
         let session: SessionRef = format!("t{}/s{at}", at % 100).parse().unwrap();
         let owner = 1 + at % (NODES - 1);
-        bench.tell(Input::Session(session.clone(), "u".to_owned()));
+        bench.tell(Input::Session(
+            session.clone(),
+            "u".to_owned(),
+            Age::Unknown,
+        ));
         let seen = bench.seen(OwnerRecord {
             version: 1,
             session: session.clone(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_keystore::{Epoch as StoreEpoch, KeyStore, Remains, Staged};
-use switchboard_ownership::{DataFrom, TransferFailure};
+use switchboard_ownership::{Age, DataFrom, TransferFailure};
 use switchboard_vocab::directory::SessionRecord;
 use switchboard_vocab::sessions::Erase;
 use switchboard_vocab::{Epoch, NodeId, OpError, Operation, SessionRef, codec};
@@ -51,7 +51,7 @@ const FORGET_TRIES_MAX: u32 = 5;
 #[derive(Debug)]
 pub(super) enum Chore {
     /// The session exists; in its turn, because an earlier life of its name may still be on its way out.
-    Exists(Arc<SessionRecord>),
+    Exists(Arc<SessionRecord>, Age),
     /// Its record was deleted: log it out and remove everything.
     Erase(Arc<SessionRecord>),
     /// Its record is gone, nobody deleted it: stop it, keep everything.
@@ -79,7 +79,7 @@ pub(super) enum Chore {
 /// What became of a chore.
 #[derive(Debug)]
 pub(super) enum Done {
-    Exists(Arc<SessionRecord>),
+    Exists(Arc<SessionRecord>, Age),
     Erased,
     Provided(Epoch, Arc<Gate>),
     /// Its data will not come.
@@ -204,7 +204,7 @@ impl Slot {
         match chore {
             Chore::Stop { .. } | Chore::Erase(_) => true,
             Chore::Provide { .. } => self.is_patient,
-            Chore::Exists(_)
+            Chore::Exists(..)
             | Chore::Suspend
             | Chore::Send { .. }
             | Chore::Forget { .. }
@@ -248,7 +248,7 @@ pub(super) async fn work(
     hurry: CancellationToken,
 ) -> Done {
     match chore {
-        Chore::Exists(record) => Done::Exists(record),
+        Chore::Exists(record, age) => Done::Exists(record, age),
         Chore::Erase(record) => {
             erase(&hands, &record).await;
             Done::Erased

@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use switchboard_ownership::{Bucket, Command, Input, Machine, Refused, Rules};
+use switchboard_ownership::{Age, Bucket, Command, Input, Machine, Refused, Rules};
 use switchboard_vocab::cluster::{ClusterRecord, Incarnation};
 use switchboard_vocab::directory::SessionRecord;
 use switchboard_vocab::{NodeId, SessionRef};
@@ -46,7 +46,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A session exists.
-    Exists(Arc<SessionRecord>),
+    Exists(Arc<SessionRecord>, Age),
     /// A session's record was deleted.
     Deleted(Arc<SessionRecord>),
     /// A session's record is gone, and nobody deleted it.
@@ -192,8 +192,8 @@ impl Driver {
 
     fn heard(&mut self, event: Event) {
         match event {
-            Event::Exists(record) => {
-                self.add(&record.session.clone(), Chore::Exists(record));
+            Event::Exists(record, age) => {
+                self.add(&record.session.clone(), Chore::Exists(record, age));
             }
             Event::Deleted(record) => {
                 self.add(&record.session.clone(), Chore::Erase(record));
@@ -293,8 +293,8 @@ impl Driver {
 
     fn done(&mut self, session: &SessionRef, done: Done, pointless: bool) {
         match done {
-            Done::Exists(record) => {
-                let input = Input::Session(session.clone(), record.uuid.clone());
+            Done::Exists(record, age) => {
+                let input = Input::Session(session.clone(), record.uuid.clone(), age);
                 self.inputs.push_back(input);
                 self.resume(session);
             }

@@ -1,5 +1,6 @@
 //! Several nodes in one process, over one bus: who runs what when nodes come, leave, die and lose their bus.
 
+mod beginning;
 mod leaving;
 mod losing;
 mod strangers;

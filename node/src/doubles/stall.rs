@@ -13,6 +13,8 @@ use tokio::sync::watch;
 pub(crate) struct Stall {
     kv: Arc<dyn Kv>,
     stalled: watch::Sender<bool>,
+    /// The bucket whose changes are shown to nobody.
+    hidden: watch::Sender<Option<Bucket>>,
 }
 
 impl Stall {
@@ -20,11 +22,17 @@ impl Stall {
         Arc::new(Self {
             kv,
             stalled: watch::Sender::new(false),
+            hidden: watch::Sender::new(None),
         })
     }
 
     pub(crate) fn set(&self, stalled: bool) {
         self.stalled.send_replace(stalled);
+    }
+
+    /// Shows nothing of a bucket to whoever watches it; writes and reads go on.
+    pub(crate) fn hide(&self, bucket: Option<Bucket>) {
+        self.hidden.send_replace(bucket);
     }
 
     async fn flows(&self) {
@@ -69,11 +77,15 @@ impl Kv for Stall {
     async fn watch(&self, bucket: &Bucket, prefix: &KeyPrefix) -> Result<WatchStream, KvError> {
         self.flows().await;
         let changes = self.kv.watch(bucket, prefix).await?;
-        let stalled = self.stalled.subscribe();
+        let (stalled, hidden) = (self.stalled.subscribe(), self.hidden.subscribe());
+        let bucket = bucket.clone();
         let flowing = changes.then(move |change| {
-            let mut stalled = stalled.clone();
+            let (mut stalled, mut hidden) = (stalled.clone(), hidden.clone());
+            let bucket = bucket.clone();
             async move {
                 stalled.wait_for(|stalled| !*stalled).await.unwrap();
+                let is_shown = |hidden: &Option<Bucket>| hidden.as_ref() != Some(&bucket);
+                hidden.wait_for(is_shown).await.unwrap();
                 change
             }
         });

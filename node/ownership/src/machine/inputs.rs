@@ -6,7 +6,7 @@ use switchboard_vocab::{Epoch, NodeId, SessionRef};
 use super::Machine;
 use super::lease::Stage;
 use super::session::{Known, Leg, Plan, Session, StagedCopy};
-use crate::{Bucket, DataFrom, Input, Output, Position, Refused, Rule, Seen};
+use crate::{Age, Bucket, DataFrom, Input, Output, Position, Refused, Rule, Seen};
 
 impl Machine {
     pub(super) fn take(&mut self, input: Input) -> Result<(), Refused> {
@@ -31,7 +31,7 @@ impl Machine {
                     self.fence();
                 }
             }
-            Input::Session(session, uuid) => self.session_exists(session, uuid),
+            Input::Session(session, uuid, age) => self.session_exists(session, uuid, age),
             Input::SessionGone(session) => self.session_gone(&session),
             Input::Written(op, result) => self.written(op, result),
             Input::Read(op, result) => self.read(op, result),
@@ -210,8 +210,7 @@ impl Machine {
             })
     }
 
-    fn session_exists(&mut self, session: SessionRef, uuid: String) {
-        let is_current = self.is_current();
+    fn session_exists(&mut self, session: SessionRef, uuid: String, age: Age) {
         let known = self.known(&session);
         if known.uuid.as_ref() == Some(&uuid) {
             return;
@@ -231,7 +230,13 @@ impl Machine {
             old_copy = known.staged.take();
             known.asserted = false;
         }
-        known.arrived = is_current && known.record == Known::Absent;
+        // A record of an earlier session of the name says nothing about this one.
+        let has_record = match &known.record {
+            Known::Absent => false,
+            Known::Record(record) => record.uuid == uuid,
+            Known::Unreadable(_) => true,
+        };
+        known.arrived = age == Age::New && !has_record;
         known.uuid = Some(uuid);
         known.gone = false;
         if let Some(staged) = old_copy {

@@ -39,7 +39,7 @@ impl Machine {
         let before = known.owner().map(|record| record.node.clone());
         if record != Known::Absent {
             known.deleted_at = None;
-        } else if known.record != Known::Absent {
+        } else if known.record != Known::Absent && !known.is_outlived() {
             known.deleted_at = Some(now);
             known.arrived = false;
         }

@@ -84,7 +84,7 @@ pub(super) struct Session {
     pub(super) uuid: Option<String>,
     /// The directory said that it was deleted.
     pub(super) gone: bool,
-    /// It appeared while this node was watching, so that nobody has data of it.
+    /// It was created while this node was watching, and no record named it: nobody has data of it.
     pub(super) arrived: bool,
     pub(super) record: Known,
     /// When the record was deleted; the directory may be about to say why.
@@ -165,6 +165,11 @@ impl Session {
             Known::Record(record) => Some(record),
             Known::Absent | Known::Unreadable(_) => None,
         }
+    }
+
+    /// Whether the record that is known is of an earlier session of the name, so that its end needs no explanation.
+    pub(super) fn is_outlived(&self) -> bool {
+        self.owner().is_some_and(|record| self.is_renamed(record))
     }
 
     /// Whether the owner record speaks of another life of the session's name.

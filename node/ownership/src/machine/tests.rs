@@ -21,8 +21,8 @@ use switchboard_vocab::{Epoch, NodeId, SessionRef};
 
 use super::Machine;
 use crate::{
-    Bucket, Command, Config, Held, Input, MoveLimits, OpId, Output, Position, Record, RecordKey,
-    Refused, Revision, Rules, Seen, Written,
+    Age, Bucket, Command, Config, Held, Input, MoveLimits, OpId, Output, Position, Record,
+    RecordKey, Refused, Revision, Rules, Seen, Written,
 };
 
 const LEASE: Duration = Duration::from_secs(10);
@@ -157,7 +157,7 @@ impl Bench {
         let mut outputs = Vec::new();
         for record in owners {
             let (name, uuid) = (record.session.clone(), record.uuid.clone());
-            outputs.extend(bench.tell(0.0, Input::Session(name.clone(), uuid)));
+            outputs.extend(bench.tell(0.0, Input::Session(name.clone(), uuid, Age::Unknown)));
             let seen = bench.seen(record);
             outputs.extend(bench.tell(0.0, Input::Owner(name, seen)));
         }

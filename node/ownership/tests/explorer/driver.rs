@@ -1,6 +1,8 @@
 //! What a node does with a session: loads its data, lets it write, stops it, sends it. Judges every start and every write.
 
-use switchboard_ownership::{Command, DataFrom, Input, Output, Record, RecordKey, TransferFailure};
+use switchboard_ownership::{
+    Age, Command, DataFrom, Input, Output, Record, RecordKey, TransferFailure,
+};
 use switchboard_vocab::{Epoch, NodeId, SessionRef};
 
 use crate::node::{Actor, Gate, Rows};
@@ -38,6 +40,7 @@ pub(crate) enum Chore {
     Exists {
         session: usize,
         uuid: u32,
+        age: Age,
     },
     Erase {
         session: usize,
@@ -247,9 +250,9 @@ impl World {
                 let name = self.sessions[session].name.clone();
                 self.tell(proc, Input::SessionGone(name));
             }
-            Chore::Exists { session, uuid } => {
+            Chore::Exists { session, uuid, age } => {
                 let name = self.sessions[session].name.clone();
-                self.tell(proc, Input::Session(name, format!("u{uuid}")));
+                self.tell(proc, Input::Session(name, format!("u{uuid}"), age));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What goes wrong, and when: a seed decides all of it.
 
-use switchboard_ownership::{Command, DataFrom, Input, Record, RecordKey};
+use switchboard_ownership::{Age, Command, DataFrom, Input, Record, RecordKey};
 use switchboard_vocab::cluster::OwnerPhase;
 
 use crate::driver::Chore;
@@ -359,7 +359,7 @@ impl World {
         truth.last_run = 0;
         truth.home = None;
         for proc in 0..self.procs.len() {
-            self.list_session(proc, session);
+            self.list_session(proc, session, Age::New);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use switchboard_ownership::{
-    Config, Held, Input, Machine, MoveLimits, Output, Position, Record, RecordKey, Rule,
+    Age, Config, Held, Input, Machine, MoveLimits, Output, Position, Record, RecordKey, Rule,
 };
 use switchboard_vocab::cluster::{Incarnation, NodeRecord, NodeState, StoreId};
 use switchboard_vocab::{Epoch, NodeId};
@@ -194,7 +194,7 @@ impl World {
             self.tell(proc, input);
         }
         for session in 0..self.sessions.len() {
-            self.list_session(proc, session);
+            self.list_session(proc, session, Age::Unknown);
         }
         for bucket in 0..2 {
             self.procs[proc].watches[bucket].number += 1;
@@ -218,10 +218,10 @@ impl World {
     }
 
     /// The directory shows the session, in its turn.
-    pub(crate) fn list_session(&mut self, proc: usize, session: usize) {
+    pub(crate) fn list_session(&mut self, proc: usize, session: usize, age: Age) {
         if let Some(uuid) = self.sessions[session].uuid {
             let takes = self.rng.between(1, 40);
-            let chore = crate::driver::Chore::Exists { session, uuid };
+            let chore = crate::driver::Chore::Exists { session, uuid, age };
             self.add_chore(proc, session, takes, chore);
         }
     }

@@ -5,7 +5,8 @@ use super::{
     Bench, config, has, in_log, life, name_of, node, owner, owner_write, peer, runs, session,
 };
 use crate::{
-    Bucket, Command, Config, DataFrom, Held, Input, Output, Rule, Rules, Seen, Verdict, Written,
+    Age, Bucket, Command, Config, DataFrom, Held, Input, Output, Rule, Rules, Seen, Verdict,
+    Written,
 };
 
 fn replicated() -> Config {
@@ -32,6 +33,10 @@ fn run(name: &str, epoch: u64, from: DataFrom) -> Output {
     }
 }
 
+fn exists(name: &str, uuid: &str, age: Age) -> Input {
+    Input::Session(session(name), uuid.to_owned(), age)
+}
+
 /// A node that runs this session of its own at epoch 5.
 fn running(config: Config, peers: &[&str], name: &str) -> Bench {
     let record = owner(name, "a", "earlier", 4);
@@ -53,27 +58,42 @@ fn a_new_session_starts_at_once_where_it_belongs() {
     for (first, starts) in [("a", true), ("b", false)] {
         let name = name_of(first, &["a", "b"]);
         let (mut bench, _) = Bench::current(config(), Vec::new(), &["b"], Vec::new());
-        let outputs = bench.tell(1.0, Input::Session(session(&name), "u".to_owned()));
+        let outputs = bench.tell(1.0, exists(&name, "u", Age::New));
         assert_eq!(owner_write(&outputs).is_some(), starts);
     }
 }
 
 #[test]
-fn a_session_that_was_there_before_waits_for_whoever_has_its_data() {
+fn a_new_session_waits_for_the_records_and_no_longer() {
     let name = name_of("a", &["a"]);
     let mut bench = Bench::joined(config(), Vec::new(), &[]);
-    bench.tell(0.0, Input::Session(session(&name), "u".to_owned()));
+    let outputs = bench.tell(0.0, exists(&name, "u", Age::New));
+    assert_eq!(owner_write(&outputs), None, "it may have an owner");
     let outputs = bench.tell(0.0, Input::Current(Bucket::Owners));
-    assert_eq!(owner_write(&outputs), None);
-    assert_eq!(owner_write(&bench.pass(0.0, 10.0, &[])), None);
-    assert!(owner_write(&bench.pass(10.0, 12.5, &[])).is_some());
+    assert!(owner_write(&outputs).is_some());
+}
+
+#[test]
+fn a_session_that_was_there_before_waits_for_whoever_has_its_data() {
+    let name = name_of("a", &["a"]);
+    let listed = exists(&name, "u", Age::Unknown);
+    let current = Input::Current(Bucket::Owners);
+    // The directory and the records are not seen in one order.
+    for (first, second) in [(listed.clone(), current.clone()), (current, listed)] {
+        let mut bench = Bench::joined(config(), Vec::new(), &[]);
+        bench.tell(0.0, first);
+        let outputs = bench.tell(0.0, second);
+        assert_eq!(owner_write(&outputs), None);
+        assert_eq!(owner_write(&bench.pass(0.0, 10.0, &[])), None);
+        assert!(owner_write(&bench.pass(10.0, 12.5, &[])).is_some());
+    }
 }
 
 #[test]
 fn whoever_has_data_of_a_session_without_a_record_takes_it_above_its_epoch() {
     let name = name_of("b", &["a", "b"]);
     let mut bench = Bench::joined(config(), vec![held(&name, 7, true)], &["b"]);
-    bench.tell(0.0, Input::Session(session(&name), "u".to_owned()));
+    bench.tell(0.0, exists(&name, "u", Age::Unknown));
     let outputs = bench.tell(0.0, Input::Current(Bucket::Owners));
     let (op, record) = owner_write(&outputs).unwrap();
     assert_eq!(record.epoch, Epoch(8));
@@ -292,7 +312,7 @@ fn a_fence_ends_what_runs_and_the_next_life_takes_it_again() {
 fn after_a_roll_back_only_what_ran_here_is_claimed_at_once() {
     let name = name_of("a", &["a"]);
     let mut bench = running(config(), &[], &name);
-    bench.tell(1.0, Input::Session(session("new"), "u".to_owned()));
+    bench.tell(1.0, exists("new", "u", Age::New));
     bench.tell(2.0, Input::RolledBack(Bucket::Owners));
     let look = bench.renew(2.0);
     let outputs = bench.tell(2.0, Input::Read(super::op_of(&look), Ok(None)));
@@ -321,8 +341,37 @@ fn a_deleted_session_takes_its_record_along() {
     let deletes = |output: &Output| matches!(output, Output::Write { record: None, .. });
     assert!(has(&outputs, deletes));
     bench.apply(1.1, super::op_of(&outputs));
-    let outputs = bench.tell(2.0, Input::Session(session(&name), "another".to_owned()));
+    let outputs = bench.tell(2.0, exists(&name, "another", Age::New));
     assert_eq!(owner_write(&outputs).unwrap().1.uuid, "another");
+}
+
+#[test]
+fn a_name_that_is_given_again_at_once_does_not_wait_for_its_old_record_s_reasons() {
+    let name = name_of("a", &["a", "b"]);
+    // Here the earlier session ran, and its record goes by this node's hand.
+    let mut bench = running(config(), &["b"], &name);
+    let outputs = bench.tell(1.0, Input::SessionGone(session(&name)));
+    let op = super::op_of(&outputs);
+    bench.tell(1.1, exists(&name, "another", Age::New));
+    let outputs = bench.apply(1.2, op);
+    assert_eq!(owner_write(&outputs).unwrap().1.uuid, "another");
+    // There it ran on another node.
+    let record = owner(&name, "b", "b-1", 4);
+    let (mut bench, _) = Bench::current(config(), Vec::new(), &["b"], vec![record]);
+    bench.tell(1.0, Input::SessionGone(session(&name)));
+    bench.tell(1.1, exists(&name, "another", Age::New));
+    let outputs = bench.tell(1.2, Input::OwnerGone(session(&name), 900));
+    assert_eq!(owner_write(&outputs).unwrap().1.uuid, "another");
+}
+
+#[test]
+fn a_record_that_goes_before_its_session_does_is_left_alone() {
+    let name = name_of("a", &["a", "b"]);
+    let record = owner(&name, "b", "b-1", 4);
+    let (mut bench, _) = Bench::current(config(), Vec::new(), &["b"], vec![record]);
+    let outputs = bench.tell(1.0, Input::OwnerGone(session(&name), 900));
+    assert_eq!(owner_write(&outputs), None);
+    assert_eq!(owner_write(&bench.pass(1.0, 11.0, &["b"])), None);
 }
 
 #[test]
@@ -330,7 +379,7 @@ fn a_name_that_was_used_before_begins_empty() {
     let record = owner("x", "a", "earlier", 4);
     let held = vec![held("x", 4, true)];
     let mut bench = Bench::joined(config(), held, &[]);
-    bench.tell(0.0, Input::Session(session("x"), "another".to_owned()));
+    bench.tell(0.0, exists("x", "another", Age::Unknown));
     let seen = bench.seen(record);
     bench.tell(0.0, Input::Owner(session("x"), seen));
     let outputs = bench.tell(0.0, Input::Current(Bucket::Owners));
@@ -366,7 +415,7 @@ fn many_sessions_are_claimed_a_few_at_a_time() {
     bench.tell(0.0, Input::Current(Bucket::Owners));
     let mut under_way = Vec::new();
     for at in 0..1_000 {
-        let input = Input::Session(session(&format!("s{at}")), "u".to_owned());
+        let input = exists(&format!("s{at}"), "u", Age::New);
         under_way.extend(bench.tell(0.1, input));
     }
     let writes = |outputs: &[Output]| {
@@ -396,7 +445,7 @@ fn rows_of_an_earlier_session_of_the_name_are_not_run() {
             ..held("x", 4, true)
         };
         let (mut bench, _) = Bench::current(config(), vec![held], &[], Vec::new());
-        let outputs = bench.tell(1.0, Input::Session(session("x"), "u".to_owned()));
+        let outputs = bench.tell(1.0, exists("x", "u", Age::New));
         let (op, _) = owner_write(&outputs).unwrap();
         let outputs = bench.apply(1.1, op);
         // Epochs go on all the same.
