@@ -157,6 +157,9 @@ impl AccountSlot {
     }
 }
 
+/// WhatsApp's code for what it does not know. Source: protocol notes, `item-not-found`.
+const NOT_THERE: u16 = 404;
+
 /// A client's error in the words of the vocabulary.
 pub(crate) fn remote(error: &Error) -> OpError {
     let text = error.to_string();
@@ -173,6 +176,10 @@ pub(crate) fn remote(error: &Error) -> OpError {
             ErrorCode::AlreadyPaired,
             "the session is linked to an account already",
         ),
+        Error::Refused {
+            code: Some(NOT_THERE),
+            ..
+        } => OpError::new(ErrorCode::NotFound, text),
         Error::Refused { .. } => OpError::new(ErrorCode::Rejected, text),
         Error::NoRecipient(_) => OpError::new(ErrorCode::NotFound, text),
         Error::RateLimited(_) => OpError::new(ErrorCode::RateLimited, text),
@@ -181,5 +188,22 @@ pub(crate) fn remote(error: &Error) -> OpError {
         Error::Media(_) | Error::Gone(_) => OpError::new(ErrorCode::NotFound, text),
         Error::PhoneSilent(_) => OpError::new(ErrorCode::Timeout, text),
         Error::Store(_) | Error::Other(_) => OpError::internal(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_whatsapp_does_not_know_is_not_found() {
+        let refused = |code| {
+            let text = "no".to_owned();
+            remote(&Error::Refused { code, text }).code
+        };
+        assert_eq!(refused(Some(404)), ErrorCode::NotFound);
+        for code in [None, Some(403), Some(500)] {
+            assert_eq!(refused(code), ErrorCode::Rejected);
+        }
     }
 }

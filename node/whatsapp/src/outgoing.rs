@@ -35,6 +35,10 @@ pub(crate) use story::post;
 const SEND_TIMEOUT: Duration = Duration::from_secs(180);
 /// WhatsApp's code for "slow down".
 pub(crate) const TOO_MANY: u16 = 429;
+/// WhatsApp's code for a group that does not exist. Source: protocol notes, `item-not-found`.
+const NO_SUCH: u16 = 404;
+/// WhatsApp's code for a group that the account is not in. Source: protocol notes, `forbidden`.
+const NOT_MEMBER: u16 = 403;
 
 /// Sends a message; `Ok` means that the frame was written to the socket.
 pub(crate) async fn send(
@@ -70,7 +74,8 @@ pub(crate) async fn send(
             "no device of theirs could be encrypted for".to_owned(),
         ));
     }
-    judge(result, stanza.is_some(), outgoing.id, form)
+    let judged = judge(result, stanza.is_some(), outgoing.id, form);
+    judged.map_err(|error| of_group(&outgoing.to, error))
 }
 
 /// What is kept of a message that leaves.
@@ -161,6 +166,22 @@ fn refused(error: &SendError) -> Error {
         }
         other => Error::Other(chain(other)),
     }
+}
+
+/// What a send to a group failed of: who asks for its members is told that there is none, or that it is not theirs.
+fn of_group(to: &ChatId, error: Error) -> Error {
+    let Error::Refused {
+        code: Some(code), ..
+    } = &error
+    else {
+        return error;
+    };
+    let text = match *code {
+        NO_SUCH if to.is_group() => "there is no such group",
+        NOT_MEMBER if to.is_group() => "the account is not a member of the group",
+        _ => return error,
+    };
+    Error::NoRecipient(text.to_owned())
 }
 
 /// An error with its causes, in one line.

@@ -22,7 +22,7 @@ pub enum Error {
         /// WhatsApp's text, or the client's.
         text: String,
     },
-    /// The recipient is not on WhatsApp, or no device of theirs could be encrypted for.
+    /// The recipient is not on WhatsApp, no device of theirs could be encrypted for, or the group is not one of the account's.
     #[error("the recipient cannot be reached: {0}")]
     NoRecipient(String),
     /// WhatsApp asks to slow down.

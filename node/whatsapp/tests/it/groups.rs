@@ -150,6 +150,29 @@ async fn messages_in_a_group() {
     bert.stop().await;
 }
 
+/// A group that nobody has made.
+const NO_GROUP: &str = "120363000000000404@g.us";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_is_not_there_or_not_theirs_cannot_be_written_to() {
+    let world = World::new().await;
+    let mut anna = world.linked("anna", ANNA).await;
+    let owner = bare_client(&world.simulator, OWNER).await;
+    let options = GroupCreateOptions::new("others only");
+    let group = owner.groups().create_group(options).await.unwrap();
+    let theirs: ChatId = group.metadata.id.to_string().parse().unwrap();
+    let nobodys: ChatId = NO_GROUP.parse().unwrap();
+    for (id, group, said) in [("A1", nobodys, "no such"), ("A2", theirs, "not a member")] {
+        let sent = anna.account.send(text(id, &group, "hi", Vec::new())).await;
+        assert!(
+            matches!(&sent, Err(Error::NoRecipient(why)) if why.contains(said)),
+            "{sent:?}"
+        );
+    }
+    owner.disconnect().await;
+    anna.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::too_many_lines, reason = "one thing after the other")]
 async fn messages_of_others_are_named_as_the_group_knows_them() {

@@ -53,6 +53,8 @@ const DOCUMENTED: [(&str, &str); 5] = [
 ];
 /// How every system says that WhatsApp, not the gateway, has refused.
 const REFUSED: &str = "whatsapp refused: ";
+/// How WhatsApp says that what was named is not there: the caller's fault in every system.
+const NOT_THERE: &str = "(code Some(404))";
 /// What the log says of a fault of ours.
 const FAULT: &str = "a call failed";
 /// Failures listed, the rest is counted.
@@ -191,7 +193,8 @@ fn judge(dialect: &str, status: u16, text: &str) -> Result<(), &'static str> {
     let documented = DOCUMENTED
         .iter()
         .any(|(of, begins)| *of == dialect && status == 500 && said.starts_with(begins));
-    let possible = status == 501 || documented || said.starts_with(REFUSED);
+    let refused = said.starts_with(REFUSED) && !said.contains(NOT_THERE);
+    let possible = status == 501 || documented || refused;
     if status >= 500 && !possible {
         return Err("a fault of the server");
     }
