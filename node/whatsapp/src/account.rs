@@ -121,6 +121,9 @@ impl Session {
         let device = backend.load().await.map_err(failed)?;
         let platform = backend.platform().await.map_err(failed)?;
         session.state().identity = device.and_then(|device| identity::of_device(&device, platform));
+        for (name, version) in backend.behind().await.map_err(failed)? {
+            session.owed.told(name, version);
+        }
         Ok(session)
     }
 

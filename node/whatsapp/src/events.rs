@@ -9,6 +9,7 @@ use wacore::types::events::{AppStateSyncFailed, Event, EventHandler, EventIntere
 use wacore_binary::OwnedNodeRef;
 
 use crate::api::End;
+use crate::backend::Backend;
 use crate::owed::Owed;
 use crate::raw::{self, News};
 use crate::{facts, verdict};
@@ -303,6 +304,7 @@ fn history_bytes(event: &Event) -> usize {
 pub(crate) struct Handler {
     pub(crate) queue: Arc<Queue>,
     pub(crate) owed: Arc<Owed>,
+    pub(crate) backend: Arc<Backend>,
 }
 
 impl Handler {
@@ -313,6 +315,7 @@ impl Handler {
             Some(News::BlockList) => self.queue.block_list_changed.notify_one(),
             Some(News::Collections(told)) => {
                 for (name, version) in told {
+                    self.backend.note_told(name, version);
                     self.owed.told(name, version);
                 }
             }

@@ -1,6 +1,7 @@
 //! Collections of the synchronised state that another device changed and that this one may not have read yet.
 //!
-//! Owns which they are and when they are read again; they outlive a lost connection. The library reads a collection when
+//! Owns which they are and when they are read again; they outlive a lost connection, and what was told the process too (see
+//! `Backend::behind`): connecting again, the library reads nothing that WhatsApp does not call dirty. The library reads a collection when
 //! it is told of a change, but drops what it is told while it reads the same collection, and leaves what it gave up to the
 //! next change. WhatsApp tells once: so what was told stands here until the store has the version, or the tries are over.
 

@@ -148,6 +148,7 @@ impl Session {
         let _subscription = client.subscribe_handler(Arc::new(Handler {
             queue: Arc::clone(&events),
             owed: Arc::clone(&self.owed),
+            backend: Arc::clone(&backend),
         }));
         let _stanzas = client.acquire_raw_node_forwarding();
         Ok(Live {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use switchboard_keystore::Op;
 use wacore::appstate::hash::HashState;
+use wacore::appstate::patch_decode::WAPatchName;
 use wacore::appstate::processor::AppStateMutationMAC;
 use wacore::store::error::Result;
 use wacore::store::traits::{AppStateSyncKey, AppSyncStore};
@@ -31,6 +32,43 @@ impl Backend {
         })
         .await?;
         Ok(all)
+    }
+}
+
+/// Every collection that WhatsApp has.
+const COLLECTIONS: [WAPatchName; 5] = [
+    WAPatchName::CriticalBlock,
+    WAPatchName::CriticalUnblockLow,
+    WAPatchName::RegularLow,
+    WAPatchName::RegularHigh,
+    WAPatchName::Regular,
+];
+
+impl Backend {
+    /// Writes down, beside the next commit, that another device made this version. Whether it was read, the version that stands
+    /// tells; so the row stays.
+    pub(crate) fn note_told(&self, name: WAPatchName, version: u64) {
+        if let Ok(row) = rows::encode(&version) {
+            // What finds no ride is written after a while, and these are too few to be many.
+            let _ = self
+                .riders
+                .put(kinds::TOLD_VERSION, keys::one(name.as_str()), row);
+        }
+    }
+
+    /// Collections of which a higher version was told than stands, with that version: the process ended before it was read.
+    pub(crate) async fn behind(&self) -> Result<Vec<(WAPatchName, u64)>> {
+        let names = COLLECTIONS.map(|name| keys::one(name.as_str()));
+        let told = self.get_all(kinds::TOLD_VERSION, &names).await?;
+        let mut behind = Vec::new();
+        for (name, row) in COLLECTIONS.into_iter().zip(told) {
+            let Some(row) = row else { continue };
+            let told: u64 = rows::decode(&row, "told version")?;
+            if self.get_version(name.as_str()).await?.version < told {
+                behind.push((name, told));
+            }
+        }
+        Ok(behind)
     }
 }
 

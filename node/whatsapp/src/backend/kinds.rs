@@ -30,6 +30,8 @@ pub(super) const LATEST_SYNC_KEY: Kind = Kind(0x19);
 pub(super) const APP_VERSION: Kind = Kind(0x1A);
 /// App-state value MACs by collection and index MAC.
 pub(super) const MUTATION_MAC: Kind = Kind(0x1B);
+/// The highest version of a collection that another device was said to have made, by collection. Ours, not the library's.
+pub(super) const TOLD_VERSION: Kind = Kind(0x1C);
 
 /// Which device has a group's sender key, by group and device.
 pub(super) const SENDER_KEY_DEVICE: Kind = Kind(0x20);
@@ -78,6 +80,7 @@ mod tests {
             IDENTITY,
             SESSION,
             PREKEYS,
+            TOLD_VERSION,
             PREKEY_MARKS,
             SIGNED_PREKEY,
             SENDER_KEY,

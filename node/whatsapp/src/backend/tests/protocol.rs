@@ -198,6 +198,29 @@ async fn the_device_row_and_its_end() {
 }
 
 #[tokio::test]
+async fn collections_are_behind_until_the_version_that_was_told_stands() {
+    use wacore::appstate::patch_decode::WAPatchName::{Regular, RegularLow};
+    let at = |version| HashState {
+        version,
+        ..HashState::default()
+    };
+    on_each_engine(
+        async |store| {
+            store.set_version("regular", at(3)).await.unwrap();
+            store.note_told(Regular, 5);
+            store.note_told(RegularLow, 1);
+            assert_eq!(
+                store.behind().await.unwrap(),
+                [(RegularLow, 1), (Regular, 5)]
+            );
+            store.set_version("regular_low", at(2)).await.unwrap();
+        },
+        async |store| assert_eq!(store.behind().await.unwrap(), [(Regular, 5)]),
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn an_earlier_owner_cannot_write() {
     for engine in ENGINES {
         let dir = tempfile::tempdir().unwrap();
