@@ -12,6 +12,7 @@ use switchboard_whatsapp::{Account, AppStateChange, ChatFact, Fact};
 use super::Execute;
 use super::page::fit;
 use crate::session::context::SessionCx;
+use crate::session::journal::Emptying;
 use crate::session::lanes::Lane;
 use crate::session::remote;
 
@@ -176,7 +177,7 @@ impl Execute for Clear {
     }
 
     async fn execute(self, cx: SessionCx) -> Result<Gone, OpError> {
-        empty(&self.chat, false, &cx).await
+        empty(&self.chat, Emptying::Messages, &cx).await
     }
 }
 
@@ -186,22 +187,22 @@ impl Execute for Delete {
     }
 
     async fn execute(self, cx: SessionCx) -> Result<Gone, OpError> {
-        empty(&self.chat, true, &cx).await
+        empty(&self.chat, Emptying::Whole, &cx).await
     }
 }
 
-async fn empty(chat: &ChatId, whole: bool, cx: &SessionCx) -> Result<Gone, OpError> {
+async fn empty(chat: &ChatId, what: Emptying, cx: &SessionCx) -> Result<Gone, OpError> {
     known(chat, cx).await?;
     let (account, _) = cx.connected().await?;
     let tail = cx.journal().tail(chat).await?;
-    let change = if whole {
-        AppStateChange::Delete(tail)
-    } else {
-        AppStateChange::Clear(tail)
+    let change = match what {
+        Emptying::Whole => AppStateChange::Delete(tail),
+        // With those that carry a star.
+        Emptying::Messages | Emptying::ButStarred => AppStateChange::Clear(tail),
     };
     let changed = account.change_app_state(change).await;
     changed.map_err(|e| remote(&e))?;
-    let messages = cx.journal().empty(chat, None, whole).await?;
+    let messages = cx.journal().empty(chat, None, what).await?;
     Ok(Gone { messages })
 }
 

@@ -3,8 +3,6 @@
 mod ask;
 mod book;
 
-use std::time::Duration;
-
 use switchboard_vocab::contacts::{
     CHECK_MAX, Check, Checked, CheckedUser, Contact, ContactList, Get, List, NAME_LEN_MAX,
 };
@@ -16,9 +14,6 @@ use super::page::fit;
 use crate::session::context::SessionCx;
 use crate::session::journal::CheckedRow;
 use crate::session::remote;
-
-/// How long an answer of WhatsApp about a number is believed. Source: our choice; accounts come and go rarely.
-const CHECK_AGE_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 impl Execute for List {
     async fn execute(self, cx: SessionCx) -> Result<ContactList, OpError> {
@@ -103,10 +98,7 @@ async fn at_hand(
     if fresh {
         return Ok(None);
     }
-    let oldest = crate::clock::now().as_millis();
-    let age = u64::try_from(CHECK_AGE_MAX.as_millis()).unwrap_or(u64::MAX);
     let row = cx.journal().checked(user).await?;
-    let row = row.filter(|row| row.at.as_millis().saturating_add(age) >= oldest);
     Ok(row.map(|row| row.user))
 }
 

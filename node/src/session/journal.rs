@@ -4,6 +4,7 @@
 //! have no gaps; what belongs together is one durable commit. Must not know actors, dialects or who reads the outbox.
 
 mod chats;
+mod checked;
 mod effects;
 mod intake;
 mod layout;
@@ -11,6 +12,7 @@ mod learn;
 mod listing;
 mod log;
 mod messages;
+mod order;
 mod outbox;
 mod people;
 mod progress;
@@ -154,6 +156,17 @@ pub(crate) enum Claim {
     Known(Message, Fate),
 }
 
+/// What goes of a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Emptying {
+    /// Its messages.
+    Messages,
+    /// Its messages without a star.
+    ButStarred,
+    /// Its messages and the conversation itself.
+    Whole,
+}
+
 /// An own message that is about to be sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Claimed {
@@ -245,6 +258,7 @@ impl Journal {
             sinks,
             me: restored.saved.identity.clone(),
             history: BTreeMap::new(),
+            checked_until: Vec::new(),
             oldest_event: None,
         };
         let (last_sender, last_sequence) = watch::channel(memory.head.last_sequence);
@@ -294,9 +308,9 @@ impl Journal {
         if layout > rows::LAYOUT {
             return Err(Error::schema("head", layout));
         }
-        let mut next = (layout < rows::LAYOUT).then_some(0);
-        while let Some(after) = next {
-            let Reply::After(then) = self.call(Change::Migrate(after)).await? else {
+        let mut next = layout::Step::first(layout);
+        while let Some(step) = next {
+            let Reply::Next(then) = self.call(Change::Migrate(step)).await? else {
                 break;
             };
             next = then;

@@ -50,12 +50,38 @@ pub(crate) const UNINDEXED: Kind = Kind(0x98);
 pub(crate) const SETTINGS: Kind = Kind(0x99);
 /// Address of a person → what WhatsApp last said of their account, and when.
 pub(crate) const CHECKED: Kind = Kind(0x9A);
+/// Archived or not, inverted time, address of a conversation → nothing: the order in which conversations are listed.
+pub(crate) const CHAT_ORDER: Kind = Kind(0x9B);
+/// In the address book or not, address of a person → nothing: the order in which people are listed.
+pub(crate) const CONTACT_ORDER: Kind = Kind(0x9C);
 
 /// Every key space of the journal.
 #[cfg(test)]
-pub(crate) const ALL: [Kind; 22] = [
-    HEAD, SAVED, WEBHOOKS, MESSAGE, BY_ID, BY_CHAT, ALIAS, MEDIA, PROTO, AUDIENCE, BY_TIME, OUTBOX,
-    SINK, CHAT, CONTACT, PROGRESS, IN_CHAT, EARLY_STAR, BLOCKED, UNINDEXED, SETTINGS, CHECKED,
+pub(crate) const ALL: [Kind; 24] = [
+    HEAD,
+    SAVED,
+    WEBHOOKS,
+    MESSAGE,
+    BY_ID,
+    BY_CHAT,
+    ALIAS,
+    MEDIA,
+    PROTO,
+    AUDIENCE,
+    BY_TIME,
+    OUTBOX,
+    SINK,
+    CHAT,
+    CONTACT,
+    PROGRESS,
+    IN_CHAT,
+    EARLY_STAR,
+    BLOCKED,
+    UNINDEXED,
+    SETTINGS,
+    CHECKED,
+    CHAT_ORDER,
+    CONTACT_ORDER,
 ];
 
 #[cfg(test)]

@@ -78,8 +78,14 @@ pub(crate) async fn of(client: &Client, event: &Event) -> Vec<Fact> {
         }
         Event::ClearChatUpdate(update) => {
             let until = until(update.action.message_range.as_option());
+            // Source: the mutation's index is ["clearChat", chat, deleteStarred, deleteMedia].
+            let keeps_starred = !update.delete_starred;
             let cleared = address(client, &update.jid).await;
-            cleared.map(|(chat, _)| Fact::ChatCleared { chat, until })
+            cleared.map(|(chat, _)| Fact::ChatCleared {
+                chat,
+                until,
+                keeps_starred,
+            })
         }
         Event::StarUpdate(update) => starred(client, update).await,
         Event::DeleteMessageForMeUpdate(update) => deleted(client, update).await,

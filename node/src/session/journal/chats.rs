@@ -10,9 +10,9 @@ use switchboard_vocab::events::chats::{ChatChange, Event as ChatEvent};
 use switchboard_vocab::messages::Message;
 use switchboard_vocab::{ChatId, Timestamp, UserId};
 
-use super::Error;
 use super::rows::{self, ChatRow, Facts, Place};
 use super::writer::Write;
+use super::{Emptying, Error};
 use crate::session::kinds;
 
 /// Most unread messages that are counted one by one.
@@ -74,12 +74,6 @@ impl Write<'_, '_> {
         row.map(|row| rows::decode("chat", &row)).transpose()
     }
 
-    fn put_chat(&mut self, row: &ChatRow) -> Result<(), Error> {
-        let key = row.chat.id.to_string().into_bytes();
-        self.txn.put(kinds::CHAT, key, rows::encode("chat", row)?);
-        Ok(())
-    }
-
     /// With the name of the contact, where it has none of its own.
     async fn shown(&self, mut chat: Chat) -> Result<Chat, Error> {
         if chat.name.is_none()
@@ -108,7 +102,7 @@ impl Write<'_, '_> {
         if before.as_ref() == Some(&after) {
             return Ok(());
         }
-        self.put_chat(&after)?;
+        self.put_chat(before.as_ref(), &after)?;
         let event = match before {
             None => ChatEvent::Added(self.shown(after.chat).await?),
             Some(before) if told(&before.chat) == told(&after.chat) => return Ok(()),
@@ -216,6 +210,7 @@ impl Write<'_, '_> {
         &mut self,
         chat: &ChatId,
         until: Option<Timestamp>,
+        what: Emptying,
     ) -> Result<(u64, bool), Error> {
         let until = Place {
             at: until.unwrap_or(END.at),
@@ -223,24 +218,50 @@ impl Write<'_, '_> {
         };
         let mut removed = 0;
         for address in self.addresses(chat).await? {
-            let range = ScanRange {
+            let mut range = ScanRange {
                 from: Bound::Included(rows::chat_prefix(&address)),
                 to: Bound::Included(rows::in_chat_key(&address, until)),
                 reverse: false,
                 limit: CLEAR_STEP_MAX,
             };
-            for (key, _) in self.txn.scan(kinds::IN_CHAT, range).await? {
-                if self.remove(rows::number_of(&key)?).await?.is_none() {
-                    // An index without its message helps nobody.
-                    self.txn.delete(kinds::IN_CHAT, key);
+            // Ends with the conversation: a page of which nothing goes is all stars.
+            loop {
+                let page = self.txn.scan(kinds::IN_CHAT, range.clone()).await?;
+                let last = page.last().map(|(key, _)| key.clone());
+                let is_last = page.len() < CLEAR_STEP_MAX;
+                for (key, _) in page {
+                    removed += u64::from(self.clear_one(key, what).await?);
                 }
-                removed += 1;
-            }
-            if removed > 0 {
-                return Ok((removed, true));
+                if removed > 0 {
+                    return Ok((removed, true));
+                }
+                match last {
+                    Some(key) if !is_last => range.from = Bound::Excluded(key),
+                    Some(_) | None => break,
+                }
             }
         }
         Ok((removed, false))
+    }
+
+    /// Removes the message of an index row; `false` where it stays.
+    async fn clear_one(&mut self, key: Vec<u8>, what: Emptying) -> Result<bool, Error> {
+        let number = rows::number_of(&key)?;
+        if what == Emptying::ButStarred && self.is_starred(number).await? {
+            return Ok(false);
+        }
+        if self.remove(number).await?.is_none() {
+            // An index without its message helps nobody.
+            self.txn.delete(kinds::IN_CHAT, key);
+        }
+        Ok(true)
+    }
+
+    async fn is_starred(&self, number: u64) -> Result<bool, Error> {
+        let key = rows::number_key(number);
+        let row = self.txn.get(kinds::MESSAGE, &key).await?;
+        let stored = row.map(|row| rows::decode_message(&row)).transpose()?;
+        Ok(stored.is_some_and(|stored| stored.message.marks.starred))
     }
 
     /// Its messages up to `until` are gone: the conversation shows it. `gone` is how many there were.
@@ -267,16 +288,16 @@ impl Write<'_, '_> {
         at: Timestamp,
     ) -> Result<(), Error> {
         let (id, _) = self.canonical_chat(chat).await?;
-        if self.chat_row(&id).await?.is_none() {
+        let Some(row) = self.chat_row(&id).await? else {
             return Ok(());
-        }
+        };
         for address in self.addresses(&id).await? {
             let range = ScanRange::prefix(&rows::chat_prefix(&address), 1);
             if !self.txn.scan(kinds::IN_CHAT, range).await?.is_empty() {
                 return self.recount(&id, until, at).await;
             }
         }
-        self.txn.delete(kinds::CHAT, id.to_string().into_bytes());
+        self.drop_chat(&row);
         self.emit(at, Event::Chats(ChatEvent::Removed { chat: id }))
     }
 
@@ -309,14 +330,12 @@ impl Write<'_, '_> {
         let Some(other) = self.chat_row(&loose).await? else {
             return Ok(());
         };
-        self.txn.delete(kinds::CHAT, loose.to_string().into_bytes());
-        let mut row = match self.chat_row(&phone).await? {
-            Some(row) => row,
-            None => ChatRow {
-                chat: unknown(phone),
-                read: None,
-            },
-        };
+        self.drop_chat(&other);
+        let before = self.chat_row(&phone).await?;
+        let mut row = before.clone().unwrap_or_else(|| ChatRow {
+            chat: unknown(phone),
+            read: None,
+        });
         let (chat, from) = (&mut row.chat, other.chat);
         chat.alt = Some(lid.clone());
         chat.name = chat.name.take().or(from.name);
@@ -331,7 +350,7 @@ impl Write<'_, '_> {
         chat.read_only |= from.read_only;
         chat.not_spam = chat.not_spam.or(from.not_spam);
         row.read = row.read.max(other.read);
-        self.put_chat(&row)
+        self.put_chat(before.as_ref(), &row)
     }
 }
 

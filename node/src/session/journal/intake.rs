@@ -7,7 +7,7 @@ use switchboard_whatsapp::{Fact, History, Incoming, Intake, IntakeError};
 
 use super::learn::Piece;
 use super::writer::{Change, Reply};
-use super::{CheckedRow, Error, Journal};
+use super::{CheckedRow, Emptying, Error, Journal};
 
 /// Most messages one request takes in; a larger batch becomes several commits.
 const TAKE_MAX: usize = 128;
@@ -19,10 +19,9 @@ impl Journal {
     pub(crate) async fn facts(&self, facts: Vec<Fact>) -> Result<(), Error> {
         let mut batch = Vec::new();
         for fact in facts {
-            let whole = matches!(fact, Fact::ChatDeleted { .. });
-            if let Fact::ChatCleared { chat, until } | Fact::ChatDeleted { chat, until } = &fact {
+            if let Some((chat, until, what)) = emptied(&fact) {
                 self.learn_batch(std::mem::take(&mut batch)).await?;
-                self.empty(chat, *until, whole).await?;
+                self.empty(chat, until, what).await?;
                 continue;
             }
             batch.push(fact);
@@ -40,13 +39,12 @@ impl Journal {
         self.call(Change::Learn(batch)).await.map(drop)
     }
 
-    /// Removes the messages of a conversation up to a moment, and the conversation itself where it is to go `whole`: how many
-    /// messages there were.
+    /// Removes what is asked for of a conversation, up to a moment: how many messages went.
     pub(crate) async fn empty(
         &self,
         chat: &ChatId,
         until: Option<Timestamp>,
-        whole: bool,
+        what: Emptying,
     ) -> Result<u64, Error> {
         let mut gone: u64 = 0;
         // Ends with the conversation's messages, of which the log has a limited number.
@@ -54,13 +52,14 @@ impl Journal {
             let step = Change::Clear {
                 chat: chat.clone(),
                 until,
+                what,
             };
             let Reply::Step(count, true) = self.call(step).await? else {
                 break;
             };
             gone = gone.saturating_add(count);
         }
-        let last = if whole {
+        let last = if what == Emptying::Whole {
             Change::Learn(vec![Fact::ChatDeleted {
                 chat: chat.clone(),
                 until,
@@ -139,6 +138,27 @@ impl Journal {
             }
         }
     }
+}
+
+/// The conversation that a fact empties, and how.
+fn emptied(fact: &Fact) -> Option<(&ChatId, Option<Timestamp>, Emptying)> {
+    if let Fact::ChatDeleted { chat, until } = fact {
+        return Some((chat, *until, Emptying::Whole));
+    }
+    let Fact::ChatCleared {
+        chat,
+        until,
+        keeps_starred,
+    } = fact
+    else {
+        return None;
+    };
+    let what = if *keeps_starred {
+        Emptying::ButStarred
+    } else {
+        Emptying::Messages
+    };
+    Some((chat, *until, what))
 }
 
 #[async_trait]

@@ -54,7 +54,7 @@ impl Write<'_, '_> {
                 self.change_contact(&me, at, |contact| contact.push_name = Some(name))
                     .await
             }
-            Fact::ChatCleared { chat, until } => {
+            Fact::ChatCleared { chat, until, .. } => {
                 // Whoever asks for this removes the messages first; here is the rest.
                 self.cleared(&chat, until, 0, at).await
             }

@@ -80,13 +80,6 @@ impl Write<'_, '_> {
         row.map(|row| rows::decode("contact", &row)).transpose()
     }
 
-    fn put_contact(&mut self, contact: &Contact) -> Result<(), Error> {
-        let row = rows::encode("contact", contact)?;
-        let key = contact.id.to_string().into_bytes();
-        self.txn.put(kinds::CONTACT, key, row);
-        Ok(())
-    }
-
     /// The name to show for a person.
     pub(super) async fn name_of(&self, id: &UserId) -> Result<Option<String>, Error> {
         let contact = self.contact(id).await?;
@@ -109,7 +102,7 @@ impl Write<'_, '_> {
         if before.as_ref() == Some(&after) {
             return Ok(());
         }
-        self.put_contact(&after)?;
+        self.put_contact(before.as_ref(), &after)?;
         let event = match before {
             None => ContactEvent::Added(after),
             Some(before) => ContactEvent::Changed(ContactChange { before, after }),
@@ -129,8 +122,7 @@ impl Write<'_, '_> {
             }
             return Ok(());
         };
-        self.txn
-            .delete(kinds::CONTACT, lid.to_string().into_bytes());
+        self.drop_contact(&loose);
         let before = self.contact(phone).await?;
         let mut after = before
             .clone()
@@ -160,7 +152,7 @@ impl Write<'_, '_> {
         after.saved |= saved;
         after.blocked |= blocked;
         after.me |= me;
-        self.put_contact(&after)?;
+        self.put_contact(before.as_ref(), &after)?;
         let change = ContactChange {
             before: before.unwrap_or(loose),
             after,
@@ -184,7 +176,7 @@ impl Write<'_, '_> {
         after.saved = false;
         after.name = None;
         after.first_name = None;
-        self.put_contact(&after)?;
+        self.put_contact(Some(&before), &after)?;
         self.emit(at, Event::Contacts(ContactEvent::Removed(before)))
     }
 
@@ -202,11 +194,11 @@ impl Write<'_, '_> {
         let Some(before) = self.contact(&old).await? else {
             return Ok(());
         };
-        self.txn
-            .delete(kinds::CONTACT, old.to_string().into_bytes());
+        self.drop_contact(&before);
         let mut after = before.clone();
         after.id = to.clone();
-        self.put_contact(&after)?;
+        let there = self.contact(to).await?;
+        self.put_contact(there.as_ref(), &after)?;
         if let (Some(lid @ UserId::Lid(_)), UserId::Phone(_)) = (&other, to) {
             self.txn.delete(kinds::ALIAS, old.to_string().into_bytes());
             self.pair(to, lid, at).await?;

@@ -1,24 +1,21 @@
 //! Reading what is known of conversations and people, and of how far messages came.
 
-use std::cmp::Reverse;
 use std::ops::Bound;
 
-use switchboard_keystore::{Kind, ScanRange};
-use switchboard_vocab::chats::{self, Chat, ChatList};
-use switchboard_vocab::contacts::{self, Contact, ContactList};
+use switchboard_keystore::ScanRange;
+use switchboard_vocab::chats::Chat;
+use switchboard_vocab::contacts::Contact;
 use switchboard_vocab::content::Body;
 use switchboard_vocab::messages::{Message, Progress};
 use switchboard_vocab::{ChatId, Timestamp, UserId};
 use switchboard_whatsapp::{ChatTail, Target};
 
-use super::rows::{self, ChatRow, CheckedRow, Facts, Place};
+use super::rows::{self, ChatRow, Facts, Place};
 use super::{Error, Journal};
 use crate::session::kinds;
 
 /// Rows read at a time.
 const PAGE: usize = 1_000;
-/// Most rows of one kind that a listing looks at.
-const LISTED_MAX: usize = 200_000;
 /// Index rows looked at to find the last message that says something.
 const LAST_LOOKED_MAX: usize = 512;
 /// Most people whose progress with one message is told. Source: a group has at most 1,024 members.
@@ -51,7 +48,7 @@ impl Journal {
         Ok(Some(self.filled(row.chat).await?))
     }
 
-    async fn filled(&self, mut chat: Chat) -> Result<Chat, Error> {
+    pub(super) async fn filled(&self, mut chat: Chat) -> Result<Chat, Error> {
         if let Some(user) = chat.id.as_user() {
             let contact = self.contact(user).await?;
             if chat.name.is_none() {
@@ -64,30 +61,6 @@ impl Journal {
         }
         chat.last_message = self.last_message(&chat.id).await?.map(Box::new);
         Ok(chat)
-    }
-
-    /// Conversations, those that said something last first.
-    pub(crate) async fn chats(&self, filter: &chats::List) -> Result<ChatList, Error> {
-        let mut all = Vec::new();
-        self.each(kinds::CHAT, |row| {
-            let row: ChatRow = rows::decode("chat", row)?;
-            if filter
-                .archived
-                .is_none_or(|archived| row.chat.archived == archived)
-            {
-                all.push(row.chat);
-            }
-            Ok(())
-        })
-        .await?;
-        all.sort_by_cached_key(|chat| (Reverse(chat.last_at), chat.id.to_string()));
-        let total = u64::try_from(all.len()).unwrap_or(u64::MAX);
-        let (skip, limit) = page_of(filter.offset, filter.limit.min(chats::LIST_LIMIT_MAX));
-        let mut page = Vec::new();
-        for chat in all.into_iter().skip(skip).take(limit) {
-            page.push(self.filled(chat).await?);
-        }
-        Ok(ChatList { chats: page, total })
     }
 
     /// The last message of a conversation that says something by itself.
@@ -195,42 +168,6 @@ impl Journal {
         Ok(contact)
     }
 
-    /// People in the order of their addresses.
-    pub(crate) async fn contacts(&self, filter: &contacts::List) -> Result<ContactList, Error> {
-        let (skip, limit) = page_of(filter.offset, filter.limit.min(contacts::LIST_LIMIT_MAX));
-        let mut total = 0;
-        let mut page = Vec::new();
-        self.each(kinds::CONTACT, |row| {
-            let contact: Contact = rows::decode("contact", row)?;
-            if filter.saved.is_none_or(|saved| contact.saved == saved) {
-                if total >= skip && page.len() < limit {
-                    page.push(contact);
-                }
-                total += 1;
-            }
-            Ok(())
-        })
-        .await?;
-        Ok(ContactList {
-            contacts: page,
-            total: u64::try_from(total).unwrap_or(u64::MAX),
-        })
-    }
-
-    /// The people in the account's address book.
-    pub(crate) async fn saved_contacts(&self) -> Result<Vec<Contact>, Error> {
-        let mut saved = Vec::new();
-        self.each(kinds::CONTACT, |row| {
-            let contact: Contact = rows::decode("contact", row)?;
-            if contact.saved {
-                saved.push(contact);
-            }
-            Ok(())
-        })
-        .await?;
-        Ok(saved)
-    }
-
     /// How far an own message came with each person.
     pub(crate) async fn progress(&self, number: u64) -> Result<Vec<Progress>, Error> {
         let range = ScanRange::prefix(&rows::number_key(number), RECIPIENTS_MAX);
@@ -242,17 +179,6 @@ impl Journal {
         found
             .map(|(_, row)| rows::decode("progress", row))
             .collect()
-    }
-
-    /// What WhatsApp last said of a number.
-    pub(crate) async fn checked(&self, user: &UserId) -> Result<Option<CheckedRow>, Error> {
-        let key = user.to_string().into_bytes();
-        let row = self
-            .store
-            .get(&self.namespace, kinds::CHECKED, &key)
-            .await?;
-        row.map(|row| rows::decode("checked number", &row))
-            .transpose()
     }
 
     /// Numbers of messages that are not in the search index as they are now, lowest first.
@@ -327,34 +253,4 @@ impl Journal {
         said.retain(|message| !matches!(message.body, Body::Deleted { .. }));
         Ok(said)
     }
-
-    /// Looks at every row of a kind, in the order of their keys.
-    async fn each(
-        &self,
-        kind: Kind,
-        mut look: impl FnMut(&[u8]) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let mut range = ScanRange::all(PAGE);
-        let mut looked = 0;
-        while looked < LISTED_MAX {
-            let page = self
-                .store
-                .scan(&self.namespace, kind, range.clone())
-                .await?;
-            for (_, row) in &page.entries {
-                look(row)?;
-            }
-            looked += page.entries.len();
-            match page.entries.into_iter().next_back() {
-                Some((key, _)) if page.more => range.from = Bound::Excluded(key),
-                Some(_) | None => break,
-            }
-        }
-        Ok(())
-    }
-}
-
-fn page_of(offset: u32, limit: u32) -> (usize, usize) {
-    let wide = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-    (wide(offset), wide(limit))
 }

@@ -20,8 +20,8 @@ use super::Error;
 
 pub(super) use facts::{Facts, Wanted};
 pub(super) use keys::{
-    Place, chat_prefix, early_key, id_key, in_chat_key, number_key, number_of, progress_key,
-    time_key,
+    Place, chat_order_key, chat_prefix, contact_order_key, early_key, id_key, in_chat_key,
+    number_key, number_of, ordered_chat, ordered_contact, progress_key, time_key,
 };
 
 /// First byte of every value. A change of format is a new number; old ones must be read for ever.
@@ -30,8 +30,8 @@ const SCHEMA: u8 = 1;
 const SCHEMA_COUNTED: u8 = 2;
 /// What stands before a message's JSON: schema, flags, time. Readers go by the JSON.
 const MESSAGE_HEAD_LEN: usize = 10;
-/// The layout of the rows of this release. Source: 0 had no order by time.
-pub(super) const LAYOUT: u8 = 1;
+/// The layout of the rows of this release. Source: 0 had no order by time, 1 none of conversations and people, and did not count.
+pub(super) const LAYOUT: u8 = 2;
 
 /// Where the journal stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,6 +55,19 @@ pub(crate) struct Head {
     /// Bytes of these messages, their protobufs included.
     #[serde(default)]
     pub(crate) bytes: u64,
+    /// Conversations, and how many of them are archived.
+    #[serde(default)]
+    pub(crate) chats: u64,
+    #[serde(default)]
+    pub(crate) chats_archived: u64,
+    /// People, and how many of them are in the address book.
+    #[serde(default)]
+    pub(crate) contacts: u64,
+    #[serde(default)]
+    pub(crate) contacts_saved: u64,
+    /// Answers about numbers.
+    #[serde(default)]
+    pub(crate) checked: u64,
     /// Bytes of all events there ever were.
     #[serde(default)]
     pub(crate) event_bytes: u64,
@@ -74,6 +87,11 @@ impl Head {
             layout: LAYOUT,
             messages: 0,
             bytes: 0,
+            chats: 0,
+            chats_archived: 0,
+            contacts: 0,
+            contacts_saved: 0,
+            checked: 0,
             event_bytes: 0,
             early_stars: 0,
         }

@@ -4,6 +4,7 @@ mod effects;
 mod figures;
 mod layout;
 mod model;
+mod order;
 mod outbox;
 mod store;
 mod world;

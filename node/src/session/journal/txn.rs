@@ -24,6 +24,8 @@ pub(super) struct Memory {
     pub(super) me: Option<Identity>,
     /// Parts of the history under way: conversations and messages so far.
     pub(super) history: BTreeMap<String, (u64, u64)>,
+    /// The answer about a number that was looked at last.
+    pub(super) checked_until: Vec<u8>,
     /// The sequence of the oldest event that was looked at, and the bytes of events before it.
     pub(super) oldest_event: Option<(u64, u64)>,
 }

@@ -15,10 +15,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::layout::Step;
 use super::learn::Piece;
 use super::rows::CheckedRow;
 use super::txn::{Memory, Txn};
-use super::{Acked, Claim, Claimed, Error, Limits, rows};
+use super::{Acked, Claim, Claimed, Emptying, Error, Limits, rows};
 use crate::ports::{SessionScope, WebhookBook};
 use crate::session::kinds;
 use crate::session::lifecycle::Saved;
@@ -39,8 +40,8 @@ const TRIM_AGAIN: Duration = Duration::from_millis(200);
 pub(super) enum Change {
     Open,
     Flush,
-    /// Brings messages numbered above this into the layout of this release.
-    Migrate(u64),
+    /// Brings some rows of an earlier release into the layout of this one.
+    Migrate(Step),
     Take(Vec<Incoming>),
     Learn(Vec<Fact>),
     History {
@@ -52,6 +53,7 @@ pub(super) enum Change {
     Clear {
         chat: ChatId,
         until: Option<Timestamp>,
+        what: Emptying,
     },
     /// They are gone, so many.
     Cleared {
@@ -107,8 +109,8 @@ pub(super) enum Reply {
     Message(Box<Message>),
     /// How many, and whether there are more.
     Step(u64, bool),
-    /// Where to go on.
-    After(Option<u64>),
+    /// What to go on with.
+    Next(Option<Step>),
 }
 
 pub(super) struct Request {
@@ -271,7 +273,7 @@ impl Write<'_, '_> {
         let at = crate::clock::now();
         match change {
             Change::Open | Change::Flush => {}
-            Change::Migrate(after) => return Ok(Reply::After(self.migrate(after).await?)),
+            Change::Migrate(step) => return Ok(Reply::Next(self.migrate(step).await?)),
             Change::Take(batch) => drop(self.take(batch).await?),
             Change::Learn(facts) => self.learn(facts, at).await?,
             Change::History {
@@ -279,8 +281,8 @@ impl Write<'_, '_> {
                 messages,
                 piece,
             } => self.history(facts, messages, piece, at).await?,
-            Change::Clear { chat, until } => {
-                let (count, more) = self.clear_step(&chat, until).await?;
+            Change::Clear { chat, until, what } => {
+                let (count, more) = self.clear_step(&chat, until, what).await?;
                 return Ok(Reply::Step(count, more));
             }
             Change::Cleared { chat, until, gone } => self.cleared(&chat, until, gone, at).await?,
@@ -290,6 +292,7 @@ impl Write<'_, '_> {
                     None => false,
                 };
                 let more = self.trim().await?;
+                self.sweep_checked(at).await?;
                 return Ok(Reply::Step(0, old || more));
             }
             Change::Read(ids) => self.read(&ids, at).await?,
@@ -339,19 +342,6 @@ impl Write<'_, '_> {
                 if !stored.message.from_me {
                     self.read_up_to(&stored.message, at).await?;
                 }
-            }
-        }
-        Ok(())
-    }
-
-    /// What WhatsApp said of numbers.
-    async fn checked(&mut self, found: &[CheckedRow], at: Timestamp) -> Result<(), Error> {
-        for checked in found {
-            let key = checked.user.user.to_string().into_bytes();
-            let row = rows::encode("checked number", checked)?;
-            self.txn.put(kinds::CHECKED, key, row);
-            if let (Some(phone), Some(lid)) = (&checked.user.phone, &checked.user.lid) {
-                self.pair(phone, lid, at).await?;
             }
         }
         Ok(())

@@ -12,12 +12,14 @@ use super::Incoming;
 pub enum Fact {
     /// A conversation is as its phone shows it. What is `None` was not told.
     Chat(ChatFact),
-    /// Every message of a conversation is gone.
+    /// The messages of a conversation are gone.
     ChatCleared {
         /// Which conversation.
         chat: ChatId,
         /// Messages up to this moment; all when `None`.
         until: Option<Timestamp>,
+        /// Messages that carry a star stay.
+        keeps_starred: bool,
     },
     /// A conversation is gone with its messages.
     ChatDeleted {

@@ -1,5 +1,8 @@
 //! The synchronised state both ways, with the account's own phone as the witness.
 
+use std::time::Duration;
+
+use switchboard_keystore::{Kind, Namespace, ScanRange};
 use switchboard_simulator::faults::{Fault, Request};
 use switchboard_simulator::journal::Direction;
 use switchboard_simulator::phone::{Act, MessageRef, State};
@@ -7,11 +10,13 @@ use switchboard_vocab::chats::Mute;
 use switchboard_vocab::{ChatId, MessageId, Timestamp, UserId};
 use switchboard_whatsapp::{AppStateChange, ChatFact, ChatTail, Error, Fact, Target};
 
-use crate::bench::{Session, World, chat, eventually};
+use crate::bench::{DEADLINE, Session, World, chat, eventually};
 
 const ANNA: &str = "15550001";
 const BERT: &str = "15550002";
 const CORA: &str = "15550003";
+/// Where it is written which versions other devices made.
+const TOLD: Kind = Kind(0x1C);
 /// How late WhatsApp's answers are: time enough to do something else.
 const LATE_MS: u64 = 400;
 
@@ -221,16 +226,18 @@ async fn the_session_learns_what_the_phone_changes() {
         &|fact| matches!(fact, Fact::DeletedForMe { id: told, .. } if *told == id),
     )
     .await;
-    let act = Act::ClearChat {
-        chat: name(),
-        delete_starred: false,
-        delete_media: false,
-    };
-    learns(
-        act,
-        &|fact| matches!(fact, Fact::ChatCleared { chat, .. } if is_bert(chat)),
-    )
-    .await;
+    for keeps in [true, false] {
+        let act = Act::ClearChat {
+            chat: name(),
+            delete_starred: !keeps,
+            delete_media: false,
+        };
+        learns(
+            act,
+            &|fact| matches!(fact, Fact::ChatCleared { chat, keeps_starred, .. } if is_bert(chat) && *keeps_starred == keeps),
+        )
+        .await;
+    }
     let act = Act::DeleteChat {
         chat: name(),
         delete_media: false,
@@ -289,6 +296,52 @@ async fn what_changes_while_a_collection_is_read_is_learnt_too() {
         })
         .await;
     }
+}
+
+/// What is written down of the versions that were told.
+async fn told(world: &World) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let namespace = Namespace::session("default/anna").unwrap();
+    let rows = world.store.scan(&namespace, TOLD, ScanRange::all(10));
+    rows.await.unwrap().entries
+}
+
+/// WhatsApp tells once that something changed. The process that was told ends before it could read it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_told_and_not_read_is_read_by_the_next_process() {
+    let world = World::new().await;
+    let mut anna = world.linked("anna", ANNA).await;
+    world.simulator.add_phone(BERT, "Bert").unwrap();
+    let before = told(&world).await;
+    let lost = Request {
+        number: Some(ANNA.to_owned()),
+        direction: Some(Direction::Out),
+        stanza: Some("iq:result".to_owned()),
+        // Until the rules are deleted.
+        count: Some(0),
+        ..Request::new(Fault::Drop)
+    };
+    world.simulator.inject(lost).unwrap();
+    let pin = Act::Pin {
+        chat: BERT.to_owned(),
+        on: true,
+    };
+    world.simulator.act(ANNA, &[pin]).unwrap();
+    let until = tokio::time::Instant::now() + DEADLINE;
+    while told(&world).await == before {
+        assert!(tokio::time::Instant::now() < until, "nothing is written");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    anna.stop().await;
+    drop(anna);
+    world.simulator.inject(Request::new(Fault::Clear)).unwrap();
+    let mut anna = world.open("anna", 2).await;
+    anna.start();
+    anna.fact(|fact| match fact {
+        Fact::Chat(told) if matches!(told.pinned_at, Some(Some(_))) => Some(()),
+        _ => None,
+    })
+    .await;
+    anna.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

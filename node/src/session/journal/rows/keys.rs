@@ -1,5 +1,7 @@
 //! The keys of the journal's rows.
 
+use switchboard_vocab::chats::Chat;
+use switchboard_vocab::contacts::Contact;
 use switchboard_vocab::{ChatId, MessageId, Timestamp, UserId};
 
 use super::Error;
@@ -74,4 +76,40 @@ pub(in super::super) fn early_key(chat: &ChatId, id: &MessageId) -> Vec<u8> {
     let mut key = chat_prefix(chat);
     key.extend_from_slice(id.as_str().as_bytes());
     key
+}
+
+/// Bytes before the address in the key of a conversation in its order: the flag and the time.
+const CHAT_ORDER_HEAD: usize = 9;
+
+/// The place of a conversation in its order: whether it is archived, then the newest first, then its address. The highest number
+/// stands for one that never said anything.
+pub(in super::super) fn chat_order_key(chat: &Chat) -> Vec<u8> {
+    let last = chat.last_at.map_or(0, Timestamp::as_millis);
+    let mut key = vec![u8::from(chat.archived)];
+    key.extend_from_slice(&(u64::MAX - last).to_be_bytes());
+    key.extend_from_slice(chat.id.to_string().as_bytes());
+    key
+}
+
+/// The key of the row of a conversation at this place.
+pub(in super::super) fn ordered_chat(key: &[u8]) -> Result<Vec<u8>, Error> {
+    let address = key.get(CHAT_ORDER_HEAD..);
+    Ok(address
+        .ok_or_else(|| Error::row("order of chats"))?
+        .to_vec())
+}
+
+/// The place of a person in their order: whether they are in the address book, then their address.
+pub(in super::super) fn contact_order_key(contact: &Contact) -> Vec<u8> {
+    let mut key = vec![u8::from(contact.saved)];
+    key.extend_from_slice(contact.id.to_string().as_bytes());
+    key
+}
+
+/// The key of the row of a person at this place.
+pub(in super::super) fn ordered_contact(key: &[u8]) -> Result<Vec<u8>, Error> {
+    let address = key.get(1..);
+    Ok(address
+        .ok_or_else(|| Error::row("order of contacts"))?
+        .to_vec())
 }

@@ -8,6 +8,7 @@ use switchboard_vocab::events::sessions::Event as SessionEvent;
 use switchboard_whatsapp::{ChatFact, ContactFact, Fact, History};
 
 use super::*;
+use crate::session::journal::chats::CLEAR_STEP_MAX;
 
 fn chat(at: u64) -> ChatId {
     ChatId::User(user(at))
@@ -241,6 +242,7 @@ async fn an_emptied_conversation_keeps_what_came_since() {
     let cleared = Fact::ChatCleared {
         chat: chat(1),
         until: Some(Timestamp::from_secs(59)),
+        keeps_starred: false,
     };
     journal.learn(vec![cleared.clone(), cleared]).await.unwrap();
     let count = async |with| {
@@ -275,6 +277,42 @@ async fn an_emptied_conversation_keeps_what_came_since() {
     };
     assert_eq!(of(|e| matches!(e, ChatEvent::Cleared { .. })), 1);
     assert_eq!(of(|e| matches!(e, ChatEvent::Removed { .. })), 1);
+}
+
+#[tokio::test]
+async fn stars_outlast_a_conversation_that_is_cleared_without_them() {
+    let fixture = Fixture::new(EngineKind::Memory, WIDE).await;
+    let journal = &fixture.journal;
+    // More stars in a row than one step removes, and something behind them.
+    let stars = u64::try_from(CLEAR_STEP_MAX).unwrap() + 20;
+    let all = stars + 30;
+    let batch = (0..all).map(|at| incoming(message(&format!("M{at}"), 1, at)));
+    journal.take(batch.collect()).await.unwrap();
+    let star = |at| Fact::Starred {
+        chat: chat(1),
+        id: MessageId::parse(&format!("M{at}")).unwrap(),
+        starred: true,
+    };
+    let starred = (0..stars).chain([all - 1]).map(star);
+    journal.learn(starred.collect()).await.unwrap();
+    let left = async || {
+        let of_chat = ListMessages {
+            chat: Some(chat(1)),
+            ..everything()
+        };
+        let list = journal.list(&of_chat).await.unwrap();
+        assert!(list.messages.iter().all(|message| message.marks.starred));
+        list.total
+    };
+    let cleared = |keeps_starred| Fact::ChatCleared {
+        chat: chat(1),
+        until: None,
+        keeps_starred,
+    };
+    journal.learn(vec![cleared(true)]).await.unwrap();
+    assert_eq!(left().await, stars + 1);
+    journal.learn(vec![cleared(false)]).await.unwrap();
+    assert_eq!(left().await, 0);
 }
 
 #[tokio::test]

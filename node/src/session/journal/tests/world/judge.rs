@@ -8,6 +8,7 @@ pub(super) async fn judge(fixture: &Fixture, world: &World) {
     messages(fixture, world).await;
     conversations(fixture, world).await;
     people(fixture, world).await;
+    order::agree(&fixture.journal).await;
     let head = fixture.journal.head();
     assert_eq!(
         (head.last_number, head.messages),

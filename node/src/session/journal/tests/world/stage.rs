@@ -84,7 +84,11 @@ impl Stage<'_> {
         self.learn(if whole {
             Fact::ChatDeleted { chat: there, until }
         } else {
-            Fact::ChatCleared { chat: there, until }
+            Fact::ChatCleared {
+                chat: there,
+                until,
+                keeps_starred: false,
+            }
         })
         .await;
         self.world.empty(chat, secs, whole);
