@@ -1,5 +1,11 @@
 //! What calls are answered, and what stays of them.
 
+use switchboard_vocab::DialectName::{self, Wapi, Whapi};
+use switchboard_vocab::webhooks::{
+    Add, Choose, EventClass, GetWebhooks, Remove, Replace, SUBSCRIPTIONS_MAX, Subscription,
+    Webhooks,
+};
+
 use super::*;
 
 #[tokio::test]
@@ -77,91 +83,69 @@ async fn pieces_of_files_pass_the_node_as_blobs() {
     assert!(node.shutdown(WAIT).await);
 }
 
-#[tokio::test]
-#[expect(clippy::too_many_lines, reason = "one story, step by step")]
-async fn webhooks_are_kept_and_checked() {
-    use switchboard_vocab::DialectName::{Wapi, Whapi};
-    use switchboard_vocab::webhooks::{
-        Add, Choose, EventClass, GetWebhooks, Remove, Replace, SUBSCRIPTIONS_MAX, Subscription,
-    };
-    let hook = |dialect, url: &str| Subscription {
+fn webhook(dialect: DialectName, url: &str) -> Subscription {
+    Subscription {
         dialect,
         url: url.to_owned(),
         events: None,
         headers: std::collections::BTreeMap::new(),
         options: std::collections::BTreeMap::new(),
+    }
+}
+
+fn replace(count: usize) -> Replace {
+    let hook = |at| webhook(Wapi, &format!("http://w/{at}"));
+    Replace {
+        dialect: Wapi,
+        subscriptions: (0..count).map(hook).collect(),
+    }
+}
+
+/// A session with a webhook of one dialect and two of another; those two.
+async fn hooked(world: &World) -> Webhooks {
+    world.create("a", "u1").await;
+    let add = || Add {
+        subscription: webhook(Whapi, "http://h/1"),
     };
+    world.call("a", add()).await.unwrap();
+    let twice = world.call("a", add()).await.unwrap_err();
+    assert_eq!(twice.code, ErrorCode::AlreadyExists);
+    let replaced = world.call("a", replace(2)).await.unwrap();
+    let counts = [replaced.before, replaced.after.clone()].map(|hooks| hooks.subscriptions.len());
+    assert_eq!(counts, [0, 2]);
+    let many = world.call("a", replace(SUBSCRIPTIONS_MAX)).await;
+    assert_eq!(many.unwrap_err().code, ErrorCode::TooLarge);
+    replaced.after
+}
+
+#[tokio::test]
+async fn webhooks_are_kept_and_checked() {
     let world = World::new(Script::pairs_and_stays()).await;
     let node = world.node().await;
-    world.create("a", "u1").await;
-    let add = |url: &str| Add {
-        subscription: hook(Whapi, url),
+    let two = hooked(&world).await;
+    let choose = Choose {
+        dialect: Whapi,
+        on: [].into(),
+        off: [EventClass::Presence].into(),
     };
-    world.call("a", add("http://h/1")).await.unwrap();
-    let twice = world.call("a", add("http://h/1")).await.unwrap_err();
-    assert_eq!(twice.code, ErrorCode::AlreadyExists);
-    let replace = |count: usize| Replace {
-        dialect: Wapi,
-        subscriptions: (0..count)
-            .map(|at| hook(Wapi, &format!("http://w/{at}")))
-            .collect(),
-    };
-    let replaced = world.call("a", replace(2)).await.unwrap();
-    assert_eq!(
-        (
-            replaced.before.subscriptions.len(),
-            replaced.after.subscriptions.len()
-        ),
-        (0, 2)
-    );
-    let many = world
-        .call("a", replace(SUBSCRIPTIONS_MAX))
-        .await
-        .unwrap_err();
-    assert_eq!(many.code, ErrorCode::TooLarge);
-    let off = [EventClass::Presence].into();
-    let chosen = world
-        .call(
-            "a",
-            Choose {
-                dialect: Whapi,
-                on: [].into(),
-                off,
-            },
-        )
-        .await
-        .unwrap();
+    let chosen = world.call("a", choose).await.unwrap();
     assert_eq!(chosen.events.unwrap().len(), EventClass::ALL.len() - 1);
     assert!(node.shutdown(WAIT).await);
     let node = world.node().await;
-    let kept = world
-        .call("a", GetWebhooks { dialect: Wapi })
-        .await
-        .unwrap();
-    assert_eq!(kept, replaced.after);
+    let get = GetWebhooks { dialect: Wapi };
+    assert_eq!(world.call("a", get).await.unwrap(), two);
     let shown = {
         let sessions = world.ports.delivery.sessions.lock().unwrap();
         Arc::clone(&sessions.get(&session("a")).unwrap().webhooks.borrow())
     };
     assert_eq!(shown.get(&Whapi).unwrap().subscriptions.len(), 1);
-    let gone = Remove {
+    let remove = |url: Option<&str>| Remove {
         dialect: Whapi,
-        url: Some("http://h/2".to_owned()),
+        url: url.map(str::to_owned),
     };
-    assert_eq!(
-        world.call("a", gone).await.unwrap_err().code,
-        ErrorCode::NotFound
-    );
-    let all = world
-        .call(
-            "a",
-            Remove {
-                dialect: Whapi,
-                url: None,
-            },
-        )
-        .await
-        .unwrap();
+    let gone = world.call("a", remove(Some("http://h/2"))).await;
+    assert_eq!(gone.unwrap_err().code, ErrorCode::NotFound);
+    let all = world.call("a", remove(None)).await.unwrap();
     assert!(all.subscriptions.is_empty());
     assert!(node.shutdown(WAIT).await);
 }

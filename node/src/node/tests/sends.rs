@@ -2,10 +2,9 @@
 
 use super::*;
 
-#[tokio::test]
-#[expect(clippy::too_many_lines, reason = "one story, step by step")]
-async fn a_session_pairs_sends_receives_and_lists() {
-    let script = Script::new(|stage: Stage| async move {
+/// Shows a code, then another by which it pairs, and receives a message in its third run.
+fn pairs_at_last() -> Script {
+    Script::new(|stage: Stage| async move {
         match stage.run {
             0 => {
                 stage.say(qr("scan me")).await;
@@ -21,10 +20,10 @@ async fn a_session_pairs_sends_receives_and_lists() {
                 stage.stay().await
             }
         }
-    });
-    let world = World::new(script).await;
-    let node = world.node().await;
-    world.create("a", "u1").await;
+    })
+}
+
+async fn pairs(world: &World) {
     let status = world
         .call(
             "a",
@@ -65,6 +64,14 @@ async fn a_session_pairs_sends_receives_and_lists() {
         .await
         .unwrap_err();
     assert_eq!(refused.code, ErrorCode::AlreadyPaired);
+}
+
+#[tokio::test]
+async fn a_session_pairs_sends_receives_and_lists() {
+    let world = World::new(pairs_at_last()).await;
+    let node = world.node().await;
+    world.create("a", "u1").await;
+    pairs(&world).await;
     let Sent { message } = world.call("a", text("OUT", "4915100000001")).await.unwrap();
     assert_eq!((message.number, message.from_me), (2, true));
     let MessageList {
