@@ -142,7 +142,7 @@ impl Execute for GetInfo {
         let message = outbound::known(&self.target, &cx).await?.message;
         if !message.from_me {
             let text = format!("message {} is not an own message", message.id);
-            return Err(OpError::invalid(text));
+            return Err(OpError::new(ErrorCode::Forbidden, text));
         }
         let recipients = cx.journal().progress(message.number).await?;
         Ok(MessageInfo {

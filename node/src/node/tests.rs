@@ -1,6 +1,7 @@
 //! A whole node over the in-process bus: calls, supervision, restarts. Clients follow a script.
 
 mod calls;
+mod earlier;
 mod files;
 mod lives;
 mod sends;

@@ -12,7 +12,7 @@ mod story;
 
 use std::time::Duration;
 
-use switchboard_vocab::content::{Content, MediaKind};
+use switchboard_vocab::content::{Body, Content, MediaKind};
 use switchboard_vocab::events::presence::ChatState;
 use switchboard_vocab::media::StoredMedia;
 use switchboard_vocab::messages::{Forward, Message, MessageRef, Quote, SendMessage, Sent};
@@ -71,11 +71,13 @@ pub(crate) async fn send(op: SendMessage, cx: &SessionCx) -> Result<Sent, OpErro
         };
         show_typing(&*account, &to, state, period, cx).await;
     }
+    message.context.ephemeral = timer(&to, cx).await?;
     let outgoing = Outgoing {
         id,
         to,
         content: brought.content,
         quoted,
+        expires: message.context.ephemeral,
     };
     let letter = Letter::of(message, brought.media, Parcel::Message(Box::new(outgoing)));
     dispatch(letter, &*account, cx).await
@@ -90,6 +92,7 @@ pub(crate) async fn forward(op: Forward, cx: &SessionCx) -> Result<Sent, OpError
     let found = known(&op.target, cx).await?;
     let proto = proto_of(&found, cx).await?;
     let score = found.message.context.forwarding_score.unwrap_or(0);
+    let words = reworded(&found.message);
     let (account, identity) = cx.connected().await?;
     let mut message = record::message(
         &op.id,
@@ -99,15 +102,33 @@ pub(crate) async fn forward(op: Forward, cx: &SessionCx) -> Result<Sent, OpError
     );
     message.forwarded = true;
     message.context.forwarding_score = Some(score.saturating_add(1));
+    message.context.ephemeral = timer(&op.to, cx).await?;
     let media = super::media_of(&message.body).map(super::stored_media);
     let outgoing = Outgoing {
         id: op.id,
         to: op.to,
-        content: OutgoingContent::Forward { proto, score },
+        content: OutgoingContent::Forward {
+            proto,
+            score,
+            words,
+        },
         quoted: None,
+        expires: message.context.ephemeral,
     };
     let letter = Letter::of(message, media, Parcel::Message(Box::new(outgoing)));
     dispatch(letter, &*account, cx).await
+}
+
+/// The words or the caption of a message whose first ones were changed.
+fn reworded(message: &Message) -> Option<String> {
+    message.marks.edited_at?;
+    if let Body::Text(text) = &message.body {
+        return Some(text.body.clone());
+    }
+    let Body::Media(media) = &message.body else {
+        return None;
+    };
+    Some(media.caption.clone().unwrap_or_default())
 }
 
 /// What is handed to WhatsApp.
@@ -205,6 +226,11 @@ fn repeated(to: &ChatId, message: Message, fate: Fate) -> Result<Sent, OpError> 
             Err(OpError::new(ErrorCode::Unavailable, text).maybe_executed())
         }
     }
+}
+
+/// After how long messages of the conversation disappear, as the store knows it.
+async fn timer(to: &ChatId, cx: &SessionCx) -> Result<Option<Duration>, OpError> {
+    Ok(cx.journal().timer(to).await?)
 }
 
 /// The message that is answered, with its writer where the log knows them.

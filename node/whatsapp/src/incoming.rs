@@ -2,6 +2,8 @@
 //!
 //! Owns what counts as a message at all: the account's own protocol traffic (keys, history, settings) is none.
 
+use std::collections::HashMap;
+
 use switchboard_vocab::content::{Body, Marks};
 use switchboard_vocab::messages::{DeliveryStatus, Message};
 use switchboard_vocab::{ChatId, MessageId, Timestamp, UserId};
@@ -92,6 +94,7 @@ pub(crate) async fn take(
 /// Keeps what answers to the message need, and opens it when it is one.
 async fn settle(client: &Client, backend: &Backend, converted: &mut Converted, people: &People) {
     let message = &mut converted.incoming.message;
+    by_number(client, message).await;
     if let Some(ballot) = converted.ballot.take() {
         keep_ballot(backend, &message.id, &people.sender, ballot, message.at).await;
     }
@@ -99,6 +102,40 @@ async fn settle(client: &Client, backend: &Backend, converted: &mut Converted, p
         let from_me = message.from_me;
         sealed::open(client, backend, sealed, people, from_me, &mut message.body).await;
     }
+}
+
+/// Names whom it quotes and mentions by their numbers, as far as they are known: phones write LIDs.
+async fn by_number(client: &Client, message: &mut Message) {
+    let in_text: &mut [UserId] = if let Body::Text(text) = &mut message.body {
+        &mut text.mentions
+    } else {
+        &mut []
+    };
+    let author = message
+        .quoted
+        .as_mut()
+        .and_then(|quote| quote.author.as_mut());
+    let mentions = message.context.mentions.iter_mut();
+    let named = in_text.iter_mut().chain(mentions).chain(author);
+    // A text's mentions stand in two places.
+    let mut numbers: HashMap<UserId, UserId> = HashMap::new();
+    for user in named.filter(|user| matches!(user, UserId::Lid(_))) {
+        if let Some(number) = numbers.get(user) {
+            *user = number.clone();
+        } else if let Some(number) = number_of(client, user).await {
+            let lid = std::mem::replace(user, number.clone());
+            numbers.insert(lid, number);
+        }
+    }
+}
+
+async fn number_of(client: &Client, lid: &UserId) -> Option<UserId> {
+    let is_own = |own: &Person| own.main == *lid || own.alt.as_ref() == Some(lid);
+    let person = match own(client).filter(is_own) {
+        Some(own) => own,
+        None => addresses::person(client, &addresses::jid_of_user(lid), None).await?,
+    };
+    Some(person.main)
 }
 
 /// Keeps what answers to a poll or event need. Without it they stay sealed; the message itself does not hang on it.
@@ -160,13 +197,16 @@ fn convert(message: &wa::Message, info: &MessageInfo, people: People) -> Option<
         at: Timestamp::from_secs(u64::try_from(info.timestamp.timestamp()).unwrap_or(0)),
     };
     let sealed = said.sealed.clone();
+    let media_keys = said.media_keys.clone();
+    let mut envelope = envelope(said, about, people);
+    envelope.context.device = Some(info.source.sender.device);
     Some(Converted {
         ballot: ballot(message),
         sealed,
         incoming: Incoming {
-            media_keys: said.media_keys.clone(),
+            media_keys,
             proto: Some(proto_json::bytes(message)),
-            message: envelope(said, about, people),
+            message: envelope,
         },
     })
 }

@@ -240,6 +240,9 @@ pub struct Context {
     /// Whether this session sent it, and not another device of the account.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sent_here: bool,
+    /// Which device of the writer it came from, where WhatsApp told: 0 is the phone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<u16>,
     /// Whether it came with the history of the phone and not while the session was linked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub from_history: bool,

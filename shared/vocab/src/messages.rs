@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::content::{Body, BodyKind, Content, Context, Marks};
+use crate::content::{Action, Body, BodyKind, Content, Context, Marks, ReplyKind};
 use crate::ids::{ChatId, MessageId, UserId};
 use crate::media::MediaSource;
 use crate::operation::{Effect, Operation, Scope};
@@ -149,6 +149,30 @@ impl Message {
     pub fn chat_phone(&self) -> Option<&str> {
         let main = self.chat.as_user().and_then(UserId::as_phone);
         main.or_else(|| self.chat_alt.as_ref().and_then(UserId::as_phone))
+    }
+
+    /// What an answer was tapped on. Phones answer the buttons and lists of native flows in the forms of templates and of
+    /// flows; what they quote tells which it was.
+    #[must_use]
+    pub fn tapped(&self) -> Option<ReplyKind> {
+        let Body::Reply(reply) = &self.body else {
+            return None;
+        };
+        let quoted = self.context.quoted_body.as_deref();
+        let is_form = reply.id.starts_with('{');
+        Some(match (reply.kind, quoted) {
+            (ReplyKind::Template | ReplyKind::Flow, Some(Body::Interactive(offered)))
+                if !is_form =>
+            {
+                match offered.action {
+                    Action::List { .. } => ReplyKind::List,
+                    Action::Buttons { .. } | Action::Carousel { .. } => ReplyKind::Button,
+                }
+            }
+            (ReplyKind::Flow, _) if !is_form && reply.description.is_some() => ReplyKind::List,
+            (ReplyKind::Flow, _) if !is_form => ReplyKind::Button,
+            (kind, _) => kind,
+        })
     }
 
     /// The phone number of the writer, from either address.

@@ -1,6 +1,7 @@
 //! Reading the message log.
 
 use std::ops::Bound;
+use std::time::Duration;
 
 use switchboard_keystore::{Kind, MULTI_GET_MAX, ScanRange};
 use switchboard_vocab::messages::{
@@ -77,6 +78,19 @@ impl Journal {
     pub(crate) async fn other_address(&self, user: &UserId) -> Result<Option<UserId>, Error> {
         let other = self.other_chat(&ChatId::User(user.clone())).await?;
         Ok(other.and_then(|chat| chat.as_user().cloned()))
+    }
+
+    /// After how long the messages of a conversation disappear. Its row stands under one of its addresses.
+    pub(crate) async fn timer(&self, chat: &ChatId) -> Result<Option<Duration>, Error> {
+        let other = self.other_chat(chat).await?;
+        for id in [Some(chat.clone()), other].into_iter().flatten() {
+            let key = id.to_string().into_bytes();
+            if let Some(row) = self.store.get(&self.namespace, kinds::CHAT, &key).await? {
+                let row: rows::ChatRow = rows::decode("chat", &row)?;
+                return Ok(row.chat.ephemeral);
+            }
+        }
+        Ok(None)
     }
 
     /// Every message that carries this id, the newest last.

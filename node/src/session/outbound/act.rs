@@ -60,6 +60,7 @@ pub(crate) async fn act(op: Act, cx: &SessionCx) -> Result<Sent, OpError> {
         to: aim.chat,
         content,
         quoted: None,
+        expires: None,
     };
     let letter = Letter::of(message, None, Parcel::Message(Box::new(outgoing)));
     dispatch(letter, &*account, cx).await
@@ -200,7 +201,24 @@ async fn known(target: &MessageRef, cx: &SessionCx) -> Result<Option<StoredMessa
         from_me: None,
         ..target.clone()
     };
-    Ok(cx.journal().find(&anybodys).await?)
+    let found = cx.journal().find(&anybodys).await?;
+    if found.is_none() {
+        elsewhere(target, cx).await?;
+    }
+    Ok(found)
+}
+
+/// Refuses what the log knows from another conversation: it would leave for one that has no such message.
+async fn elsewhere(target: &MessageRef, cx: &SessionCx) -> Result<(), OpError> {
+    let anywhere = MessageRef {
+        chat: None,
+        ..target.clone()
+    };
+    if target.chat.is_some() && cx.journal().find(&anywhere).await?.is_some() {
+        let text = format!("message {} is in another conversation", target.id);
+        return Err(OpError::new(ErrorCode::NotFound, text));
+    }
+    Ok(())
 }
 
 /// The message from the log, or as far as the reference itself names it.

@@ -101,6 +101,11 @@ fn location(place: &Location) -> Result<(), OpError> {
         "the address",
         place.address.as_deref().unwrap_or_default(),
         LABEL_LEN_MAX,
+    )?;
+    within(
+        "the comment",
+        place.comment.as_deref().unwrap_or_default(),
+        CAPTION_LEN_MAX,
     )
 }
 

@@ -24,6 +24,7 @@ pub(super) fn message(id: &MessageId, to: &ChatId, identity: &Identity, body: Bo
         forwarded: false,
         context: Context {
             sent_here: true,
+            device: Some(identity.device),
             ..Context::default()
         },
         marks: Marks::default(),

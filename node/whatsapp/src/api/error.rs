@@ -15,7 +15,7 @@ pub enum Error {
     #[error("paired already")]
     AlreadyPaired,
     /// WhatsApp refused; nothing happened.
-    #[error("whatsapp refused: {text} (code {code:?})")]
+    #[error("whatsapp refused: {text}{}", coded(*code))]
     Refused {
         /// WhatsApp's code.
         code: Option<u16>,
@@ -49,4 +49,9 @@ pub enum Error {
     /// Everything else.
     #[error("{0}")]
     Other(String),
+}
+
+/// WhatsApp's code behind its text, where it sent one.
+fn coded(code: Option<u16>) -> String {
+    code.map_or_else(String::new, |code| format!(" (code {code})"))
 }

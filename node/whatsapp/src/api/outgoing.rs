@@ -21,6 +21,8 @@ pub struct Outgoing {
     pub content: OutgoingContent,
     /// The message it answers, with the quoted message as the log has it.
     pub quoted: Option<(Quote, Option<Message>)>,
+    /// After how long it disappears: the timer of its chat. Kinds without a context stay.
+    pub expires: Option<Duration>,
 }
 
 /// What an outgoing message says. Everything is checked and every file is at hand.
@@ -98,6 +100,8 @@ pub enum OutgoingContent {
         proto: Bytes,
         /// How often it was forwarded before.
         score: u32,
+        /// Its words or its caption where they were changed since: the protobuf has the first ones.
+        words: Option<String>,
     },
 }
 

@@ -24,6 +24,10 @@ pub(super) fn location(place: &wa::message::LocationMessage) -> Location {
         name: place.name.clone(),
         address: place.address.clone(),
         url: place.url.clone(),
+        accuracy: place.accuracy_in_meters,
+        speed: place.speed_in_mps,
+        heading: place.degrees_clockwise_from_magnetic_north,
+        comment: place.comment.clone(),
     }
 }
 

@@ -284,13 +284,20 @@ fn read_reply(message: &wa::Message) -> Option<Said> {
     }
     let reply = message.interactive_response_message.as_option()?;
     let words = reply.body.as_option().and_then(|body| body.text.clone());
-    let id = match reply.interactive_response_message.as_ref() {
-        Some(Answer::NativeFlowResponseMessage(flow)) => {
-            string(&params(flow.params_json.as_deref()), "id")
-        }
-        None => String::new(),
+    let json = match reply.interactive_response_message.as_ref() {
+        Some(Answer::NativeFlowResponseMessage(flow)) => flow.params_json.clone(),
+        None => None,
     };
-    let body = of_reply(ReplyKind::Flow, id, words.unwrap_or_default());
+    let answer = params(json.as_deref());
+    // A button or row names its id; a form has answers of its own, which are kept as they came.
+    let id = match string(&answer, "id") {
+        id if id.is_empty() => json.unwrap_or_default(),
+        id => id,
+    };
+    let body = Reply {
+        description: Some(string(&answer, "description")).filter(|text| !text.is_empty()),
+        ..of_reply(ReplyKind::Flow, id, words.unwrap_or_default())
+    };
     said(body, reply.context_info.as_option())
 }
 

@@ -1,5 +1,7 @@
 //! The protobuf form of what is sent.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use buffa::MessageField;
@@ -73,10 +75,17 @@ pub(super) async fn message(client: &Client, outgoing: &Outgoing) -> Result<wa::
         }
         OutgoingContent::Revoke { target } => target::revoke(client, to, target).await?,
         OutgoingContent::Pin { target, period } => target::pin(client, to, target, *period).await?,
-        OutgoingContent::Forward { proto, score } => target::forward(proto, *score)?,
+        OutgoingContent::Forward {
+            proto,
+            score,
+            words,
+        } => target::forward(proto, *score, words.as_deref())?,
     };
     if let Some((quoted, original)) = &outgoing.quoted {
         answer(&mut message, quoted, original.as_ref(), to);
+    }
+    if let Some(period) = outgoing.expires {
+        expire(&mut message, period);
     }
     // Votes and answers are sealed with the secret of the message, so it is ours to choose and to keep.
     if incoming::asks_for_answers(&message) {
@@ -92,12 +101,21 @@ pub(super) fn now_ms() -> i64 {
     i64::try_from(clock::now().as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Wraps what can be opened once only, behind everything else.
+/// Lets it disappear with the others of its chat. Source: WhatsApp's own clients say so in the context of each message.
+pub(super) fn expire(message: &mut wa::Message, period: Duration) {
+    if let Some(info) = context_fields::of_mut(message) {
+        info.expiration = u32::try_from(period.as_secs()).ok();
+    }
+}
+
+/// Wraps what can be opened once only, and documents with words, behind everything else.
 fn wrapped(message: wa::Message, content: &OutgoingContent) -> wa::Message {
     match content {
         OutgoingContent::Media(file) if file.view_once => file::view_once(message),
+        OutgoingContent::Media(_) | OutgoingContent::Forward { .. } => {
+            file::captioned_document(message)
+        }
         OutgoingContent::Text { .. }
-        | OutgoingContent::Media(_)
         | OutgoingContent::Location(_)
         | OutgoingContent::LiveLocation(_)
         | OutgoingContent::Contacts(_)
@@ -107,8 +125,7 @@ fn wrapped(message: wa::Message, content: &OutgoingContent) -> wa::Message {
         | OutgoingContent::Reaction { .. }
         | OutgoingContent::Edit { .. }
         | OutgoingContent::Revoke { .. }
-        | OutgoingContent::Pin { .. }
-        | OutgoingContent::Forward { .. } => message,
+        | OutgoingContent::Pin { .. } => message,
     }
 }
 
@@ -183,6 +200,10 @@ fn location_message(place: &Location) -> wa::message::LocationMessage {
         name: place.name.clone(),
         address: place.address.clone(),
         url: place.url.clone(),
+        accuracy_in_meters: place.accuracy,
+        speed_in_mps: place.speed,
+        degrees_clockwise_from_magnetic_north: place.heading,
+        comment: place.comment.clone(),
         ..Default::default()
     }
 }

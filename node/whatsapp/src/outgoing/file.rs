@@ -57,6 +57,23 @@ pub(super) fn view_once(mut message: wa::Message) -> wa::Message {
     outer
 }
 
+/// Puts a document with words under it into the wrapper in which WhatsApp's own clients send it; others stay as they are.
+pub(super) fn captioned_document(mut message: wa::Message) -> wa::Message {
+    let document = message.document_message.as_option();
+    let words = document.and_then(|document| document.caption.as_deref());
+    if words.is_none_or(str::is_empty) {
+        return message;
+    }
+    let context = message.message_context_info.take();
+    wa::Message {
+        document_with_caption_message: buffa::MessageField::some(wa::message::FutureProofMessage {
+            message: buffa::MessageField::some(message),
+        }),
+        message_context_info: context.into(),
+        ..Default::default()
+    }
+}
+
 /// The message around the file.
 pub(super) fn message(file: &OutgoingFile, uploaded: UploadResponse) -> wa::Message {
     let mimetype = Some(file.mime_type.clone());

@@ -12,6 +12,7 @@ use waproto::whatsapp as wa;
 use whatsapp_rust::Client;
 
 use super::build::{now_ms, refusal};
+use super::file;
 use crate::api::{Error, Target};
 use crate::{addresses, context_fields, incoming};
 
@@ -90,19 +91,28 @@ pub(super) fn edited(body: &str, proto: Option<&[u8]>) -> Result<wa::Message, Er
     };
     let mut message = decode(proto)?.into_base_message();
     message.message_context_info = MessageField::none();
-    let caption = Some(body.to_owned());
-    if let Some(image) = message.image_message.as_option_mut() {
-        image.caption = caption;
-    } else if let Some(video) = message.video_message.as_option_mut() {
-        video.caption = caption;
-    } else if let Some(document) = message.document_message.as_option_mut() {
-        document.caption = caption;
+    if reworded(&mut message, body) {
+        Ok(file::captioned_document(message))
     } else if message.conversation.is_some() || message.extended_text_message.is_set() {
-        return Ok(wa::Message::text(body));
+        Ok(wa::Message::text(body))
     } else {
-        return Err(refusal("edit: the message has no words to change"));
+        Err(refusal("edit: the message has no words to change"))
     }
-    Ok(message)
+}
+
+/// Gives a file another caption; whether it is one that has words.
+fn reworded(message: &mut wa::Message, words: &str) -> bool {
+    let caption = if let Some(image) = message.image_message.as_option_mut() {
+        &mut image.caption
+    } else if let Some(video) = message.video_message.as_option_mut() {
+        &mut video.caption
+    } else if let Some(document) = message.document_message.as_option_mut() {
+        &mut document.caption
+    } else {
+        return false;
+    };
+    *caption = Some(words.to_owned());
+    true
 }
 
 fn decode(proto: &[u8]) -> Result<wa::Message, Error> {
@@ -202,9 +212,15 @@ pub(super) async fn pin(
     })
 }
 
-/// A message sent on: without what it answered, whom it mentioned, and its secret. Files stay where they are.
-pub(super) fn forward(proto: &[u8], score: u32) -> Result<wa::Message, Error> {
-    let message = decode(proto)?.into_base_message();
+/// A message sent on: without what it answered, whom it mentioned, and its secret. Files stay where they are; `words` are the
+/// ones it has by now, where they were changed.
+pub(super) fn forward(proto: &[u8], score: u32, words: Option<&str>) -> Result<wa::Message, Error> {
+    let mut message = decode(proto)?.into_base_message();
+    if let Some(words) = words
+        && !reworded(&mut message, words)
+    {
+        message = wa::Message::text(words);
+    }
     let mut message = *message.prepare_for_forward();
     message.message_context_info = MessageField::none();
     message.sender_key_distribution_message = MessageField::none();
@@ -228,6 +244,8 @@ pub(super) fn forward(proto: &[u8], score: u32) -> Result<wa::Message, Error> {
     let Some(info) = context_fields::of_mut(&mut message) else {
         return Err(refusal("forward: messages of this kind are not sent on"));
     };
+    // How long it lasts is up to the chat that it goes to.
+    (info.expiration, info.ephemeral_setting_timestamp) = (None, None);
     info.is_forwarded = Some(true);
     info.forwarding_score = Some(if score >= FORWARDS_MANY {
         FORWARDS_MANY_SCORE

@@ -189,3 +189,52 @@ fn each_kind_of_file_is_uploaded_as_it_is() {
     let file = OutgoingFile::new(MediaKind::Image, "image/png", Bytes::from_static(b"x"));
     assert_eq!(file::media_type(file.kind), MediaType::Image);
 }
+
+fn document(caption: Option<&str>) -> wa::Message {
+    let document = wa::message::DocumentMessage {
+        caption: caption.map(str::to_owned),
+        ..Default::default()
+    };
+    wa::Message {
+        document_message: buffa::MessageField::some(document),
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_document_with_words_travels_in_its_wrapper() {
+    let captioned = file::captioned_document(document(Some("look")));
+    assert!(captioned.document_message.is_unset());
+    let inner = captioned.get_base_message();
+    assert!(inner.document_message.is_set());
+    assert_eq!(inner.get_caption(), Some("look"));
+    for bare in [None, Some("")] {
+        let bare = file::captioned_document(document(bare));
+        assert!(bare.document_message.is_set());
+    }
+}
+
+#[test]
+fn what_is_sent_on_has_its_newest_words() {
+    let mut first = build::text("first", None);
+    build::expire(&mut first, Duration::from_secs(86_400));
+    let first = proto_json::bytes(&first);
+    let sent_on = |words| target::forward(&first, 0, words).unwrap();
+    assert_eq!(sent_on(None).text_content(), Some("first"));
+    assert_eq!(sent_on(Some("second")).text_content(), Some("second"));
+    let info = sent_on(None);
+    let info = context_fields::of(&info).unwrap();
+    assert_eq!((info.is_forwarded, info.expiration), (Some(true), None));
+    let file = proto_json::bytes(&document(Some("first")));
+    let file = target::forward(&file, 0, Some("second")).unwrap();
+    assert_eq!(file.get_caption(), Some("second"));
+}
+
+#[test]
+fn a_message_lasts_as_long_as_its_chat_says() {
+    let mut message = build::text("hi", None);
+    build::expire(&mut message, Duration::from_secs(86_400));
+    let info = context_fields::of(&message).unwrap();
+    assert_eq!(info.expiration, Some(86_400));
+    assert_eq!(message.text_content(), Some("hi"));
+}

@@ -346,6 +346,7 @@ impl Session {
             to: chat(to),
             content,
             quoted: None,
+            expires: None,
         };
         timeout(DEADLINE, self.account.send(outgoing))
             .await

@@ -97,6 +97,7 @@ pub fn text(id: &str, to: &ChatId, body: &str, mentions: Vec<UserId>) -> Outgoin
         to: to.clone(),
         content,
         quoted: None,
+        expires: None,
     }
 }
 
@@ -202,6 +203,7 @@ async fn messages_of_others_are_named_as_the_group_knows_them() {
         to: group.clone(),
         content,
         quoted: None,
+        expires: None,
     };
     let reaction = OutgoingContent::Reaction {
         target: target.clone(),

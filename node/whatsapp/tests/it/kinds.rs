@@ -31,6 +31,10 @@ fn place() -> Location {
         name: Some("Gate".to_owned()),
         address: Some("Square 1".to_owned()),
         url: Some("https://example.org/gate".to_owned()),
+        accuracy: Some(12),
+        speed: Some(1.5),
+        heading: Some(90),
+        comment: Some("by the gate".to_owned()),
     }
 }
 
@@ -194,28 +198,37 @@ async fn words_keep_their_preview_and_everybody() {
         canonical: None,
         thumbnail: Some(base64::engine::general_purpose::STANDARD.encode(b"jpeg")),
     };
+    let (own, day) = (
+        bert.account.identity().unwrap(),
+        Duration::from_secs(86_400),
+    );
     let content = OutgoingContent::Text {
         body: "see https://example.org @all".to_owned(),
-        mentions: vec![UserId::phone(BERT).unwrap()],
+        mentions: vec![own.phone.clone(), own.lid.clone().unwrap()],
         mention_all: true,
         preview: Some(preview.clone()),
     };
     let quoted = Quote {
         id: MessageId::parse("Q1").unwrap(),
-        author: None,
+        author: own.lid,
     };
     let outgoing = Outgoing {
         id: MessageId::parse("P1").unwrap(),
         to: chat(BERT),
         content,
         quoted: Some((quoted.clone(), None)),
+        expires: Some(day),
     };
     anna.account.send(outgoing).await.unwrap();
     let got = bert.incoming().await.message;
     assert_eq!(got.context.preview, Some(preview));
     assert!(got.context.mention_all);
-    assert_eq!(got.context.mentions, [UserId::phone(BERT).unwrap()]);
-    assert_eq!(got.quoted.unwrap().id, quoted.id);
+    // Phones name people by LIDs; the log has their numbers.
+    assert_eq!(got.context.mentions, [own.phone.clone(), own.phone.clone()]);
+    let answered = got.quoted.unwrap();
+    assert_eq!((answered.id, answered.author), (quoted.id, Some(own.phone)));
+    assert_eq!(got.context.ephemeral, Some(day));
+    assert!(got.context.device.is_some_and(|device| device > 0));
     assert!(!got.context.sent_here && !got.context.from_history);
 }
 
@@ -327,6 +340,7 @@ async fn what_happens_to_earlier_messages() {
     let forward = OutgoingContent::Forward {
         proto: picture.proto.clone().unwrap(),
         score: 1,
+        words: None,
     };
     let revoke = OutgoingContent::Revoke {
         target: target("M1", true),
@@ -427,6 +441,7 @@ async fn what_cannot_be_sent_is_refused_before_anything_leaves() {
         OutgoingContent::Forward {
             proto: Bytes::from_static(b"\xFF\xFF"),
             score: 0,
+            words: None,
         },
     ];
     for (at, content) in refused.into_iter().enumerate() {

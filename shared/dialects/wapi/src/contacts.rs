@@ -183,14 +183,21 @@ struct Wanted {
     id: String,
 }
 
+impl CheckRequest {
+    /// The numbers as the caller writes them, and whether WhatsApp is asked in any case.
+    fn given(self) -> (Vec<String>, bool) {
+        match self {
+            Self::List(list) => (list.into_iter().map(|one| one.id).collect(), false),
+            Self::Official {
+                contacts,
+                force_check,
+            } => (contacts, force_check),
+        }
+    }
+}
+
 fn check(Json(request): Json<CheckRequest>, _: &Cx) -> Result<Check, Reject> {
-    let (given, fresh) = match request {
-        CheckRequest::List(list) => (list.into_iter().map(|one| one.id).collect(), false),
-        CheckRequest::Official {
-            contacts,
-            force_check,
-        } => (contacts, force_check),
-    };
+    let (given, fresh) = request.given();
     if given.is_empty() || given.len() > CHECK_MAX {
         let reason = format!("1 to {CHECK_MAX} numbers are possible");
         return Err(invalid("contacts", reason));
@@ -215,11 +222,12 @@ struct Found {
 }
 
 impl Found {
-    fn of(user: CheckedUser) -> Self {
+    /// `input` is the number as the caller wrote it, by which they look for the answer.
+    fn of(input: String, user: CheckedUser) -> Self {
         let phone = user.phone.filter(|_| user.registered);
         let wa_id = phone.map(|phone| phone.user().to_owned());
         Self {
-            input: user.user.user().to_owned(),
+            input,
             status: if user.registered { "valid" } else { "invalid" },
             wa_id: wa_id.or_else(|| user.registered.then(|| user.user.user().to_owned())),
         }
@@ -235,7 +243,12 @@ struct CheckedBody<'a> {
 }
 
 fn checked(out: Checked, cx: &Cx) -> Result<Reply, OpError> {
-    let contacts: Vec<_> = out.users.into_iter().map(Found::of).collect();
+    let Json(request) = Json::<CheckRequest>::from_input(cx.input()).map_err(|reject| reject.0)?;
+    let (given, _) = request.given();
+    let answers = given.into_iter().zip(out.users);
+    let contacts: Vec<_> = answers
+        .map(|(input, user)| Found::of(input, user))
+        .collect();
     let by_number = contacts.iter().map(|one| (one.input.clone(), one.clone()));
     Ok(Reply::ok(&CheckedBody {
         envelope: Envelope::new(by_number.collect(), "contacts checked", cx),

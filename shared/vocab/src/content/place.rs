@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A place.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Location {
     /// Degrees north, -90 to 90.
     pub latitude: f64,
@@ -18,6 +18,18 @@ pub struct Location {
     /// Its page on the web.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// How exact, in metres.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accuracy: Option<u32>,
+    /// Metres per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<f32>,
+    /// Degrees clockwise from magnetic north.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heading: Option<u32>,
+    /// Words beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
 }
 
 /// A place that keeps moving, as it was at one moment.

@@ -38,7 +38,7 @@ fn place() -> Location {
         longitude: 13.4,
         name: Some("Office".to_owned()),
         address: Some("Main street 1".to_owned()),
-        url: None,
+        ..Location::default()
     }
 }
 

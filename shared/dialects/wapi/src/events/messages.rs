@@ -178,7 +178,7 @@ pub(super) fn received(
     filter: &Filter,
     cx: &EventCx<'_>,
 ) -> Option<Payload> {
-    let content = content(&message.body);
+    let content = content(message);
     let kind = content.as_ref().map_or("unknown", Content::kind);
     let mentions = if let Body::Text(text) = &message.body
         && !text.mentions.is_empty()
@@ -208,15 +208,20 @@ pub(super) fn received(
             from,
             timestamp: message.at.as_secs().to_string(),
             kind,
-            group_id: message.chat.is_group().then(|| message.chat.to_string()),
+            // Stories and broadcasts too name where they stand: without it they look like words to the account itself.
+            group_id: message
+                .chat
+                .as_user()
+                .is_none()
+                .then(|| message.chat.to_string()),
             context: context(message, mentions),
             content,
         }],
     }))
 }
 
-fn content(body: &Body) -> Option<Content<'_>> {
-    Some(match body {
+fn content(message: &messages::Message) -> Option<Content<'_>> {
+    Some(match &message.body {
         Body::Text(text) => Content::Text(TextBody { body: &text.body }),
         Body::Media(media) => file(media),
         Body::Location(location) => Content::Location(place(location)),
@@ -226,7 +231,7 @@ fn content(body: &Body) -> Option<Content<'_>> {
             emoji,
         }),
         Body::LiveLocation(location) => Content::Location(live_place(location)),
-        Body::Reply(reply) => tapped(reply),
+        Body::Reply(reply) => tapped(reply, message.tapped().unwrap_or(reply.kind)),
         // The official API has no words for these.
         Body::Poll(_)
         | Body::Event(_)
@@ -244,13 +249,13 @@ fn content(body: &Body) -> Option<Content<'_>> {
     })
 }
 
-fn tapped(reply: &Reply) -> Content<'_> {
+fn tapped(reply: &Reply, kind: ReplyKind) -> Content<'_> {
     let tapped = || Tapped {
         id: &reply.id,
         title: &reply.title,
         description: reply.description.as_deref(),
     };
-    match reply.kind {
+    match kind {
         ReplyKind::Button => Content::Interactive(Interactive::Button {
             button_reply: tapped(),
         }),

@@ -238,7 +238,7 @@ fn place(body: PlaceBody) -> Result<Content, Reject> {
         longitude: degrees("longitude", &body.longitude, 180.0)?,
         name: given(body.name),
         address: given(body.address),
-        url: None,
+        ..Location::default()
     }))
 }
 

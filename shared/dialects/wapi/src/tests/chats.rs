@@ -100,11 +100,16 @@ fn the_address_book_is_fetched_in_pages() {
 #[test]
 fn checks() {
     let list = post("/v1/contacts/check", r#"[{"id":"4915112345678"}]"#);
-    assert_snapshot!("check", decoded(list.clone()));
+    assert_snapshot!("check", decoded(list));
     let official = r#"{"blocking":"wait","contacts":["+49 151 12345678"],"force_check":true}"#;
     assert_snapshot!("check_official", decoded(post("/v1/contacts", official)));
+    // People look for the answer under what they wrote.
+    let written = post(
+        "/v1/contacts",
+        r#"{"contacts":["+49 151 12345678","4915100000009"]}"#,
+    );
     let users = samples::checked();
-    assert_snapshot!("checked", answered::<Check>(list, Ok(Checked { users })));
+    assert_snapshot!("checked", answered::<Check>(written, Ok(Checked { users })));
     check_refused(post("/v1/contacts/check", "[]"), 400, "contacts: 1 to");
     check_refused(post("/v1/contacts/check", r#"[{"id":"12"}]"#), 400, "id: ");
 }

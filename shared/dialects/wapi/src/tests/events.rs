@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use switchboard_dialect_kit::testing::{payloads, samples};
-use switchboard_vocab::content::{Body, MediaKind, Text};
+use switchboard_vocab::content::{Action, Body, Interactive, MediaKind, Reply, ReplyKind, Text};
 use switchboard_vocab::events::messages::StatusChange;
 use switchboard_vocab::events::sessions::StateChange;
 use switchboard_vocab::events::{Event, messages, sessions};
@@ -81,6 +81,63 @@ fn every_other_body() {
         .map(|body| told(received(samples::incoming_with(body)), &hook))
         .collect();
     assert_snapshot!(texts.join("\n"));
+}
+
+/// Phones answer the buttons and lists of this gateway in the forms of templates and of flows.
+#[test]
+fn answers_say_what_was_tapped() {
+    let offered = |action| {
+        Some(Box::new(Body::Interactive(Interactive {
+            header: None,
+            media: None,
+            body: "choose".to_owned(),
+            footer: None,
+            action,
+        })))
+    };
+    let answer = |kind, id: &str, quoted_body| {
+        let mut message = samples::incoming_with(Body::Reply(Reply {
+            kind,
+            id: id.to_owned(),
+            title: "Yes".to_owned(),
+            description: None,
+        }));
+        message.context.quoted_body = quoted_body;
+        told(received(message), &subscription(""))
+    };
+    let buttons = || {
+        offered(Action::Buttons {
+            buttons: Vec::new(),
+        })
+    };
+    let list = || {
+        offered(Action::List {
+            label: "Open".to_owned(),
+            sections: Vec::new(),
+        })
+    };
+    for kind in [ReplyKind::Template, ReplyKind::Flow] {
+        let text = answer(kind, "1", buttons());
+        assert!(text.contains("\"button_reply\": {"), "{text}");
+        let text = answer(kind, "1", list());
+        assert!(text.contains("\"list_reply\": {"), "{text}");
+    }
+    let text = answer(ReplyKind::Template, "1", None);
+    assert!(text.contains("\"payload\": \"1\""), "{text}");
+    let text = answer(ReplyKind::Flow, r#"{"a":1}"#, buttons());
+    assert!(text.contains("\"nfm_reply\": {"), "{text}");
+}
+
+/// Words of a story are not words to the account.
+#[test]
+fn stories_name_where_they_stand() {
+    let mut story = samples::incoming("news");
+    (story.chat, story.chat_alt) = ("status@broadcast".parse().unwrap(), None);
+    let text = told(received(story), &subscription(""));
+    assert!(
+        text.contains("\"group_id\": \"status@broadcast\""),
+        "{text}"
+    );
 }
 
 #[test]

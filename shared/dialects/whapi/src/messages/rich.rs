@@ -90,15 +90,14 @@ pub(crate) fn send_location(
     Fields(request): Fields<SenderLocation>,
     cx: &Cx,
 ) -> Result<SendMessage, Reject> {
-    let (latitude, longitude) = request.position([
-        ("accuracy", request.accuracy.is_some()),
-        ("speed", request.speed.is_some()),
-        ("degrees", request.degrees.is_some()),
-        ("comment", request.comment.is_some()),
-    ])?;
+    let (latitude, longitude) = request.position([])?;
     let content = Content::Location(Location {
         latitude,
         longitude,
+        accuracy: small("accuracy", request.accuracy)?.map(u32::from),
+        speed: small("speed", request.speed)?.map(f32::from),
+        heading: heading(request.degrees)?,
+        comment: line("comment", request.comment)?,
         name: line("name", request.name)?,
         address: line("address", request.address)?,
         url: line("url", request.url)?,
@@ -116,20 +115,24 @@ pub(crate) fn send_live_location(
         ("address", request.address.is_some()),
         ("url", request.url.is_some()),
     ])?;
-    if request.degrees.is_some_and(|degrees| degrees > 360) {
-        return Err(invalid("degrees", "0 to 360 are possible"));
-    }
     let content = Content::LiveLocation(LiveLocation {
         latitude,
         longitude,
         accuracy: small("accuracy", request.accuracy)?.map(u32::from),
         speed: small("speed", request.speed)?.map(f32::from),
-        heading: small("degrees", request.degrees)?.map(u32::from),
+        heading: heading(request.degrees)?,
         caption: line("comment", request.comment)?,
         sequence: None,
         time_offset: None,
     });
     message(&request.to, request.quoted, content, cx)
+}
+
+fn heading(degrees: Option<u64>) -> Result<Option<u32>, Reject> {
+    match degrees {
+        Some(degrees) if degrees > 360 => Err(invalid("degrees", "0 to 360 are possible")),
+        degrees => Ok(small("degrees", degrees)?.map(u32::from)),
+    }
 }
 
 fn small(field: &str, number: Option<u64>) -> Result<Option<u16>, Reject> {
@@ -383,7 +386,7 @@ pub(crate) fn send_event(
             longitude,
             name,
             address,
-            url: None,
+            ..Location::default()
         }),
     });
     message(&request.to, None, content, cx)

@@ -3,11 +3,12 @@
 mod action;
 mod content;
 mod file;
+mod place;
 mod tappable;
 
 use serde::Serialize;
 use switchboard_dialect_kit::{Cx, EventCx};
-use switchboard_vocab::content::{Body, Reaction};
+use switchboard_vocab::content::{Body, Reaction, is_stories};
 use switchboard_vocab::messages::{self, DeliveryStatus};
 use switchboard_vocab::{MediaId, Timestamp};
 
@@ -36,8 +37,32 @@ impl Links<'_> {
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Source {
+    /// A call to this channel.
     Api,
+    /// The writer's phone.
+    Mobile,
+    /// One of the writer's linked devices.
+    Web,
 }
+
+impl Source {
+    fn of(context: &switchboard_vocab::content::Context) -> Option<Self> {
+        if context.sent_here {
+            return Some(Self::Api);
+        }
+        Some(match context.device? {
+            PHONE => Self::Mobile,
+            _ => Self::Web,
+        })
+    }
+}
+
+/// The number of the device that is the phone.
+const PHONE: u16 = 0;
+/// Where stories stand, as that system's own payloads have it.
+const STORIES: &str = "stories";
+/// What it calls them, whatever they show. Source: `MessageType`, and the payloads on its help pages.
+const STORY: &str = "story";
 
 /// `Message`. `starred`, `pinned_until` and `edited_at` are ours: the document has no words for what it lets callers do.
 #[derive(Serialize)]
@@ -56,6 +81,8 @@ pub(crate) struct Message {
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<Source>,
     timestamp: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_id: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<&'static str>,
     #[serde(flatten)]
@@ -125,16 +152,28 @@ impl Message {
         let content = Content::of(message, links);
         let deleted = matches!(body, Body::Deleted { .. });
         let status = message.from_me.then(|| status(message.status).1);
+        let is_story = is_stories(&message.chat);
         Self {
             id: ids::message(&message.id),
-            kind: content.as_ref().map_or("unknown", Content::kind),
+            kind: match &content {
+                Some(Content::Action(_)) | None => {
+                    content.as_ref().map_or("unknown", Content::kind)
+                }
+                Some(_) if is_story => STORY,
+                Some(content) => content.kind(),
+            },
             subtype: subtype(body),
-            chat_id: ids::chat(&message.chat, message.chat_alt.as_ref()),
+            chat_id: if is_story {
+                STORIES.to_owned()
+            } else {
+                ids::chat(&message.chat, message.chat_alt.as_ref())
+            },
             from: ids::contact(&message.sender, message.sender_alt.as_ref()),
             from_me: message.from_me,
             from_name: message.push_name.clone(),
-            source: message.context.sent_here.then_some(Source::Api),
+            source: Source::of(&message.context),
             timestamp: message.at.as_secs(),
+            device_id: message.context.device,
             status: if deleted { Some("deleted") } else { status },
             content,
             context: context(message, links),

@@ -56,6 +56,10 @@ fn place() -> Location {
         name: Some("Office".to_owned()),
         address: None,
         url: Some("https://office.test".to_owned()),
+        accuracy: Some(12),
+        speed: Some(1.6),
+        heading: Some(90),
+        comment: Some("second floor".to_owned()),
     }
 }
 
@@ -212,6 +216,53 @@ fn tappable_messages_and_answers_are_shown() {
         reply(ReplyKind::List),
         reply(ReplyKind::Button),
     ]));
+}
+
+/// Phones answer what this gateway sends in the forms of templates and of flows.
+#[test]
+fn answers_say_what_was_tapped() {
+    let list = Action::List {
+        label: "Open".to_owned(),
+        sections: Vec::new(),
+    };
+    let buttons = Action::Buttons { buttons: buttons() };
+    let answer = |kind, offered: Option<&Action>| {
+        let mut message = samples::incoming_with(Body::Reply(Reply {
+            kind,
+            id: "1".to_owned(),
+            title: "Soup".to_owned(),
+            description: None,
+        }));
+        let offered = offered.map(|action| Box::new(tappable(action.clone())));
+        message.context.quoted_body = offered;
+        shown(message)
+    };
+    for kind in [ReplyKind::Template, ReplyKind::Flow] {
+        let text = answer(kind, Some(&list));
+        assert!(text.contains("\"list_reply\": {"), "{text}");
+        let text = answer(kind, Some(&buttons));
+        assert!(text.contains("\"buttons_reply\": {"), "{text}");
+        let text = answer(kind, None);
+        assert!(text.contains("\"buttons_reply\": {"), "{text}");
+    }
+}
+
+#[test]
+fn the_device_of_the_writer_is_the_source() {
+    let from = |device, sent_here| {
+        let mut message = samples::incoming("hello");
+        (message.context.device, message.context.sent_here) = (device, sent_here);
+        shown(message)
+    };
+    for (device, sent_here, source) in [
+        (Some(0), false, "\"source\": \"mobile\""),
+        (Some(3), false, "\"source\": \"web\""),
+        (Some(3), true, "\"source\": \"api\""),
+    ] {
+        let text = from(device, sent_here);
+        assert!(text.contains(source), "{source}: {text}");
+    }
+    assert!(!from(None, false).contains("source"));
 }
 
 #[test]

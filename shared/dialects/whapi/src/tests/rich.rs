@@ -25,7 +25,7 @@ fn bad(path: &str, fields: &str, details: &str) {
 fn places() {
     let quoted = ids::message(&samples::incoming("").id);
     let full = format!(
-        r#""latitude":52.5,"longitude":-13.4,"name":"Office","address":"Street 1","url":"https://office.test","quoted":"{quoted}""#
+        r#""latitude":52.5,"longitude":-13.4,"name":"Office","address":"Street 1","url":"https://office.test","accuracy":12,"speed":1.6,"degrees":90,"comment":"second floor","quoted":"{quoted}""#
     );
     assert_snapshot!("location", sends("/messages/location", &full));
     let live = r#""latitude":52.5,"longitude":13.4,"accuracy":5,"speed":2,"degrees":90,"comment":"coming""#;
@@ -40,7 +40,8 @@ fn places() {
     at(r#""latitude":91,"longitude":0"#, "latitude: -90 to 90");
     at(r#""latitude":0,"longitude":-181"#, "longitude: -180 to 180");
     at(r#""latitude":"x","longitude":0"#, "latitude: ");
-    at(r#""latitude":0,"longitude":0,"comment":"x""#, "comment: ");
+    at(r#""latitude":0,"longitude":0,"degrees":361"#, "degrees: ");
+    at(r#""latitude":0,"longitude":0,"preview":"x""#, "preview: ");
     at(r#""latitude":0,"longitude":0,"edit":"x""#, "edit: ");
     bad(
         "/messages/live_location",

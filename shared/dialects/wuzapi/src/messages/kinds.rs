@@ -63,8 +63,7 @@ fn location(Payload(request): Payload<SendPlace>, cx: &Cx) -> Result<SendMessage
         latitude,
         longitude,
         name,
-        address: None,
-        url: None,
+        ..Location::default()
     };
     request.send.message(Content::Location(place), cx)
 }

@@ -13,6 +13,7 @@ use switchboard_vocab::{Timestamp, UserId};
 use super::Links;
 use super::action::{Action, action, event_response};
 use super::file::{File, picture};
+use super::place::{LivePlace, Place};
 use super::tappable::{Buttons, Carousel, List, tappable};
 use crate::ids;
 
@@ -89,6 +90,9 @@ impl Content {
         if let Body::EventReply { event, reply } = &message.body {
             return Some(Self::Action(event_response(message, event, *reply)));
         }
+        if let (Body::Reply(reply), Some(kind)) = (&message.body, message.tapped()) {
+            return Some(Self::Reply(Reply::of(reply, kind)));
+        }
         Self::of_body(&message.body, message.at, once, preview, links)
     }
 
@@ -117,7 +121,7 @@ impl Content {
             Body::Poll(poll) => Self::Poll(Poll::of(poll)),
             Body::Event(event) => Self::Event(Event::of(event)),
             Body::Interactive(interactive) => tappable(interactive),
-            Body::Reply(reply) => Self::Reply(Reply::of(reply)),
+            Body::Reply(reply) => Self::Reply(Reply::of(reply, reply.kind)),
             Body::Invite(invite) => Self::GroupInvite(Link::invite(invite)),
             Body::Reaction { .. }
             | Body::Edited { .. }
@@ -205,70 +209,6 @@ impl Link {
             canonical: None,
             preview: None,
             invite_code: fits.then(|| invite.code.clone()),
-        }
-    }
-}
-
-/// `MessageContentLocation`.
-#[derive(Serialize)]
-pub(super) struct Place {
-    latitude: f64,
-    longitude: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
-}
-
-impl Place {
-    fn of(location: &vocab::Location) -> Self {
-        Self {
-            latitude: location.latitude,
-            longitude: location.longitude,
-            name: location.name.clone(),
-            address: location.address.clone(),
-            url: location.url.clone(),
-        }
-    }
-}
-
-/// `MessageContentLiveLocation`.
-#[derive(Serialize)]
-pub(super) struct LivePlace {
-    latitude: f64,
-    longitude: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    accuracy: Option<u32>,
-    /// Whole metres per second.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    speed: Option<i32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    degrees: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    caption: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sequence_number: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time_offset: Option<u32>,
-}
-
-impl LivePlace {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "rounded on purpose, and the cast saturates"
-    )]
-    fn of(location: &vocab::LiveLocation) -> Self {
-        Self {
-            latitude: location.latitude,
-            longitude: location.longitude,
-            accuracy: location.accuracy,
-            speed: location.speed.map(|speed| speed.round() as i32),
-            degrees: location.heading,
-            caption: location.caption.clone(),
-            sequence_number: location.sequence,
-            time_offset: location.time_offset,
         }
     }
 }
@@ -461,13 +401,13 @@ struct Tapped {
 }
 
 impl Reply {
-    fn of(reply: &vocab::Reply) -> Self {
+    fn of(reply: &vocab::Reply, kind: ReplyKind) -> Self {
         let tapped = Tapped {
             id: reply.id.clone(),
             title: reply.title.clone(),
             description: reply.description.clone(),
         };
-        match reply.kind {
+        match kind {
             ReplyKind::List => Self {
                 kind: "list_reply",
                 list_reply: Some(tapped),

@@ -52,6 +52,7 @@ impl Place {
             name,
             address,
             url: self.url.filter(set),
+            ..Location::default()
         }))
     }
 }
