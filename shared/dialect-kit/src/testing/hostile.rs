@@ -34,8 +34,19 @@ const ERROR_LEN_MAX: usize = 8_000;
 /// Failures listed, the rest is counted.
 const SHOWN_MAX: usize = 20;
 
-/// Whether a status and a JSON body are an error of that system; what is wrong with it if not.
-pub type Judge = fn(u16, &Value) -> Result<(), String>;
+/// Whether a status and a JSON body are an error of that system.
+pub type Fits = fn(u16, &Value) -> bool;
+
+/// The test of a dialect: its good requests, one per line, spoilt; every error is one that fits.
+#[macro_export]
+macro_rules! hostile_test {
+    ($dialect:path, $good:expr, $fits:expr) => {
+        #[test]
+        fn whatever_comes_is_decided_in_the_systems_own_words() {
+            $crate::testing::hostile::check_all(&$dialect(), $good, $fits);
+        }
+    };
+}
 
 /// A request as it goes over a wire.
 #[derive(Debug, Clone)]
@@ -80,11 +91,11 @@ fn lines(good: &str) -> impl Iterator<Item = &str> {
 /// # Panics
 /// When an answer is not as the module says, a good request is refused, or a row that is offered has none.
 #[expect(clippy::panic, reason = "test code: this is the assertion")]
-pub fn check_all(dialect: &Dialect, good: &str, judge: Judge) {
+pub fn check_all(dialect: &Dialect, good: &str, fits: Fits) {
     let rows = (dialect.routes)().into_rows();
     let mut check = Check {
         dialect,
-        judge,
+        fits,
         failures: Vec::new(),
         tried: 0,
     };
@@ -181,7 +192,7 @@ fn spoilt_once(input: &Input, random: &mut ChaCha12Rng) -> Input {
 
 struct Check<'a> {
     dialect: &'a Dialect,
-    judge: Judge,
+    fits: Fits,
     failures: Vec<String>,
     tried: usize,
 }
@@ -265,7 +276,10 @@ impl Check<'_> {
             return Err(format!("the error has {} bytes", body.len()));
         }
         let value: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-        (self.judge)(reply.status.as_u16(), &value).map_err(|wrong| format!("{wrong}: {value}"))
+        let status = reply.status.as_u16();
+        (self.fits)(status, &value)
+            .then_some(())
+            .ok_or_else(|| format!("{status} in no form of this system: {value}"))
     }
 }
 

@@ -1,18 +1,13 @@
 //! Hostile requests: see the kit's module of this name.
 
-use switchboard_dialect_kit::testing::hostile::{self, Value};
+use switchboard_dialect_kit::testing::hostile::Value;
 
 /// `{"code", "error", "success": false}`, the code being the status.
-fn judge(status: u16, error: &Value) -> Result<(), String> {
-    let fits = status >= 400
+fn fits(status: u16, error: &Value) -> bool {
+    status >= 400
         && error["code"] == status
         && error["success"] == false
-        && error["error"].as_str().is_some_and(|text| !text.is_empty());
-    fits.then_some(())
-        .ok_or_else(|| format!("{status} in no form of this system"))
+        && error["error"].as_str().is_some_and(|text| !text.is_empty())
 }
 
-#[test]
-fn whatever_comes_is_decided_in_the_systems_own_words() {
-    hostile::check_all(&crate::dialect(), include_str!("../requests.txt"), judge);
-}
+switchboard_dialect_kit::hostile_test!(crate::dialect, include_str!("../requests.txt"), fits);

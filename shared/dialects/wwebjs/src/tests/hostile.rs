@@ -1,21 +1,16 @@
 //! Hostile requests: see the kit's module of this name.
 
-use switchboard_dialect_kit::testing::hostile::{self, Value};
+use switchboard_dialect_kit::testing::hostile::Value;
 
 /// `{"success": false, "error"}`; session calls say by `message` and 200 that there is no such session.
-fn judge(status: u16, error: &Value) -> Result<(), String> {
+fn fits(status: u16, error: &Value) -> bool {
     let text = |name: &str| error[name].as_str().is_some_and(|text| !text.is_empty());
-    let fits = error["success"] == false
+    error["success"] == false
         && match status {
             200 => error["message"] == "session_not_found",
             400.. => text("error"),
             _ => false,
-        };
-    fits.then_some(())
-        .ok_or_else(|| format!("{status} in no form of this system"))
+        }
 }
 
-#[test]
-fn whatever_comes_is_decided_in_the_systems_own_words() {
-    hostile::check_all(&crate::dialect(), include_str!("../requests.txt"), judge);
-}
+switchboard_dialect_kit::hostile_test!(crate::dialect, include_str!("../requests.txt"), fits);
