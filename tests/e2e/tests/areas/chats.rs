@@ -39,6 +39,11 @@ pub(crate) async fn both_ways(desk: &Desk) -> Result<()> {
         .await?;
     desk.peer_sees("a timer", |m| m["kind"] == "timer" && m["text"] == "86400")
         .await?;
+    desk.send("text", json!({"body": "gone tomorrow"})).await?;
+    desk.peer_sees("a text that disappears", |m| {
+        m["text"] == "gone tomorrow" && m["ephemeral"] == true
+    })
+    .await?;
 
     phone_does(
         desk,

@@ -115,7 +115,9 @@ async fn buttons(desk: &Desk) -> Result<()> {
     desk.phone(Method::POST, &format!("{PEER}/send"), reply)
         .await?;
     desk.told("the answer to the buttons", |p| {
-        p["messages"][0]["type"] == "reply" && p.to_string().contains("\"yes\"")
+        let message = &p["messages"][0];
+        message["reply"]["buttons_reply"]["id"] == "yes"
+            && message["context"]["quoted_author"] == OWN
     })
     .await
     .map(drop)
@@ -135,6 +137,12 @@ pub(crate) async fn actions(desk: &Desk) -> Result<()> {
     .await?;
     desk.shows(&format!("/messages/{id}"), "the edited message", |m| {
         m["text"]["body"] == "better words"
+    })
+    .await?;
+    desk.post(&format!("/messages/{id}"), json!({"to": PEER}))
+        .await?;
+    desk.peer_sees("the better words sent on", |m| {
+        m["text"] == "better words" && m["forwarded"] == true
     })
     .await?;
 
