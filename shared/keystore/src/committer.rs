@@ -1,17 +1,19 @@
-//! The one thread that writes: takes everything queued, applies it, syncs once, acknowledges.
+//! The one thread that writes: takes everything queued, applies it, and hands it on to be synced and acknowledged.
 //!
-//! Owns the order of all changes and the fence by epoch. Must not seal values (callers do, in
+//! While one group is synced the next is applied, so that neither the disk nor this thread waits for the other; at most one
+//! group waits for its sync. Owns the order of all changes and the fence by epoch. Must not seal values (callers do, in
 //! parallel) and must not wait for anything but its queue and the disk.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 use std::time::Duration;
 
-use metrics::{Counter, Gauge, Histogram};
+use metrics::Gauge;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use crate::catalog::{Catalog, Edit, Record};
-use crate::engine::{Engine, Group, without_panic};
+use crate::engine::{Applied, Engine, Group, without_panic};
 use crate::error::Error;
 use crate::ledger::{RawOp, plan};
 use crate::namespace::Namespace;
@@ -20,7 +22,10 @@ use crate::seal::MasterKey;
 use crate::store::{Durable, Epoch, Remains};
 use crate::witness::Witness;
 
+use self::finisher::{Finisher, Handed, Round};
+
 mod controls;
+mod finisher;
 
 /// Most batches that share one sync. Source: R-5, measured.
 pub(crate) const GROUP_BATCHES_MAX: usize = 1_024;
@@ -59,27 +64,6 @@ pub(crate) enum Control {
     Rotate(MasterKey),
 }
 
-#[derive(Debug)]
-struct Numbers {
-    queue: Gauge,
-    group: Histogram,
-    sync: Histogram,
-    batches: Counter,
-    refused: Counter,
-}
-
-impl Numbers {
-    fn new(engine: &'static str) -> Self {
-        Self {
-            queue: metrics::gauge!("switchboard_keystore_queue_length", "engine" => engine),
-            group: metrics::histogram!("switchboard_keystore_group_batches", "engine" => engine),
-            sync: metrics::histogram!("switchboard_keystore_sync_seconds", "engine" => engine),
-            batches: metrics::counter!("switchboard_keystore_batches_total", "engine" => engine),
-            refused: metrics::counter!("switchboard_keystore_refused_total", "engine" => engine),
-        }
-    }
-}
-
 /// The thread's state.
 #[derive(Debug)]
 pub(crate) struct Committer {
@@ -87,12 +71,12 @@ pub(crate) struct Committer {
     state: Arc<State>,
     catalog: Catalog,
     queue: mpsc::Receiver<Request>,
-    /// `None` in memory.
-    witness: Option<Witness>,
-    numbers: Numbers,
+    finisher: Finisher,
+    length: Gauge,
 }
 
 impl Committer {
+    /// `witness` is `None` in memory.
     pub(crate) fn new(
         engine: Arc<dyn Engine>,
         state: Arc<State>,
@@ -100,25 +84,37 @@ impl Committer {
         queue: mpsc::Receiver<Request>,
         witness: Option<Witness>,
     ) -> Self {
-        let numbers = Numbers::new(engine.name());
+        let name = engine.name();
         Self {
+            finisher: Finisher::new(Arc::clone(&engine), Arc::clone(&state), witness),
             engine,
             state,
             catalog,
             queue,
-            witness,
-            numbers,
+            length: metrics::gauge!("switchboard_keystore_queue_length", "engine" => name),
         }
     }
 
     /// Works until it is closed or every sender is gone.
     pub(crate) fn run(mut self) {
         let state = Arc::clone(&self.state);
+        let finisher = self.finisher.clone();
+        // Without room: whoever hands a group on waits until the one before is durable.
+        let (hand, handed) = sync_channel(0);
         let worked = without_panic(|| {
-            self.rounds();
-            if let Some(witness) = &mut self.witness {
-                witness.sync();
-            }
+            thread::scope(|scope| {
+                let finish = {
+                    let finisher = finisher.clone();
+                    move || finisher.run(&handed)
+                };
+                let thread = thread::Builder::new().name("keystore-sync".to_owned());
+                if let Err(error) = thread.spawn_scoped(scope, finish) {
+                    state.poison(&format!("start the thread that syncs: {error}"));
+                }
+                self.rounds(&hand);
+                drop(hand);
+            });
+            finisher.close();
         });
         if let Err(why) = worked {
             tracing::error!(why, "key store committer panicked");
@@ -126,10 +122,10 @@ impl Committer {
         }
     }
 
-    fn rounds(&mut self) {
+    fn rounds(&mut self, hand: &SyncSender<Handed>) {
         let mut inbox = Vec::with_capacity(GROUP_BATCHES_MAX);
         while self.queue.blocking_recv_many(&mut inbox, GROUP_BATCHES_MAX) > 0 {
-            self.numbers.queue.set(f64::from(
+            self.length.set(f64::from(
                 u32::try_from(self.queue.len()).unwrap_or(u32::MAX),
             ));
             let mut commits = Vec::with_capacity(inbox.len());
@@ -137,11 +133,13 @@ impl Committer {
                 match request {
                     Request::Commit(commit) => commits.push(commit),
                     Request::Control(control, ack) => {
-                        self.group(std::mem::take(&mut commits));
+                        self.group(std::mem::take(&mut commits), hand);
+                        settle(hand);
                         let _gone = ack.send(self.control(control));
                     }
                     Request::Close(ack) => {
-                        self.group(std::mem::take(&mut commits));
+                        self.group(std::mem::take(&mut commits), hand);
+                        settle(hand);
                         let done = Durable {
                             epoch: Epoch::default(),
                             sequence: 0,
@@ -151,19 +149,19 @@ impl Committer {
                     }
                 }
             }
-            self.group(commits);
+            self.group(commits, hand);
         }
     }
 
-    /// Applies commits in order, syncs once, answers all.
-    fn group(&mut self, mut commits: Vec<Commit>) {
+    /// Applies commits in order; they are answered once they are durable.
+    fn group(&mut self, mut commits: Vec<Commit>, hand: &SyncSender<Handed>) {
         if commits.is_empty() {
             return;
         }
         let mut answers = Vec::with_capacity(commits.len());
         let state = Arc::clone(&self.state);
-        let result = state.healthy().and_then(|()| {
-            self.durably(&mut |catalog, group| {
+        let applied = state.healthy().and_then(|()| {
+            self.apply(&mut |catalog, group| {
                 for commit in &mut commits {
                     let answer = apply(&state, catalog, group, commit);
                     if let Err(error @ Error::Engine { .. }) = answer {
@@ -174,69 +172,60 @@ impl Committer {
                 Ok(answers.iter().any(Result::is_ok))
             })
         });
-        match result {
-            Ok(sync) => self.count(&answers, sync),
-            Err(error) => {
-                let why = self.fail(&error);
-                answers
-                    .iter_mut()
-                    .filter(|answer| answer.is_ok())
-                    .for_each(|answer| {
-                        *answer = Err(why.clone());
-                    });
-                answers.resize(commits.len(), Err(why));
+        let round = |testimony| Round {
+            commits,
+            answers,
+            testimony,
+        };
+        match applied {
+            Ok((Applied::Unsynced, testimony)) => {
+                if let Err(failed) = hand.send(Handed::Round(round(testimony)))
+                    && let Handed::Round(round) = failed.0
+                {
+                    let why = "the thread that syncs has ended".to_owned();
+                    self.finisher.answer(round, Err(Error::Poisoned(why)));
+                }
             }
-        }
-        for (commit, answer) in commits.into_iter().zip(answers) {
-            drop(commit.room);
-            let _gone = commit.ack.send(answer);
+            Ok((Applied::Durable(sync), testimony)) => {
+                self.finisher.answer(round(testimony), Ok(sync));
+            }
+            Err(error) => self.finisher.answer(round(None), Err(error)),
         }
     }
 
-    /// Runs `work` as one group, numbers it if it says that it changed anything, and tells the
-    /// witness after the sync.
+    /// Runs `work` as one group and numbers it if it says that it changed anything; gives what the witness repeats of it after
+    /// the sync.
+    fn apply(
+        &mut self,
+        work: &mut dyn FnMut(&mut Catalog, &mut dyn Group) -> Result<bool, Error>,
+    ) -> Result<(Applied, Option<Vec<u8>>), Error> {
+        let catalog = &mut self.catalog;
+        let before = catalog.group();
+        let applied = self.engine.group(&mut |group| {
+            let changed = work(catalog, group)?;
+            if changed { catalog.tick(group) } else { Ok(()) }
+        })?;
+        let changed = self.catalog.group() != before;
+        let testimony = changed.then(|| self.catalog.testimony()).transpose()?;
+        Ok((applied, testimony))
+    }
+
+    /// [`Committer::apply`], durable when it returns. Nothing else may wait for a sync.
     fn durably(
         &mut self,
         work: &mut dyn FnMut(&mut Catalog, &mut dyn Group) -> Result<bool, Error>,
     ) -> Result<Duration, Error> {
-        let catalog = &mut self.catalog;
-        let before = catalog.group();
-        let sync = self.engine.group(&mut |group| {
-            let changed = work(catalog, group)?;
-            if changed { catalog.tick(group) } else { Ok(()) }
-        })?;
-        if let Some(witness) = &mut self.witness
-            && catalog.group() != before
-        {
-            witness.note(&catalog.testimony()?);
-        }
+        let (applied, testimony) = self.apply(work)?;
+        let sync = match applied {
+            Applied::Durable(sync) => sync,
+            Applied::Unsynced => self.engine.sync()?,
+        };
+        self.finisher.testify(testimony.as_deref());
         Ok(sync)
     }
 
-    fn count(&self, answers: &[Result<Durable, Error>], sync: Duration) {
-        let stored = answers.iter().filter(|answer| answer.is_ok()).count() as u64;
-        self.state.groups.fetch_add(1, Ordering::Relaxed);
-        self.state.batches.fetch_add(stored, Ordering::Relaxed);
-        self.numbers.batches.increment(stored);
-        self.numbers
-            .refused
-            .increment((answers.len() as u64).saturating_sub(stored));
-        self.numbers
-            .group
-            .record(f64::from(u32::try_from(stored).unwrap_or(u32::MAX)));
-        self.numbers.sync.record(sync.as_secs_f64());
-    }
-
-    /// A failed write or sync is final: what is on disk is unknown, and retrying a sync lies.
     fn fail(&self, error: &Error) -> Error {
-        let why = if let Error::Poisoned(why) = error {
-            why.clone()
-        } else {
-            tracing::error!(%error, "key store is poisoned");
-            error.to_string()
-        };
-        self.state.poison(&why);
-        Error::Poisoned(why)
+        self.finisher.fail(error)
     }
 
     fn control(&mut self, control: Control) -> Result<Durable, Error> {
@@ -257,6 +246,15 @@ impl Committer {
                 })
             }
         }
+    }
+}
+
+/// Waits until everything that was handed on is answered.
+fn settle(hand: &SyncSender<Handed>) {
+    let (done, settled) = sync_channel(1);
+    // Where the other thread has ended nothing waits any more.
+    if hand.send(Handed::Settle(done)).is_ok() {
+        let _ended = settled.recv();
     }
 }
 

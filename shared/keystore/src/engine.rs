@@ -53,12 +53,29 @@ pub(crate) type GroupWork<'a> = &'a mut dyn FnMut(&mut dyn Group) -> Result<(), 
 /// What runs inside [`Engine::read`].
 pub(crate) type ReadWork<'a> = &'a mut dyn FnMut(&dyn View) -> Result<(), Error>;
 
+/// What a group still needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// Nothing: there was nothing to write, or the engine synced by itself, which took so long.
+    Durable(Duration),
+    /// An [`Engine::sync`].
+    Unsynced,
+}
+
 /// An engine. Only the committer calls `group` and `drop_tree`.
 pub(crate) trait Engine: fmt::Debug + Send + Sync {
     fn name(&self) -> &'static str;
-    /// Runs `work` and then makes everything it applied durable; gives the time of the sync.
-    /// After an error nothing is known about what is stored.
-    fn group(&self, work: GroupWork<'_>) -> Result<Duration, Error>;
+    /// Runs `work`, which may apply batches. After an error nothing is known about what is stored.
+    fn group(&self, work: GroupWork<'_>) -> Result<Applied, Error>;
+    /// Makes everything durable that was applied before the call; gives the time it took. Another thread may apply meanwhile.
+    fn sync(&self) -> Result<Duration, Error>;
+    /// [`Engine::group`] and, where it is needed, [`Engine::sync`]; gives the time of the sync.
+    fn durably(&self, work: GroupWork<'_>) -> Result<Duration, Error> {
+        match self.group(work)? {
+            Applied::Durable(took) => Ok(took),
+            Applied::Unsynced => self.sync(),
+        }
+    }
     /// Runs `work` on one moment of `tree`.
     fn read(&self, tree: TreeId, work: ReadWork<'_>) -> Result<(), Error>;
     /// Removes a tree durably; nothing happens when there is none.

@@ -127,7 +127,7 @@ fn open_memory(config: &Config) -> Result<Opened, Error> {
         .map_err(|failure| machine(failure.to_string()))?;
     let mut catalog = Catalog::new(&config.master);
     engine
-        .group(&mut |group| catalog.birth(group))
+        .durably(&mut |group| catalog.birth(group))
         .map_err(|error| machine(error.to_string()))?;
     let loaded = Loaded {
         engine: Arc::new(engine),
@@ -299,7 +299,7 @@ fn create(config: &Config, live: &Path) -> Result<(), Error> {
         .map_err(|failure| machine("create the engine", failure.to_string()))?;
     let mut catalog = Catalog::new(&config.master);
     engine
-        .group(&mut |group| catalog.birth(group))
+        .durably(&mut |group| catalog.birth(group))
         .map_err(|error| machine("write the catalog", error.to_string()))?;
     drop(engine);
     sync_all(&fresh)
@@ -392,11 +392,11 @@ fn tidy(
     }
     let (engine, catalog) = (&loaded.engine, &mut loaded.catalog);
     let mut edits = Some(edits);
-    engine.group(&mut |group| catalog.edit(group, edits.take().unwrap_or_default()))?;
+    engine.durably(&mut |group| catalog.edit(group, edits.take().unwrap_or_default()))?;
     graves.iter().try_for_each(|tree| engine.drop_tree(*tree))?;
     let removed: Vec<Edit> = graves.iter().map(|tree| Edit::RemoveGrave(*tree)).collect();
     let mut removed = Some(removed);
-    engine.group(&mut |group| catalog.edit(group, removed.take().unwrap_or_default()))?;
+    engine.durably(&mut |group| catalog.edit(group, removed.take().unwrap_or_default()))?;
     Ok(())
 }
 

@@ -14,7 +14,8 @@ use redb::{
 };
 
 use super::{
-    Changes, Engine, Group, GroupWork, OpenFailure, ReadWork, TreeId, View, Visit, without_panic,
+    Applied, Changes, Engine, Group, GroupWork, OpenFailure, ReadWork, TreeId, View, Visit,
+    without_panic,
 };
 use crate::clock::Stopwatch;
 use crate::error::Error;
@@ -122,9 +123,13 @@ impl Engine for RedbEngine {
         }
     }
 
-    fn group(&self, work: GroupWork<'_>) -> Result<Duration, Error> {
+    fn group(&self, work: GroupWork<'_>) -> Result<Applied, Error> {
         self.write(|table| work(&mut RedbGroup { table }))
-            .map(|((), sync)| sync)
+            .map(|((), sync)| Applied::Durable(sync))
+    }
+
+    fn sync(&self) -> Result<Duration, Error> {
+        Ok(Duration::ZERO)
     }
 
     fn read(&self, _tree: TreeId, work: ReadWork<'_>) -> Result<(), Error> {

@@ -13,7 +13,9 @@ use std::thread;
 use std::time::Duration;
 
 use self::group::SledGroup;
-use super::{Engine, GroupWork, OpenFailure, ReadWork, TreeId, View, Visit, without_panic};
+use super::{
+    Applied, Engine, GroupWork, OpenFailure, ReadWork, TreeId, View, Visit, without_panic,
+};
 use crate::clock::Stopwatch;
 use crate::error::Error;
 use crate::layout::{RawRange, is_empty_range};
@@ -110,16 +112,6 @@ impl SledEngine {
         let mut trees = self.trees.write().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(trees.entry(id).or_insert(tree)))
     }
-
-    fn sync(&self) -> Result<Duration, Error> {
-        let watch = Stopwatch::start();
-        self.db.flush().map_err(|error| engine("flush", &error))?;
-        self.log.sync_data().map_err(|error| Error::Engine {
-            action: "fdatasync",
-            cause: error.to_string(),
-        })?;
-        Ok(watch.elapsed())
-    }
 }
 
 impl Engine for SledEngine {
@@ -127,15 +119,27 @@ impl Engine for SledEngine {
         "sled"
     }
 
-    fn group(&self, work: GroupWork<'_>) -> Result<Duration, Error> {
+    fn group(&self, work: GroupWork<'_>) -> Result<Applied, Error> {
         guarded("commit", || {
             let mut group = SledGroup::new(self);
             work(&mut group)?;
-            if group.finish()? {
-                self.sync()
+            Ok(if group.finish()? {
+                Applied::Unsynced
             } else {
-                Ok(Duration::ZERO)
-            }
+                Applied::Durable(Duration::ZERO)
+            })
+        })
+    }
+
+    fn sync(&self) -> Result<Duration, Error> {
+        guarded("sync", || {
+            let watch = Stopwatch::start();
+            self.db.flush().map_err(|error| engine("flush", &error))?;
+            self.log.sync_data().map_err(|error| Error::Engine {
+                action: "fdatasync",
+                cause: error.to_string(),
+            })?;
+            Ok(watch.elapsed())
         })
     }
 
