@@ -19,8 +19,9 @@ use url::{Host, Url};
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Most redirects of a media link; webhooks are never redirected.
 const REDIRECTS_MAX: usize = 5;
-/// Idle connections kept per receiver.
-const IDLE_PER_HOST_MAX: usize = 8;
+/// Idle connections kept per receiver. Often one receiver takes the calls of every session, so it is as many as there are calls
+/// under way at most (design rule R-21): fewer would pay for a new connection with every other call.
+const IDLE_PER_HOST_MAX: usize = 512;
 /// How long an idle connection is kept.
 const IDLE_KEPT: Duration = Duration::from_secs(60);
 
