@@ -50,7 +50,7 @@ pub(crate) const UNINDEXED: Kind = Kind(0x98);
 pub(crate) const SETTINGS: Kind = Kind(0x99);
 /// Address of a person → what WhatsApp last said of their account, and when.
 pub(crate) const CHECKED: Kind = Kind(0x9A);
-/// Archived or not, inverted time, address of a conversation → nothing: the order in which conversations are listed.
+/// Archived or not, inverted hour, address of a conversation → nothing: the order in which conversations are listed.
 pub(crate) const CHAT_ORDER: Kind = Kind(0x9B);
 /// In the address book or not, address of a person → nothing: the order in which people are listed.
 pub(crate) const CONTACT_ORDER: Kind = Kind(0x9C);

@@ -125,6 +125,11 @@ fn counted(flag: Option<bool>, all: u64, with: u64) -> u64 {
     }
 }
 
+/// What the keys of conversations share that are not told apart by them.
+fn group(key: &[u8]) -> Option<&[u8]> {
+    key.get(1..rows::CHAT_ORDER_HEAD)
+}
+
 /// Which part of an order is asked for.
 #[derive(Debug, Clone, Copy)]
 struct Part {
@@ -162,13 +167,22 @@ impl Journal {
             chats_archived,
             ..
         } = self.head();
-        let keys = self.ordered(kinds::CHAT_ORDER, filter.archived, part);
-        let addresses = keys.await?.into_iter().map(|key| rows::ordered_chat(&key));
-        let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
-        let mut page = Vec::with_capacity(addresses.len());
-        for row in self.rows_of(kinds::CHAT, &addresses).await? {
-            let row: ChatRow = rows::decode("chat", &row)?;
-            page.push(self.filled(row.chat).await?);
+        let keys = self.ordered(kinds::CHAT_ORDER, filter.archived, part.end());
+        let mut page = Vec::new();
+        let mut skip = part.skip;
+        for hour in keys.await?.chunk_by(|a, b| group(a) == group(b)) {
+            if skip >= hour.len() {
+                skip -= hour.len();
+                continue;
+            }
+            let left = part.limit.saturating_sub(page.len());
+            if left == 0 {
+                break;
+            }
+            for row in self.hour(hour).await?.into_iter().skip(skip).take(left) {
+                page.push(self.filled(row.chat).await?);
+            }
+            skip = 0;
         }
         let counted = counted(filter.archived, chats, chats_archived);
         Ok(ChatList {
@@ -202,24 +216,34 @@ impl Journal {
         self.people(Some(true), all).await
     }
 
+    /// The conversations that said something last within one hour, in their order.
+    async fn hour(&self, keys: &[Vec<u8>]) -> Result<Vec<ChatRow>, Error> {
+        let addresses = keys.iter().map(|key| rows::ordered_chat(key));
+        let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
+        let found = self.rows_of(kinds::CHAT, &addresses).await?;
+        let found = found.iter().map(|row| rows::decode::<ChatRow>("chat", row));
+        let mut found = found.collect::<Result<Vec<_>, _>>()?;
+        // The sort is stable, and the keys are in the order of the addresses.
+        found.sort_by_key(|row| std::cmp::Reverse(row.chat.last_at));
+        Ok(found)
+    }
+
     async fn people(&self, saved: Option<bool>, part: Part) -> Result<Vec<Contact>, Error> {
-        let keys = self.ordered(kinds::CONTACT_ORDER, saved, part);
-        let addresses = keys
-            .await?
-            .into_iter()
-            .map(|key| rows::ordered_contact(&key));
+        let keys = self.ordered(kinds::CONTACT_ORDER, saved, part.end());
+        let keys = keys.await?.into_iter().skip(part.skip).take(part.limit);
+        let addresses = keys.map(|key| rows::ordered_contact(&key));
         let addresses = addresses.collect::<Result<Vec<_>, _>>()?;
         let found = self.rows_of(kinds::CONTACT, &addresses).await?;
         let found = found.iter().map(|row| rows::decode("contact", row));
         found.collect()
     }
 
-    /// The keys of a part of an order; both halves of it where the flag is not asked for.
+    /// The first keys of an order and the rest of the last one's group; both halves of it where the flag is not asked for.
     async fn ordered(
         &self,
         kind: Kind,
         flag: Option<bool>,
-        part: Part,
+        limit: usize,
     ) -> Result<Vec<Vec<u8>>, Error> {
         let halves: &[bool] = match flag {
             None => &[false, true],
@@ -228,16 +252,16 @@ impl Journal {
         };
         let mut keys = Vec::new();
         for half in halves {
-            self.half(kind, *half, part.end(), &mut keys).await?;
+            self.half(kind, *half, limit, &mut keys).await?;
         }
         if let [_, _] = halves {
             // The flag stands in front and counts for nothing here.
             keys.sort_unstable_by(|a: &Vec<u8>, b: &Vec<u8>| a.get(1..).cmp(&b.get(1..)));
         }
-        Ok(keys.into_iter().skip(part.skip).take(part.limit).collect())
+        Ok(keys)
     }
 
-    /// The first keys of one half of an order.
+    /// The first keys of one half of an order, and of conversations the rest of the last one's group.
     async fn half(
         &self,
         kind: Kind,
@@ -245,22 +269,27 @@ impl Journal {
         limit: usize,
         keys: &mut Vec<Vec<u8>>,
     ) -> Result<(), Error> {
-        let mut range = ScanRange::prefix(&[u8::from(flag)], PAGE);
-        let mut left = limit;
-        while left > 0 {
-            range.limit = PAGE.min(left);
+        let mut range = ScanRange::prefix(&[u8::from(flag)], limit.clamp(1, PAGE));
+        let mut half: Vec<Vec<u8>> = Vec::new();
+        loop {
             let page = self
                 .store
                 .scan(&self.namespace, kind, range.clone())
                 .await?;
-            left = left.saturating_sub(page.entries.len());
-            let more = page.more;
-            keys.extend(page.entries.into_iter().map(|(key, _)| key));
-            match keys.last() {
-                Some(key) if more => range.from = Bound::Excluded(key.clone()),
+            half.extend(page.entries.into_iter().map(|(key, _)| key));
+            let end = limit.checked_sub(1).and_then(|last| half.get(last));
+            let is_full = match (end, half.last()) {
+                (Some(end), Some(last)) => kind != kinds::CHAT_ORDER || group(end) != group(last),
+                (Some(_) | None, _) => limit == 0,
+            };
+            match half.last() {
+                Some(key) if page.more && !is_full && half.len() < LISTED_MAX => {
+                    range.from = Bound::Excluded(key.clone());
+                }
                 Some(_) | None => break,
             }
         }
+        keys.append(&mut half);
         Ok(())
     }
 

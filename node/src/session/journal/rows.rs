@@ -20,8 +20,8 @@ use super::Error;
 
 pub(super) use facts::{Facts, Wanted};
 pub(super) use keys::{
-    Place, chat_order_key, chat_prefix, contact_order_key, early_key, id_key, in_chat_key,
-    number_key, number_of, ordered_chat, ordered_contact, progress_key, time_key,
+    CHAT_ORDER_HEAD, Place, chat_order_key, chat_prefix, contact_order_key, early_key, id_key,
+    in_chat_key, number_key, number_of, ordered_chat, ordered_contact, progress_key, time_key,
 };
 
 /// First byte of every value. A change of format is a new number; old ones must be read for ever.
