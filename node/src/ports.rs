@@ -22,6 +22,8 @@ use tokio::sync::{mpsc, watch};
 pub const SINK_NAME_BYTES_MAX: usize = 200;
 /// Most sinks one session can have: its webhooks, the event stream, and room for later kinds.
 pub const SINKS_MAX: usize = 64;
+/// Begins the names of webhooks' sinks; other kinds of sinks choose another word.
+pub const WEBHOOK_SINK_PREFIX: &str = "webhook.";
 /// Most events one [`Outbox::read`] returns.
 pub const OUTBOX_READ_MAX: usize = 256;
 /// Most files of one session that [`MediaPort::stored`] tells.
@@ -236,7 +238,8 @@ pub trait MediaPort: Send + Sync + fmt::Debug {
 /// The durable events of one session, and how far each sink has got.
 ///
 /// A sink is whoever must see every event: one webhook, or the event stream. Rows that every sink has passed are
-/// removed; a session without sinks keeps none.
+/// removed; a session without sinks keeps none, and where all sinks are webhooks an event of a class that none of them gets
+/// is not recorded.
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// The sequence of the last event; wakes with each new one.

@@ -10,10 +10,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, worker};
-use crate::ports::{Hints, SessionDelivery, WebhookBook};
+use crate::ports::{Hints, SessionDelivery, WEBHOOK_SINK_PREFIX, WebhookBook};
 
-/// Begins the names of webhook sinks; other kinds of sinks choose another word.
-const SINK_PREFIX: &str = "webhook.";
 /// Most presence and typing calls of one session under way; the next one is dropped.
 const HINT_CALLS_MAX: usize = 8;
 
@@ -38,10 +36,11 @@ impl Webhook {
 /// Every webhook of a session.
 fn webhooks(book: &WebhookBook) -> Vec<Webhook> {
     let of_dialect = |webhooks: &Webhooks| {
-        let defaults = webhooks.events.clone();
-        let make = move |subscription: &Subscription| {
-            let mut subscription = subscription.clone();
-            subscription.events = subscription.events.or_else(|| defaults.clone());
+        let make = |subscription: &Subscription| {
+            let subscription = Subscription {
+                events: webhooks.chosen(subscription).cloned(),
+                ..subscription.clone()
+            };
             Webhook {
                 sink: sink_of(&subscription),
                 subscription,
@@ -55,7 +54,7 @@ fn webhooks(book: &WebhookBook) -> Vec<Webhook> {
 /// The address is a webhook's identity, so a changed filter or header keeps its position.
 fn sink_of(subscription: &Subscription) -> String {
     let digest = hex::encode(Sha256::digest(subscription.url.as_bytes()));
-    format!("{SINK_PREFIX}{}.{digest}", subscription.dialect)
+    format!("{WEBHOOK_SINK_PREFIX}{}.{digest}", subscription.dialect)
 }
 
 /// Makes the sinks of new webhooks at the end of the outbox and forgets those that are gone.
@@ -70,7 +69,8 @@ pub(super) async fn make_sinks(session: &SessionDelivery) -> Result<(), OpError>
         session.outbox.pass(&webhook.sink, last).await?;
     }
     let gone = known.keys().filter(|sink| {
-        sink.starts_with(SINK_PREFIX) && !wanted.iter().any(|webhook| webhook.sink == **sink)
+        sink.starts_with(WEBHOOK_SINK_PREFIX)
+            && !wanted.iter().any(|webhook| webhook.sink == **sink)
     });
     for sink in gone {
         session.outbox.forget(sink).await?;

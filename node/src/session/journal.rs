@@ -17,6 +17,7 @@ mod outbox;
 mod people;
 mod progress;
 mod reading;
+mod recent;
 mod rows;
 mod trim;
 mod txn;
@@ -42,6 +43,7 @@ use super::lifecycle::Saved;
 use super::{kinds, media_of, stored_media};
 use crate::ports::{KnownMedia, SessionScope, WebhookBook};
 
+use recent::Tail;
 pub(crate) use rows::{CheckedRow, Fate, Head, MediaRow, StoredMessage};
 use txn::Memory;
 use writer::{Change, Reply, Request};
@@ -193,6 +195,7 @@ pub(crate) struct Journal {
     requests: mpsc::Sender<Request>,
     last_sequence: watch::Receiver<u64>,
     memory: Arc<Mutex<Memory>>,
+    tail: Arc<Mutex<Tail>>,
     stop: CancellationToken,
     dead: CancellationToken,
 }
@@ -256,6 +259,7 @@ impl Journal {
         let memory = Memory {
             head,
             sinks,
+            webhooks: Arc::new(restored.webhooks.clone()),
             me: restored.saved.identity.clone(),
             history: BTreeMap::new(),
             checked_until: Vec::new(),
@@ -264,6 +268,7 @@ impl Journal {
         let (last_sender, last_sequence) = watch::channel(memory.head.last_sequence);
         let (requests, queue) = mpsc::channel(QUEUE_MAX);
         let shared = Arc::new(Mutex::new(memory.clone()));
+        let tail = Arc::default();
         let journal = Self {
             scope: scope.clone(),
             store: Arc::clone(&store),
@@ -271,6 +276,7 @@ impl Journal {
             requests,
             last_sequence,
             memory: Arc::clone(&shared),
+            tail: Arc::clone(&tail),
             stop: CancellationToken::new(),
             dead: CancellationToken::new(),
         };
@@ -282,9 +288,12 @@ impl Journal {
             limits,
             memory,
             shared,
+            tail,
             last_sequence: last_sender,
             stop: journal.stop.clone(),
             next_trim: tokio::time::Instant::now(),
+            recent: recent::Recent::default(),
+            forget_at: tokio::time::Instant::now(),
         };
         let dead = journal.dead.clone().drop_guard();
         drop(crate::task::start(async move {
@@ -301,21 +310,6 @@ impl Journal {
     /// The session whose journal this is, as every life of its name is told apart.
     pub(crate) fn uuid(&self) -> Arc<str> {
         Arc::clone(&self.scope.uuid)
-    }
-
-    /// Brings the rows of an earlier release into the layout of this one.
-    async fn migrate(&self, layout: u8) -> Result<(), Error> {
-        if layout > rows::LAYOUT {
-            return Err(Error::schema("head", layout));
-        }
-        let mut next = layout::Step::first(layout);
-        while let Some(step) = next {
-            let Reply::Next(then) = self.call(Change::Migrate(step)).await? else {
-                break;
-            };
-            next = then;
-        }
-        Ok(())
     }
 
     /// Ends the writer without waiting; what is queued is dropped.

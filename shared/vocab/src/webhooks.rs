@@ -146,6 +146,24 @@ pub struct Webhooks {
     pub events: Option<BTreeSet<EventClass>>,
 }
 
+impl Webhooks {
+    /// The classes that one of these webhooks gets, by its own choice or by that of all; every class when `None`.
+    #[must_use]
+    pub fn chosen<'a>(&'a self, webhook: &'a Subscription) -> Option<&'a BTreeSet<EventClass>> {
+        webhook.events.as_ref().or(self.events.as_ref())
+    }
+
+    /// Whether any of these webhooks gets events of a class.
+    #[must_use]
+    pub fn want(&self, class: EventClass) -> bool {
+        let mut webhooks = self.subscriptions.iter();
+        webhooks.any(|one| {
+            self.chosen(one)
+                .is_none_or(|chosen| chosen.contains(&class))
+        })
+    }
+}
+
 /// Sends one payload to an address, once, and tells what became of it: so that a customer sees whether their receiver works.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Test {

@@ -4,9 +4,9 @@ use std::ops::Bound;
 
 use switchboard_keystore::{Kind, ScanRange};
 
-use super::Error;
 use super::rows::{self, LAYOUT};
-use super::writer::Write;
+use super::writer::{Change, Reply, Write};
+use super::{Error, Journal};
 use crate::session::kinds;
 
 /// Rows that one commit brings over.
@@ -31,6 +31,23 @@ impl Step {
             1 => Some(Self::Clear(kinds::CHAT_ORDER)),
             _ => None,
         }
+    }
+}
+
+impl Journal {
+    /// Brings the rows of an earlier release into the layout of this one.
+    pub(super) async fn migrate(&self, layout: u8) -> Result<(), Error> {
+        if layout > LAYOUT {
+            return Err(Error::schema("head", layout));
+        }
+        let mut next = Step::first(layout);
+        while let Some(step) = next {
+            let Reply::Next(then) = self.call(Change::Migrate(step)).await? else {
+                break;
+            };
+            next = then;
+        }
+        Ok(())
     }
 }
 

@@ -178,7 +178,10 @@ impl Write<'_, '_> {
         };
         let before = stored.message.clone();
         let announced = stored.fate == Some(Fate::Dispatched);
-        stored.message.at = dispatched.at;
+        // WhatsApp counts in seconds: within the same one the message keeps its place in every order.
+        if dispatched.at.as_secs() != before.at.as_secs() {
+            stored.message.at = dispatched.at;
+        }
         stored.fate = Some(Fate::Dispatched);
         self.rewrite(&before, &stored).await?;
         let number = before.number;

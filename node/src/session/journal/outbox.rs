@@ -101,6 +101,14 @@ impl Outbox for Journal {
         if after >= last {
             return Ok(Vec::new());
         }
+        let recent = self
+            .tail
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .read(after, range.limit);
+        if let Some(events) = recent {
+            return Ok(events);
+        }
         let page = self.store.scan(&self.namespace, kinds::OUTBOX, range).await;
         let page = page.map_err(Error::from)?;
         let rows = page.entries.iter().map(|(_, row)| rows::decode_event(row));

@@ -7,10 +7,14 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use switchboard_keystore::{KeyStore, Kind, Namespace, Op, ScanRange};
+use switchboard_vocab::events::Envelope;
 use switchboard_vocab::sessions::Identity;
+use switchboard_vocab::webhooks::EventClass;
 
+use super::recent::Recent;
 use super::rows::Head;
 use super::{Error, rows};
+use crate::ports::{WEBHOOK_SINK_PREFIX, WebhookBook};
 use crate::session::kinds;
 
 type Layer = BTreeMap<(Kind, Vec<u8>), Option<Vec<u8>>>;
@@ -20,6 +24,8 @@ type Layer = BTreeMap<(Kind, Vec<u8>), Option<Vec<u8>>>;
 pub(super) struct Memory {
     pub(super) head: Head,
     pub(super) sinks: BTreeMap<String, u64>,
+    /// The webhooks, which say what their sinks have to see.
+    pub(super) webhooks: Arc<WebhookBook>,
     /// Who the account is, as far as the session was told.
     pub(super) me: Option<Identity>,
     /// Parts of the history under way: conversations and messages so far.
@@ -30,11 +36,31 @@ pub(super) struct Memory {
     pub(super) oldest_event: Option<(u64, u64)>,
 }
 
+impl Memory {
+    /// Whether some sink has to see events of a class.
+    pub(super) fn wants(&self, class: EventClass) -> bool {
+        let is_webhook = |name: &String| name.starts_with(WEBHOOK_SINK_PREFIX);
+        !self.sinks.keys().all(is_webhook) || self.webhooks.values().any(|some| some.want(class))
+    }
+}
+
+/// A commit that is put together.
+pub(super) struct Finished {
+    pub(super) ops: Vec<Op>,
+    pub(super) memory: Memory,
+    /// What it tells, in order.
+    pub(super) events: Vec<Envelope>,
+}
+
 pub(super) struct Txn<'a> {
     store: &'a Arc<dyn KeyStore>,
     namespace: &'a Namespace,
+    recent: &'a Recent,
     accepted: Layer,
     pending: Layer,
+    accepted_events: Vec<Envelope>,
+    /// Events of the request under way.
+    events: Vec<Envelope>,
     accepted_memory: Memory,
     /// As the request under way wants it.
     pub(super) memory: Memory,
@@ -45,13 +71,17 @@ impl<'a> Txn<'a> {
     pub(super) fn new(
         store: &'a Arc<dyn KeyStore>,
         namespace: &'a Namespace,
+        recent: &'a Recent,
         memory: Memory,
     ) -> Self {
         Self {
             store,
             namespace,
+            recent,
             accepted: Layer::new(),
             pending: Layer::new(),
+            accepted_events: Vec::new(),
+            events: Vec::new(),
             accepted_memory: memory.clone(),
             memory,
             bytes: 0,
@@ -67,7 +97,12 @@ impl<'a> Txn<'a> {
         {
             return Ok(row.clone());
         }
-        Ok(self.store.get(self.namespace, kind, key).await?)
+        if let Some(row) = self.recent.get(&place) {
+            return Ok(row);
+        }
+        let row = self.store.get(self.namespace, kind, key).await?;
+        self.recent.keep(place, row.clone());
+        Ok(row)
     }
 
     /// Rows of a kind in a range, with what this commit has written so far. At most `range.limit`, in the order asked for.
@@ -132,15 +167,22 @@ impl<'a> Txn<'a> {
         self.pending.insert((kind, key), None);
     }
 
+    /// Tells an event once the commit is durable.
+    pub(super) fn tell(&mut self, event: Envelope) {
+        self.events.push(event);
+    }
+
     /// Keeps what the request under way has written.
     pub(super) fn accept(&mut self) {
         self.accepted.append(&mut self.pending);
+        self.accepted_events.append(&mut self.events);
         self.accepted_memory = self.memory.clone();
     }
 
     /// Drops what the request under way has written.
     pub(super) fn discard(&mut self) {
         self.pending.clear();
+        self.events.clear();
         self.memory = self.accepted_memory.clone();
     }
 
@@ -149,8 +191,8 @@ impl<'a> Txn<'a> {
         (self.accepted.len(), self.bytes)
     }
 
-    /// The changes to commit and the memory that is true once they are durable; no changes, no commit.
-    pub(super) fn finish(mut self, before: &Memory) -> Result<(Vec<Op>, Memory), Error> {
+    /// The changes to commit, and what is true once they are durable; no changes, no commit.
+    pub(super) fn finish(mut self, before: &Memory) -> Result<Finished, Error> {
         let memory = self.accepted_memory;
         if memory.head != before.head {
             self.accepted.insert(
@@ -175,6 +217,10 @@ impl<'a> Txn<'a> {
                 to,
             });
         }
-        Ok((ops, memory))
+        Ok(Finished {
+            ops,
+            memory,
+            events: self.accepted_events,
+        })
     }
 }

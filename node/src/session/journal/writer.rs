@@ -17,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::layout::Step;
 use super::learn::Piece;
+use super::recent::{Recent, Tail};
 use super::rows::CheckedRow;
-use super::txn::{Memory, Txn};
+use super::txn::{Finished, Memory, Txn};
 use super::{Acked, Claim, Claimed, Emptying, Error, Limits, rows};
 use crate::ports::{SessionScope, WebhookBook};
 use crate::session::kinds;
@@ -33,6 +34,8 @@ const GROUP_BYTES_MAX: usize = switchboard_keystore::BATCH_BYTES_MAX / 2;
 
 /// How often the log is looked through for messages that are too old.
 const TRIM_EVERY: Duration = Duration::from_secs(600);
+/// How long the rows that were read last are kept when nothing happens.
+const FORGET_AFTER: Duration = Duration::from_secs(2);
 /// The wait where one look left some.
 const TRIM_AGAIN: Duration = Duration::from_millis(200);
 
@@ -127,6 +130,10 @@ pub(super) struct Writer {
     pub(super) limits: Limits,
     pub(super) memory: Memory,
     pub(super) shared: Arc<Mutex<Memory>>,
+    pub(super) tail: Arc<Mutex<Tail>>,
+    pub(super) recent: Recent,
+    /// When the rows that were read last are forgotten.
+    pub(super) forget_at: Instant,
     pub(super) last_sequence: watch::Sender<u64>,
     pub(super) stop: CancellationToken,
     /// When the log is next looked through for what is too old.
@@ -148,6 +155,10 @@ impl Writer {
                 () = self.stop.cancelled() => return,
                 first = queue.recv() => first,
                 () = tokio::time::sleep_until(self.next_trim) => Some(self.trim_request()),
+                () = tokio::time::sleep_until(self.forget_at), if !self.recent.is_empty() => {
+                    self.recent.clear();
+                    continue;
+                }
             };
             let Some(first) = first else { return };
             if let Err(error) = self.group(first, &mut queue).await {
@@ -177,7 +188,8 @@ impl Writer {
         queue: &mut mpsc::Receiver<Request>,
     ) -> Result<(), Error> {
         let (store, namespace) = (Arc::clone(&self.store), self.namespace.clone());
-        let mut txn = Txn::new(&store, &namespace, self.memory.clone());
+        let recent = std::mem::take(&mut self.recent);
+        let mut txn = Txn::new(&store, &namespace, &recent, self.memory.clone());
         let mut answers = Answers::new();
         let mut force = false;
         let mut next = Some(first);
@@ -204,7 +216,13 @@ impl Writer {
                 answers.len() >= GROUP_MAX || rows >= GROUP_ROWS_MAX || bytes >= GROUP_BYTES_MAX;
             next = if full { None } else { queue.try_recv().ok() };
         }
-        let outcome = self.commit(txn, force).await;
+        let finished = txn.finish(&self.memory);
+        self.recent = recent;
+        self.forget_at = Instant::now() + FORGET_AFTER;
+        let outcome = match finished {
+            Ok(finished) => self.commit(finished, force).await,
+            Err(error) => Err(error),
+        };
         for (reply, result) in answers {
             let Some(reply) = reply else { continue };
             let result = match &outcome {
@@ -217,8 +235,12 @@ impl Writer {
         outcome
     }
 
-    async fn commit(&mut self, txn: Txn<'_>, force: bool) -> Result<(), Error> {
-        let (mut ops, memory) = txn.finish(&self.memory)?;
+    async fn commit(&mut self, finished: Finished, force: bool) -> Result<(), Error> {
+        let Finished {
+            mut ops,
+            memory,
+            events,
+        } = finished;
         if force {
             ops.push(switchboard_keystore::Op::Put {
                 kind: kinds::HEAD,
@@ -227,9 +249,15 @@ impl Writer {
             });
         }
         if !ops.is_empty() {
+            // Should it fail, nothing is read any more.
+            self.recent.changed(&ops);
             self.store.commit(&self.namespace, self.epoch, ops).await?;
         }
         let sequence = memory.head.last_sequence;
+        self.tail
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(events, memory.head.first_sequence);
         self.memory = memory.clone();
         *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = memory;
         self.last_sequence.send_if_modified(|last| {
@@ -328,6 +356,7 @@ impl Write<'_, '_> {
             Change::Webhooks(book) => {
                 let row = rows::encode("webhooks", &book)?;
                 self.txn.put(kinds::WEBHOOKS, Vec::new(), row);
+                self.txn.memory.webhooks = Arc::new(book);
             }
             Change::Pass { sink, sequence } => self.pass(sink, sequence)?,
             Change::Forget { sink } => self.forget(&sink),
@@ -349,7 +378,8 @@ impl Write<'_, '_> {
 
     /// Gives the event the next sequence, and keeps it when some sink still has to see it.
     pub(super) fn emit(&mut self, at: Timestamp, event: Event) -> Result<(), Error> {
-        if self.quiet {
+        let memory = &self.txn.memory;
+        if self.quiet || (!memory.sinks.is_empty() && !memory.wants(event.class())) {
             return Ok(());
         }
         let head = &mut self.txn.memory.head;
@@ -372,6 +402,7 @@ impl Write<'_, '_> {
         let len = u64::try_from(row.len()).unwrap_or(u64::MAX);
         self.txn.memory.head.event_bytes = before.saturating_add(len);
         self.txn.put(kinds::OUTBOX, rows::number_key(sequence), row);
+        self.txn.tell(envelope);
         let head = &mut self.txn.memory.head;
         if head.events() > self.limits.events_max {
             let dropped = head.events() - self.limits.events_max;
