@@ -302,12 +302,20 @@ fn history_bytes(event: &Event) -> usize {
 
 /// The library's side of a [`Queue`].
 pub(crate) struct Handler {
-    pub(crate) queue: Arc<Queue>,
-    pub(crate) owed: Arc<Owed>,
-    pub(crate) backend: Arc<Backend>,
+    queue: Arc<Queue>,
+    owed: Arc<Owed>,
+    backend: Arc<Backend>,
 }
 
 impl Handler {
+    pub(crate) fn new(queue: &Arc<Queue>, owed: &Arc<Owed>, backend: &Arc<Backend>) -> Self {
+        Self {
+            queue: Arc::clone(queue),
+            owed: Arc::clone(owed),
+            backend: Arc::clone(backend),
+        }
+    }
+
     /// Takes from a stanza what the library does not tell.
     fn look(&self, node: &OwnedNodeRef) {
         match raw::news(node) {

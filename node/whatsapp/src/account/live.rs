@@ -145,11 +145,8 @@ impl Session {
             .enable_auto_reconnect
             .store(false, std::sync::atomic::Ordering::Release);
         let events = Arc::new(Queue::default());
-        let _subscription = client.subscribe_handler(Arc::new(Handler {
-            queue: Arc::clone(&events),
-            owed: Arc::clone(&self.owed),
-            backend: Arc::clone(&backend),
-        }));
+        let handler = Handler::new(&events, &self.owed, &backend);
+        let _subscription = client.subscribe_handler(Arc::new(handler));
         let _stanzas = client.acquire_raw_node_forwarding();
         Ok(Live {
             client,
