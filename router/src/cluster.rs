@@ -338,12 +338,13 @@ impl Cluster {
 const fn is_inactive(state: SessionState) -> bool {
     match state {
         SessionState::Stopped
+        // Nobody has linked it: there is no login to lose.
+        | SessionState::Pairing
         | SessionState::LoggedOut
         | SessionState::Banned
         | SessionState::Replaced
         | SessionState::Parked => true,
         SessionState::Starting
-        | SessionState::Pairing
         | SessionState::Connecting
         | SessionState::Syncing
         | SessionState::Connected

@@ -213,7 +213,7 @@ crate::operation!(Erase => Removed, "sessions.erase", Effect::Write);
 /// Removes every session of the caller's tenant, or those that do nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoveAll {
-    /// Only those that are neither connected nor on the way to it: stopped, logged out, banned, replaced, parked.
+    /// Only those that are neither connected nor on the way to it: stopped, not linked, logged out, banned, replaced, parked.
     #[serde(default)]
     pub inactive_only: bool,
 }
