@@ -13,6 +13,8 @@ use crate::ports::Resolved;
 
 /// The type of bytes that nothing recognises.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
+/// The type of words that nobody gave a type.
+const TEXT_TYPE: &str = "text/plain";
 /// The type of stickers.
 const STICKER_TYPE: &str = "image/webp";
 /// What voice notes are called. Source: WhatsApp's own clients.
@@ -55,6 +57,10 @@ fn look(mut given: Given) -> Result<Resolved, OpError> {
         return Err(OpError::invalid("the file is empty"));
     }
     let found = infer::get(&given.bytes).map(|kind| kind.mime_type());
+    let found = found.or_else(|| {
+        let is_words = given.mime_type.is_none() && is_text(&given.bytes);
+        is_words.then_some(TEXT_TYPE)
+    });
     let mut mime_type = mime_type(found, given.mime_type.as_deref());
     if given.kind == Some(MediaKind::Sticker) && becomes_a_sticker(&mime_type) {
         let made = picture::read(&given.bytes).and_then(|picture| picture.sticker());
@@ -107,6 +113,12 @@ fn describe(resolved: &mut Resolved) -> Result<(), OpError> {
         resolved.waveform = heard.and_then(|heard| heard.waveform);
     }
     Ok(())
+}
+
+/// Words without control characters that no text has.
+fn is_text(bytes: &[u8]) -> bool {
+    let odd = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}' | '\u{1b}');
+    std::str::from_utf8(bytes).is_ok_and(|text| !text.contains(odd))
 }
 
 /// Pictures that are made into stickers; others are refused.
@@ -281,5 +293,28 @@ mod tests {
         let gif = Bytes::from(gif.into_inner());
         let refused = look(given(gif, Some(MediaKind::Gif), None)).unwrap_err();
         assert_eq!(refused.code, ErrorCode::UnsupportedMedia);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_without_a_type_are_text() {
+        let looked = |bytes: &'static [u8], mime_type: Option<&str>| {
+            let given = Given {
+                id: MediaId::parse("m1").unwrap(),
+                bytes: Bytes::from_static(bytes),
+                kind: Some(MediaKind::Document),
+                mime_type: mime_type.map(str::to_owned),
+                file_name: None,
+            };
+            look(given).unwrap().meta.mime_type
+        };
+        assert_eq!(looked("hóla\n".as_bytes(), None), TEXT_TYPE);
+        assert_eq!(looked(b"a,b\n", Some("text/csv")), "text/csv");
+        assert_eq!(looked(b"\x00\x01words", None), UNKNOWN_TYPE);
+        assert_eq!(looked(b"%PDF-1.4\n", None), "application/pdf");
     }
 }
