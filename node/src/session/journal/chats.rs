@@ -105,7 +105,13 @@ impl Write<'_, '_> {
         self.put_chat(before.as_ref(), &after)?;
         let event = match before {
             None => ChatEvent::Added(self.shown(after.chat).await?),
-            Some(before) if told(&before.chat) == told(&after.chat) => return Ok(()),
+            // More unread messages tell of themselves; fewer were read somewhere.
+            Some(before)
+                if told(&before.chat) == told(&after.chat)
+                    && before.chat.unread <= after.chat.unread =>
+            {
+                return Ok(());
+            }
             Some(before) => ChatEvent::Changed(ChatChange {
                 before: self.shown(before.chat).await?,
                 after: self.shown(after.chat).await?,

@@ -65,14 +65,20 @@ impl Write<'_, '_> {
         let candidates = self.with_id(id).await?;
         let own = candidates.iter().find(|stored| stored.message.from_me);
         let Some(mut stored) = own.cloned() else {
-            if candidates.is_empty() {
+            let reader = progress.recipient.as_ref();
+            let by_me = reader.is_some_and(|user| self.is_me(user));
+            if candidates.is_empty() && !by_me {
                 return self.tell_unknown(id, chat, progress);
             }
-            // Another device of the account read somebody else's message.
-            if progress.status >= DeliveryStatus::Read
-                && let Some(read) = self.find_in(chat, None, id).await?
-            {
-                self.read_up_to(&read.message, progress.at).await?;
+            // Another device of the account read somebody else's message. The receipt may name the account as its chat.
+            if progress.status >= DeliveryStatus::Read {
+                let read = match self.find_in(chat, None, id).await? {
+                    None if by_me => candidates.into_iter().next(),
+                    found => found,
+                };
+                if let Some(read) = read {
+                    self.read_up_to(&read.message, progress.at).await?;
+                }
             }
             return Ok(());
         };

@@ -253,13 +253,14 @@ async fn acked(client: &Client, ack: &ServerAck) -> Option<Signal> {
 async fn read_receipt(client: &Client, receipt: &wacore::types::events::Receipt) -> Option<Signal> {
     let kind = match receipt.r#type {
         ReceiptType::Delivered | ReceiptType::Inactive => ReceiptKind::Delivered,
-        ReceiptType::Read => ReceiptKind::Read,
-        ReceiptType::Played => ReceiptKind::Played,
-        // Our own devices, retries, and what is not about delivery.
+        ReceiptType::Read | ReceiptType::ReadSelf => ReceiptKind::Read,
+        ReceiptType::Played | ReceiptType::PlayedSelf => ReceiptKind::Played,
+        // Retries, and what is not about delivery.
         _ => return None,
     };
     let source = &receipt.source;
-    if source.is_from_me {
+    // Another device of the account has a message: nobody asks. What it read of others' messages is read.
+    if source.is_from_me && kind == ReceiptKind::Delivered {
         return None;
     }
     let user = addresses::person(client, &source.sender, source.sender_alt.as_ref()).await?;
