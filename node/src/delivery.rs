@@ -4,6 +4,7 @@
 //! An event stays in the session's outbox until every webhook has passed it, so a restart goes on where it stopped: a
 //! receiver may see an event twice and tells by its id.
 
+mod around;
 mod post;
 mod retry;
 mod session;

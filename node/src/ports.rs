@@ -10,12 +10,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use switchboard_dialect_kit::HistoryPage;
+use switchboard_vocab::chats::Chat;
 use switchboard_vocab::content::MediaKind;
 use switchboard_vocab::events::Envelope;
+use switchboard_vocab::events::sessions::HistoryPart;
 use switchboard_vocab::media::{List, MediaList, MediaSource, StoredMedia};
+use switchboard_vocab::messages::Message;
 use switchboard_vocab::sessions::SessionStatus;
 use switchboard_vocab::webhooks::{Test, Webhooks};
-use switchboard_vocab::{DialectName, Epoch, MediaId, OpError, SessionRef, UploadId};
+use switchboard_vocab::{ChatId, DialectName, Epoch, MediaId, OpError, SessionRef, UploadId};
 use tokio::sync::{mpsc, watch};
 
 /// Longest name of a sink, in bytes.
@@ -290,6 +294,37 @@ pub trait Files: Send + Sync {
     async fn raw(&self, number: u64) -> Result<Option<String>, OpError> {
         let _ = number;
         Ok(None)
+    }
+
+    /// A message of the log by its number, as it is now; `None` when the log does not have it (any more).
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::Internal`] when the store fails.
+    async fn message(&self, number: u64) -> Result<Option<Message>, OpError> {
+        let _ = number;
+        Ok(None)
+    }
+
+    /// A conversation as it is now; `None` when the store does not know it (any more).
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::Internal`] when the store fails.
+    async fn chat(&self, chat: &ChatId) -> Result<Option<Chat>, OpError> {
+        let _ = chat;
+        Ok(None)
+    }
+
+    /// A page of what a part of the history brought, from `place` on (0 = its beginning), and the place of the next page.
+    ///
+    /// # Errors
+    /// [`switchboard_vocab::ErrorCode::Internal`] when the store fails.
+    async fn history(
+        &self,
+        part: &HistoryPart,
+        place: u64,
+    ) -> Result<(HistoryPage, Option<u64>), OpError> {
+        let _ = (part, place);
+        Ok((HistoryPage::default(), None))
     }
 }
 

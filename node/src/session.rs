@@ -15,6 +15,7 @@ pub(crate) mod lanes;
 pub(crate) mod lifecycle;
 mod link;
 pub(crate) mod outbound;
+mod past;
 mod presence;
 pub(crate) mod refetch;
 

@@ -1,6 +1,5 @@
 //! One webhook of one session: reads the outbox in order, calls, retries, remembers how far it got.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +9,11 @@ use switchboard_vocab::content::{Body, MediaBody};
 use switchboard_vocab::envelope::CHUNK_LEN_MAX;
 use switchboard_vocab::events::{Envelope, Event, messages};
 use switchboard_vocab::media::StoredMedia;
-use switchboard_vocab::{DialectName, MediaId, OpError};
+use switchboard_vocab::{MediaId, OpError};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use super::around::Around;
 use super::post::Outcome;
 use super::session::Webhook;
 use crate::ports::SessionDelivery;
@@ -64,7 +64,8 @@ pub(super) async fn call_once(
     webhook: &Webhook,
     hint: &Envelope,
 ) {
-    for payload in payloads(shared, session, webhook, hint).await {
+    let around = Around::of(session, webhook, hint, 0).await;
+    for payload in payloads(shared, session, webhook, &around).await {
         let Ok(_permit) = shared.calls.acquire().await else {
             return;
         };
@@ -145,42 +146,58 @@ impl Worker {
     /// Calls until the receiver has taken every payload of the event, or it is time to give up. `false` when told to stop
     /// in between: the event is then delivered again later.
     async fn deliver(&self, event: &Envelope) -> bool {
-        for payload in payloads(&self.shared, &self.session, &self.webhook, event).await {
-            let mut tries = 0;
-            loop {
-                let outcome = {
-                    let Ok(_permit) = self.shared.calls.acquire().await else {
-                        return false;
-                    };
-                    self.shared
-                        .poster
-                        .call(&self.webhook.subscription, &payload, event)
-                        .await
-                };
-                count(&self.webhook, &outcome);
-                tries += 1;
-                let why = match outcome {
-                    Outcome::Taken => break,
-                    Outcome::Never(why) => why,
-                    Outcome::Again(why) => match self.shared.retry.wait_after(tries) {
-                        Some(wait) => {
-                            self.pause(wait).await;
-                            if self.stop.is_cancelled() {
-                                return false;
-                            }
-                            continue;
-                        }
-                        None => why,
-                    },
-                };
-                let session = &self.session.scope.session;
-                let dialect = self.webhook.subscription.dialect;
-                tracing::warn!(%session, %dialect, event = %event.id, tries, why, "a webhook call was given up");
-                metrics::counter!("switchboard_webhooks_given_up_total", "dialect" => dialect.as_str()).increment(1);
-                break;
+        let mut place = Some(0);
+        while let Some(from) = place {
+            let around = Around::of(&self.session, &self.webhook, event, from).await;
+            for payload in payloads(&self.shared, &self.session, &self.webhook, &around).await {
+                if !self.call(&payload, event).await {
+                    return false;
+                }
+            }
+            place = around.next;
+            if place.is_some() && self.stop.is_cancelled() {
+                return false;
             }
         }
         true
+    }
+
+    /// Calls until the receiver has taken the payload, or it is time to give up. `false` when told to stop in between.
+    async fn call(&self, payload: &Payload, event: &Envelope) -> bool {
+        let mut tries = 0;
+        loop {
+            let outcome = {
+                let Ok(_permit) = self.shared.calls.acquire().await else {
+                    return false;
+                };
+                self.shared
+                    .poster
+                    .call(&self.webhook.subscription, payload, event)
+                    .await
+            };
+            count(&self.webhook, &outcome);
+            tries += 1;
+            let why = match outcome {
+                Outcome::Taken => return true,
+                Outcome::Never(why) => why,
+                Outcome::Again(why) => match self.shared.retry.wait_after(tries) {
+                    Some(wait) => {
+                        self.pause(wait).await;
+                        if self.stop.is_cancelled() {
+                            return false;
+                        }
+                        continue;
+                    }
+                    None => why,
+                },
+            };
+            let session = &self.session.scope.session;
+            let dialect = self.webhook.subscription.dialect;
+            tracing::warn!(%session, %dialect, event = %event.id, tries, why, "a webhook call was given up");
+            metrics::counter!("switchboard_webhooks_given_up_total", "dialect" => dialect.as_str())
+                .increment(1);
+            return true;
+        }
     }
 }
 
@@ -200,8 +217,9 @@ async fn payloads(
     shared: &Shared,
     session: &SessionDelivery,
     webhook: &Webhook,
-    event: &Envelope,
+    around: &Around<'_>,
 ) -> Vec<Payload> {
+    let event = around.event.as_ref();
     let subscription = &webhook.subscription;
     let Some(dialect) = shared.dialects.get(&subscription.dialect) else {
         tracing::warn!(dialect = %subscription.dialect, "a webhook names a dialect this node does not have");
@@ -215,40 +233,11 @@ async fn payloads(
         now: crate::clock::now(),
         links: &shared.links,
         media: media.as_ref().map(|(meta, bytes)| (meta, bytes)),
+        message: around.message.as_ref(),
+        chat: around.chat.as_ref(),
+        history: around.history.as_ref(),
     };
-    let event = with_raw(session, subscription.dialect, event).await;
-    (dialect.events)(&event, subscription, &cx)
-}
-
-/// The event, with the message as it travelled where the dialect shows it.
-async fn with_raw<'a>(
-    session: &SessionDelivery,
-    dialect: DialectName,
-    event: &'a Envelope,
-) -> Cow<'a, Envelope> {
-    let mut shown = Cow::Borrowed(event);
-    let number =
-        match &event.event {
-            Event::Messages(
-                messages::Event::Received(message) | messages::Event::Sent(message),
-            ) if dialect == DialectName::Wuzapi && message.proto_json.is_none() => message.number,
-            Event::Messages(_)
-            | Event::Sessions(_)
-            | Event::Presence(_)
-            | Event::Chats(_)
-            | Event::Contacts(_) => return shown,
-        };
-    let raw = session.files.raw(number).await.unwrap_or_else(|error| {
-        let session = &session.scope.session;
-        tracing::warn!(%session, error = ?error.internal, "read a message's protobuf for a webhook; it is sent without");
-        None
-    });
-    if let Event::Messages(messages::Event::Received(message) | messages::Event::Sent(message)) =
-        &mut shown.to_mut().event
-    {
-        message.proto_json = raw;
-    }
-    shown
+    (dialect.events)(event, subscription, &cx)
 }
 
 async fn load_media(

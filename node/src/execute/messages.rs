@@ -128,8 +128,13 @@ impl Execute for GetMentions {
     async fn execute(self, cx: SessionCx) -> Result<ContactList, OpError> {
         let message = outbound::known(&self.target, &cx).await?.message;
         let mut contacts = Vec::with_capacity(message.context.mentions.len());
+        let me = cx.status().identity;
         for user in &message.context.mentions {
-            contacts.push(cx.journal().person(user).await?);
+            let mut person = cx.journal().person(user).await?;
+            person.me |= me
+                .as_ref()
+                .is_some_and(|me| me.phone == person.id || me.lid.as_ref() == Some(&person.id));
+            contacts.push(person);
         }
         let total = u64::try_from(contacts.len()).unwrap_or(u64::MAX);
         fit(&mut contacts)?;

@@ -49,7 +49,7 @@ pub(super) fn summary(content: &Content) -> &str {
         Content::Media(media) => media.caption.as_deref().unwrap_or("a file"),
         Content::Location(place) => place.name.as_deref().unwrap_or("a place"),
         Content::LiveLocation(_) => "a live place",
-        Content::Contacts { .. } => "contacts",
+        Content::Contacts { .. } | Content::Person { .. } => "contacts",
         Content::Poll(poll) => &poll.question,
         Content::Event(event) => &event.name,
         Content::Interactive(interactive) => &interactive.body,

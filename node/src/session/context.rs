@@ -9,13 +9,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use ractor::ActorRef;
+use switchboard_dialect_kit::HistoryPage;
 use switchboard_keystore::{Admission, KeyStore};
 use switchboard_ownership::{Rule, Rules};
+use switchboard_vocab::chats::Chat;
+use switchboard_vocab::events::sessions::HistoryPart;
 use switchboard_vocab::events::{Envelope, Event};
 use switchboard_vocab::media::StoredMedia;
 use switchboard_vocab::sessions::{Identity, SessionState, SessionStatus};
 use switchboard_vocab::settings::Settings;
-use switchboard_vocab::{ErrorCode, EventId, MediaId, NodeId, OpError};
+use switchboard_vocab::{ChatId, ErrorCode, EventId, MediaId, NodeId, OpError, messages};
 use switchboard_whatsapp::Account;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
@@ -25,6 +28,7 @@ use super::account::{AccountSlot, remote};
 use super::actor::Message;
 use super::journal::Journal;
 use super::lifecycle::Input;
+use super::past;
 use super::presence::{Known, Showing};
 use super::refetch::Refetch;
 use crate::cluster::{DataSource, Gate};
@@ -161,6 +165,22 @@ impl Files for Session {
     async fn raw(&self, number: u64) -> Result<Option<String>, OpError> {
         let proto = self.journal.proto(number).await?;
         Ok(proto.and_then(|proto| switchboard_whatsapp::proto_text(&proto)))
+    }
+
+    async fn message(&self, number: u64) -> Result<Option<messages::Message>, OpError> {
+        Ok(self.journal.numbered(&[number]).await?.pop())
+    }
+
+    async fn chat(&self, chat: &ChatId) -> Result<Option<Chat>, OpError> {
+        Ok(self.journal.chat(chat).await?)
+    }
+
+    async fn history(
+        &self,
+        part: &HistoryPart,
+        place: u64,
+    ) -> Result<(HistoryPage, Option<u64>), OpError> {
+        Ok(past::page(&self.journal, part, place).await?)
     }
 }
 

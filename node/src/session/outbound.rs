@@ -4,6 +4,7 @@
 //! became of it. The same message id is the same message: it leaves at most once.
 
 mod act;
+mod card;
 mod check;
 mod files;
 mod preview;
@@ -241,6 +242,10 @@ async fn quoted(
     let Some(quote) = quote else { return Ok(None) };
     let found = cx.journal().message(&quote.id).await?;
     let found = found.map(|stored| stored.message);
+    if quote.author.is_none() && found.is_none() {
+        let text = format!("there is no message {} to answer", quote.id);
+        return Err(OpError::new(ErrorCode::NotFound, text));
+    }
     let author = quote.author.clone();
     let author = author.or_else(|| found.as_ref().map(|m| m.sender.clone()));
     let quote = Quote {

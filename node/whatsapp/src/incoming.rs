@@ -91,10 +91,17 @@ pub(crate) async fn take(
     Some(converted.incoming)
 }
 
+/// Whom a message of somebody else was sent to.
+fn addressee(client: &Client, from_me: bool) -> Option<UserId> {
+    let me = if from_me { None } else { own(client) };
+    me.map(|me| me.main)
+}
+
 /// Keeps what answers to the message need, and opens it when it is one.
 async fn settle(client: &Client, backend: &Backend, converted: &mut Converted, people: &People) {
     let message = &mut converted.incoming.message;
     by_number(client, message).await;
+    message.context.to = addressee(client, message.from_me);
     if let Some(ballot) = converted.ballot.take() {
         keep_ballot(backend, &message.id, &people.sender, ballot, message.at).await;
     }
@@ -292,5 +299,7 @@ pub(crate) async fn unreadable(
     let body = Body::Unreadable {
         reason: reason.to_owned(),
     };
-    Some(bare(about, people, body))
+    let mut bare = bare(about, people, body);
+    bare.message.context.to = addressee(client, info.source.is_from_me);
+    Some(bare)
 }

@@ -1,5 +1,6 @@
-//! A protobuf message as canonical JSON: camel-case names, unset fields left out, bytes as base64, 64-bit numbers as
-//! text. Source: the protobuf language guide's JSON mapping.
+//! A protobuf message as Go's `encoding/json` writes it: camel-case names, unset fields left out, bytes as base64, enums and
+//! 64-bit numbers as numbers. Source: the generated types of whatsmeow at the revision that wuzapi pins, whose webhooks are
+//! the ones that show it; receivers with typed fields refuse anything else.
 //!
 //! The generated types only know serde's plain form, so the mapping is a serializer: it sees the types, which the
 //! plain form no longer tells.
@@ -10,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use waproto::whatsapp as wa;
 
+mod numbers;
 mod serializer;
 
 use serializer::Node;
@@ -22,7 +24,7 @@ pub(crate) fn bytes(message: &wa::Message) -> Bytes {
     Bytes::from(message.encode_to_vec())
 }
 
-/// A message kept by [`bytes`] as canonical JSON text; nothing when the bytes are no message, or the text would be
+/// A message kept by [`bytes`] as JSON text; nothing when the bytes are no message, or the text would be
 /// longer than 512 KiB.
 #[must_use]
 pub fn proto_text(proto: &[u8]) -> Option<String> {
@@ -49,7 +51,7 @@ pub(crate) fn first_field(message: &wa::Message) -> Option<String> {
 fn object(message: &wa::Message) -> Option<Map<String, Value>> {
     match message.serialize(serializer::ToNode).ok()? {
         Node::Value(Value::Object(fields)) => Some(fields),
-        Node::Value(_) | Node::Absent | Node::Byte(_) => None,
+        Node::Value(_) | Node::Choice(_) | Node::Absent | Node::Byte(_) => None,
     }
 }
 
@@ -67,6 +69,12 @@ fn camel_case(name: &str) -> String {
         }
     }
     out
+}
+
+fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 fn snake_case(name: &str) -> String {
@@ -87,7 +95,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_mapping_is_canonical() {
+    fn fields_are_written_as_go_does() {
         let message = wa::Message {
             image_message: MessageField::some(wa::message::ImageMessage {
                 mimetype: Some("image/jpeg".to_owned()),
@@ -104,17 +112,17 @@ mod tests {
         assert_eq!(
             value,
             json!({"imageMessage": {
-                "mimetype": "image/jpeg", "fileLength": "7", "height": 3,
+                "mimetype": "image/jpeg", "fileLength": 7, "height": 3,
                 "fileSha256": "AQID", "scanLengths": [4, 5], "viewOnce": true,
             }})
         );
     }
 
     #[test]
-    fn enums_stand_by_name() {
+    fn enums_stand_by_number() {
         let message = wa::Message {
             protocol_message: MessageField::some(wa::message::ProtocolMessage {
-                r#type: Some(wa::message::protocol_message::Type::REVOKE),
+                r#type: Some(wa::message::protocol_message::Type::MESSAGE_EDIT),
                 key: MessageField::some(wa::MessageKey {
                     id: Some("A".to_owned()),
                     from_me: Some(false),
@@ -127,7 +135,29 @@ mod tests {
         let value: Value = serde_json::from_str(&text(&message).unwrap()).unwrap();
         assert_eq!(
             value,
-            json!({"protocolMessage": {"key": {"fromMe": false, "id": "A"}, "type": "REVOKE"}})
+            json!({"protocolMessage": {"key": {"fromMe": false, "id": "A"}, "type": 14}})
+        );
+    }
+
+    #[test]
+    fn choices_have_their_go_names() {
+        use wa::message::interactive_message::{InteractiveMessage as Payload, NativeFlowMessage};
+        let flow = NativeFlowMessage {
+            message_version: Some(1),
+            ..Default::default()
+        };
+        let message = wa::Message {
+            interactive_message: MessageField::some(wa::message::InteractiveMessage {
+                interactive_message: Some(Payload::NativeFlowMessage(Box::new(flow))),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let value: Value = serde_json::from_str(&text(&message).unwrap()).unwrap();
+        let flow = json!({"NativeFlowMessage": {"messageVersion": 1}});
+        assert_eq!(
+            value,
+            json!({"interactiveMessage": {"InteractiveMessage": flow}})
         );
     }
 

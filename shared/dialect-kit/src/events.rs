@@ -1,7 +1,10 @@
 //! Events as foreign payloads.
 
 use bytes::Bytes;
+use switchboard_vocab::chats::Chat;
+use switchboard_vocab::contacts::Contact;
 use switchboard_vocab::media::StoredMedia;
+use switchboard_vocab::messages::Message;
 use switchboard_vocab::sessions::Identity;
 use switchboard_vocab::{MediaId, SessionRef, Timestamp};
 
@@ -20,6 +23,23 @@ pub struct EventCx<'a> {
     pub links: &'a MediaLinks,
     /// The message's file, when the dialect said it wants it and it could be loaded.
     pub media: Option<(&'a StoredMedia, &'a Bytes)>,
+    /// The message that a status is about, as it is now, when the dialect said it wants it and the log has it.
+    pub message: Option<&'a Message>,
+    /// The conversation of a message of somebody else as it is now, when the dialect said it wants it.
+    pub chat: Option<&'a Chat>,
+    /// What a part of the history brought, when the dialect said it wants it: one page, the event is written once for each.
+    pub history: Option<&'a HistoryPage>,
+}
+
+/// A page of what a part of the phone's history brought into the store.
+#[derive(Debug, Clone, Default)]
+pub struct HistoryPage {
+    /// Messages of it, with their protobufs, in the order in which they came.
+    pub messages: Vec<Message>,
+    /// The conversations of these messages as they are now.
+    pub chats: Vec<Chat>,
+    /// People who call themselves something, where the part is about that.
+    pub people: Vec<Contact>,
 }
 
 impl EventCx<'_> {

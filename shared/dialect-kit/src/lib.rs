@@ -20,7 +20,7 @@ pub mod testing;
 
 pub use cx::{Cx, Env};
 pub use dialect::{Credentials, Dialect};
-pub use events::{EventCx, Payload};
+pub use events::{EventCx, HistoryPage, Payload};
 pub use input::{Body, Fields, FromInput, Input, Json, NoBody, Part, Query};
 pub use links::MediaLinks;
 pub use reply::{FILE_HERE, Reply, ReplyBody};

@@ -341,6 +341,9 @@ pub fn payloads(dialect: &Dialect, envelope: &Envelope, subscription: &Subscript
         now: samples::now(),
         links: &links,
         media: None,
+        message: None,
+        chat: None,
+        history: None,
     };
     let mut text = String::new();
     for payload in (dialect.events)(envelope, subscription, &cx) {

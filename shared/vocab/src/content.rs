@@ -64,6 +64,13 @@ pub enum Content {
         /// The cards, as vCard text; at least one.
         cards: Vec<Card>,
     },
+    /// The contact card of somebody, with the name the store knows them by.
+    Person {
+        /// Whose card, by phone number.
+        user: UserId,
+        /// The number as people read it; the name of somebody the store does not know.
+        number: String,
+    },
     /// A poll.
     Poll(NewPoll),
     /// An invitation to an event.
@@ -94,6 +101,7 @@ impl Content {
             Self::Location(_)
             | Self::LiveLocation(_)
             | Self::Contacts { .. }
+            | Self::Person { .. }
             | Self::Poll(_)
             | Self::Event(_) => Vec::new(),
         }
@@ -165,6 +173,9 @@ pub struct OutgoingMedia {
     /// The file name shown for documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_name: Option<String>,
+    /// Whether its type decides what it is sent as, once the bytes are here; a document where nothing tells.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_type: bool,
     /// Who is mentioned in the caption.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<UserId>,
@@ -196,6 +207,7 @@ impl OutgoingMedia {
             mime_type: None,
             caption: None,
             file_name: None,
+            by_type: false,
             mentions: Vec::new(),
             view_once: false,
             seconds: None,
@@ -237,6 +249,9 @@ pub struct Context {
     /// The preview of a link in its words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<PreviewBody>,
+    /// The account's own address, on messages of others: whom they were sent to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<UserId>,
     /// Whether this session sent it, and not another device of the account.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sent_here: bool,

@@ -69,7 +69,8 @@ impl Event {
             Self::Messages(messages::Event::Deleted(_)) => EventClass::Deletions,
             Self::Sessions(sessions::Event::HistoryTaken(_)) => EventClass::History,
             Self::Sessions(_) => EventClass::Session,
-            Self::Presence(_) => EventClass::Presence,
+            Self::Presence(presence::Event::Changed(_)) => EventClass::Presence,
+            Self::Presence(presence::Event::ChatState(_)) => EventClass::Typing,
             Self::Chats(_) => EventClass::Chats,
             Self::Contacts(_) => EventClass::Contacts,
         }

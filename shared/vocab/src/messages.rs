@@ -68,7 +68,7 @@ impl Operation for SendMessage {
 pub struct Quote {
     /// The quoted message.
     pub id: MessageId,
-    /// Who wrote it, when the caller or WhatsApp said so.
+    /// Who wrote it, when the caller or WhatsApp said so. In a message to send, one that the log does not have needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<UserId>,
 }

@@ -26,8 +26,10 @@ pub enum EventClass {
     Statuses,
     /// State, QR codes, pairing and log-out of the session.
     Session,
-    /// Who is online or typing.
+    /// Who is online.
     Presence,
+    /// Who types or records.
+    Typing,
     /// Messages of the log that changed.
     Changes,
     /// Messages that were deleted.
@@ -42,12 +44,13 @@ pub enum EventClass {
 
 impl EventClass {
     /// Every class.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Received,
         Self::Sent,
         Self::Statuses,
         Self::Session,
         Self::Presence,
+        Self::Typing,
         Self::Changes,
         Self::Deletions,
         Self::Chats,

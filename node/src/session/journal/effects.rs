@@ -152,6 +152,7 @@ impl Write<'_, '_> {
             stored.message.proto_json = None;
             stored.message.marks = Marks::default();
             stored.message.context = Context {
+                to: before.context.to.clone(),
                 sent_here: before.context.sent_here,
                 from_history: before.context.from_history,
                 ..Context::default()

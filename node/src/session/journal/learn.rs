@@ -192,27 +192,38 @@ impl Write<'_, '_> {
         self.quiet = true;
         self.learn(facts, at).await?;
         let mut new = 0;
+        let mut numbers = None;
         for mut incoming in messages {
             incoming.message.context.from_history = true;
-            new += u64::from(self.take_one(incoming).await?);
+            if self.take_one(incoming).await? {
+                new += 1;
+                let number = self.txn.memory.head.last_number;
+                let (first, _) = numbers.unwrap_or((number, number));
+                numbers = Some((first, number));
+            }
         }
         self.quiet = false;
         let history = &mut self.txn.memory.history;
         if history.len() >= PARTS_MAX && !history.contains_key(&piece.part) {
             history.pop_first();
         }
-        let counts = history.entry(piece.part.clone()).or_default();
-        counts.0 += u64::try_from(chats).unwrap_or(u64::MAX);
-        counts.1 += new;
+        let so_far = history.entry(piece.part.clone()).or_default();
+        so_far.chats += u64::try_from(chats).unwrap_or(u64::MAX);
+        so_far.messages += new;
+        if let Some((first, last)) = numbers {
+            let (first, _) = so_far.numbers.unwrap_or((first, last));
+            so_far.numbers = Some((first, last));
+        }
         if !piece.last {
             return Ok(());
         }
-        let (chats, messages) = history.remove(&piece.part).unwrap_or_default();
+        let part = HistoryPart {
+            progress: piece.progress,
+            ..history.remove(&piece.part).unwrap_or_default()
+        };
         let part = HistoryPart {
             part: piece.part,
-            progress: piece.progress,
-            chats,
-            messages,
+            ..part
         };
         self.emit(at, Event::Sessions(SessionEvent::HistoryTaken(part)))
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use switchboard_keystore::{KeyStore, Kind, Namespace, Op, ScanRange};
 use switchboard_vocab::events::Envelope;
+use switchboard_vocab::events::sessions::HistoryPart;
 use switchboard_vocab::sessions::Identity;
 use switchboard_vocab::webhooks::EventClass;
 
@@ -29,7 +30,7 @@ pub(super) struct Memory {
     /// Who the account is, as far as the session was told.
     pub(super) me: Option<Identity>,
     /// Parts of the history under way: conversations and messages so far.
-    pub(super) history: BTreeMap<String, (u64, u64)>,
+    pub(super) history: BTreeMap<String, HistoryPart>,
     /// The answer about a number that was looked at last.
     pub(super) checked_until: Vec<u8>,
     /// The sequence of the oldest event that was looked at, and the bytes of events before it.

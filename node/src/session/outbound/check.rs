@@ -39,6 +39,7 @@ pub(super) fn message(op: &SendMessage) -> Result<(), OpError> {
             )
         }
         Content::Contacts { cards } => contacts(cards),
+        Content::Person { number, .. } => within("the number", number, LABEL_LEN_MAX),
         Content::Poll(poll) => self::poll(poll),
         Content::Event(event) => self::event(event),
         Content::Interactive(interactive) => self::interactive(interactive),

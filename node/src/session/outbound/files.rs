@@ -11,7 +11,7 @@ use switchboard_vocab::media::{MediaSource, StoredMedia};
 use switchboard_vocab::{ErrorCode, OpError, UserId};
 use switchboard_whatsapp::{OutgoingContent, OutgoingFile};
 
-use super::{preview, record};
+use super::{card, preview, record};
 use crate::ports::{Resolved, Wanted};
 use crate::session::context::SessionCx;
 
@@ -66,6 +66,13 @@ pub(super) async fn bring(content: Content, cx: &SessionCx) -> Result<Brought, O
             Ok(Brought::plain(OutgoingContent::LiveLocation(place), body))
         }
         Content::Contacts { cards } => {
+            let body = Body::Contacts {
+                cards: cards.clone(),
+            };
+            Ok(Brought::plain(OutgoingContent::Contacts(cards), body))
+        }
+        Content::Person { user, number } => {
+            let cards = vec![card::of(&user, number, cx).await?];
             let body = Body::Contacts {
                 cards: cards.clone(),
             };
@@ -167,7 +174,7 @@ pub(super) async fn file(
 ) -> Result<(OutgoingFile, StoredMedia), OpError> {
     let wanted = Wanted {
         source: &media.source,
-        kind: Some(media.as_kind),
+        kind: (!media.by_type).then_some(media.as_kind),
         mime_type: media.mime_type.as_deref(),
         file_name: media.file_name.as_deref(),
     };
@@ -186,7 +193,7 @@ pub(super) async fn file(
     let store = &cx.ports().media;
     store.put(cx.scope(), &meta, bytes.clone()).await?;
     let file = OutgoingFile {
-        kind: media.as_kind,
+        kind: meta.kind,
         mime_type: meta.mime_type.clone(),
         bytes,
         caption: media.caption.clone(),

@@ -4,12 +4,16 @@ use base64::Engine as _;
 use serde::ser::{self, Serialize};
 use serde_json::{Map, Value};
 
+use super::numbers;
+
 /// What a field became.
 pub(super) enum Node {
     /// It is not set.
     Absent,
     /// One byte of a bytes field.
     Byte(u8),
+    /// The chosen one of several fields.
+    Choice(Value),
     /// Anything else.
     Value(Value),
 }
@@ -19,7 +23,7 @@ impl Node {
         match self {
             Self::Absent => None,
             Self::Byte(byte) => Some(Value::from(byte)),
-            Self::Value(value) => Some(value),
+            Self::Choice(value) | Self::Value(value) => Some(value),
         }
     }
 }
@@ -55,9 +59,9 @@ fn value(value: impl Into<Value>) -> Result<Node, Error> {
 fn wrapped(variant: &'static str, inner: Node) -> Node {
     let mut fields = Map::new();
     if let Some(inner) = inner.into_value() {
-        fields.insert(super::camel_case(variant), inner);
+        fields.insert(variant.to_owned(), inner);
     }
-    Node::Value(Value::Object(fields))
+    Node::Choice(Value::Object(fields))
 }
 
 impl List {
@@ -68,7 +72,7 @@ impl List {
             .iter()
             .map(|node| match node {
                 Node::Byte(byte) => Some(*byte),
-                Node::Absent | Node::Value(_) => None,
+                Node::Absent | Node::Choice(_) | Node::Value(_) => None,
             })
             .collect();
         match bytes {
@@ -133,7 +137,7 @@ impl ser::Serializer for ToNode {
         value(v)
     }
     fn serialize_i64(self, v: i64) -> Result<Node, Error> {
-        value(v.to_string())
+        value(v)
     }
     fn serialize_u8(self, v: u8) -> Result<Node, Error> {
         Ok(Node::Byte(v))
@@ -145,7 +149,7 @@ impl ser::Serializer for ToNode {
         value(v)
     }
     fn serialize_u64(self, v: u64) -> Result<Node, Error> {
-        value(v.to_string())
+        value(v)
     }
     fn serialize_f32(self, v: f32) -> Result<Node, Error> {
         self.serialize_f64(f64::from(v))
@@ -179,11 +183,11 @@ impl ser::Serializer for ToNode {
     }
     fn serialize_unit_variant(
         self,
-        _: &'static str,
-        _: u32,
+        name: &'static str,
+        index: u32,
         variant: &'static str,
     ) -> Result<Node, Error> {
-        value(variant)
+        value(numbers::of(name, variant, index))
     }
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
@@ -313,7 +317,14 @@ impl ser::SerializeStruct for Object {
         v: &T,
     ) -> Result<(), Error> {
         let node = v.serialize(ToNode)?;
-        self.put(super::camel_case(key), node);
+        let name = super::camel_case(key);
+        // The field that holds a choice has no tag of its own there, so its Go name stands.
+        let name = if matches!(node, Node::Choice(_)) {
+            super::capitalised(&name)
+        } else {
+            name
+        };
+        self.put(name, node);
         Ok(())
     }
     fn end(self) -> Result<Node, Error> {

@@ -16,7 +16,11 @@ use switchboard_vocab::{DialectName, OpError};
 use crate::ids::invalid;
 
 /// What this system never tells.
-const UNTOLD: [EventClass; 2] = [EventClass::Session, EventClass::Presence];
+const UNTOLD: [EventClass; 3] = [
+    EventClass::Session,
+    EventClass::Presence,
+    EventClass::Typing,
+];
 
 /// The rows of this area. Clients set either by GET too, with the fields in the query.
 pub(crate) fn routes(routes: Routes) -> Routes {

@@ -52,6 +52,9 @@ const FAULT: StatusCode = StatusCode::INTERNAL_SERVER_ERROR;
 /// Texts that the reference gives one operation in particular.
 fn documented(code: ErrorCode, path: &str) -> Option<(StatusCode, Text)> {
     let text = match (path, code) {
+        ("/session/pairphone", ErrorCode::AlreadyPaired) => {
+            return Some((StatusCode::BAD_REQUEST, Text::Fixed("Already paired")));
+        }
         ("/session/qr", ErrorCode::NotConnected) => Text::Fixed("Not connected"),
         ("/session/qr", ErrorCode::AlreadyPaired) => Text::Fixed("Already Loggedin"),
         ("/session/connect", ErrorCode::Unavailable | ErrorCode::Timeout) => {

@@ -44,7 +44,7 @@ pub(crate) fn payloads(
         Event::Messages(MessageEvent::Deleted(deletion)) => {
             messages::deleted(deletion, envelope.sequence, cx.identity)
         }
-        Event::Sessions(SessionEvent::HistoryTaken(part)) => history::data(part),
+        Event::Sessions(SessionEvent::HistoryTaken(part)) => history::data(part, cx.history),
         // What changed a message is a message of its own there. Of chats, contacts and the session itself that system's
         // webhooks say nothing; its clients ask.
         Event::Messages(MessageEvent::Changed(_))

@@ -1,5 +1,7 @@
 //! Addresses and times as this system writes them.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, SecondsFormat};
 use switchboard_dialect_kit::{Reject, phone};
 use switchboard_vocab::messages::Quote;
@@ -7,12 +9,24 @@ use switchboard_vocab::{ChatId, MessageId, OpError, Timestamp, UserId};
 
 /// A recipient: digits with or without `+`, or a whole address.
 pub(crate) fn recipient(text: &str) -> Result<ChatId, Reject> {
-    phone::chat(text).map_err(|error| could_not_parse("Phone", &error))
+    chat("Phone", text)
 }
 
 /// A chat field that must be a whole address or a number.
 pub(crate) fn chat(field: &str, text: &str) -> Result<ChatId, Reject> {
-    phone::chat(text).map_err(|error| could_not_parse(field, &error))
+    phone::chat(&without_device(text)).map_err(|error| could_not_parse(field, &error))
+}
+
+/// An address without the agent and the device it may name: `<digits>.<agent>:<device>@<server>` is how that system writes
+/// whoever sent something, in its webhooks and in its reference.
+fn without_device(text: &str) -> Cow<'_, str> {
+    let Some((user, server)) = text.split_once('@') else {
+        return Cow::Borrowed(text);
+    };
+    match user.split_once(['.', ':']) {
+        Some((digits, _)) => Cow::Owned(format!("{digits}@{server}")),
+        None => Cow::Borrowed(text),
+    }
 }
 
 /// A person.
@@ -64,4 +78,25 @@ pub(crate) fn time(at: Timestamp) -> String {
 
 fn could_not_parse(field: &str, error: &OpError) -> Reject {
     OpError::invalid(format!("Could not parse {field}: {}", error.public)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_may_name_a_device() {
+        let read = |text| chat("Chat", text).map(|chat| chat.to_string()).ok();
+        let person = Some("5491155553934@s.whatsapp.net".to_owned());
+        for text in [
+            "5491155553934.0:1@s.whatsapp.net",
+            "5491155553934:12@s.whatsapp.net",
+            "5491155553934@s.whatsapp.net",
+            "+5491155553934",
+        ] {
+            assert_eq!(read(text), person, "{text}");
+        }
+        assert_eq!(read("77.1:3@lid").as_deref(), Some("77@lid"));
+        assert_eq!(read("5491155553934.0:1"), None);
+    }
 }

@@ -5,9 +5,9 @@
 //!
 //! Differences on purpose: a fault that is not in that system's list has the status HTTP has for it, where that system would say
 //! 500; connecting a session that is connected succeeds; templates, buttons and lists leave as native flows, because phones
-//! show nothing else; `HistorySync` tells which part of the history came and not what is in it; the message that carried a
-//! deletion has an id of our own; the address book ends after 50 pages of the store, which are
-//! some hundred people each.
+//! show nothing else; `HistorySync` has what the store knows of a part of the history, in several calls where it is large; the
+//! message that carried a deletion has an id of our own; the address book ends after 50 pages of the store, which are some
+//! hundred people each.
 
 mod auth;
 mod chats;

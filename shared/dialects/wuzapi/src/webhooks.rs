@@ -128,7 +128,7 @@ const TYPES: [(&str, &[EventClass]); 5] = [
     ),
     ("ReadReceipt", &[EventClass::Statuses]),
     ("Presence", &[EventClass::Presence]),
-    ("ChatPresence", &[EventClass::Presence]),
+    ("ChatPresence", &[EventClass::Typing]),
     ("HistorySync", &[EventClass::History]),
 ];
 

@@ -8,14 +8,14 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use http::Method;
 use serde::{Deserialize, Serialize};
-use switchboard_dialect_kit::routes::{Page, either, one, paged};
+use switchboard_dialect_kit::routes::{Outcomes, Page, either, one, paged};
 use switchboard_dialect_kit::{Cx, FromInput, NoBody, Reject, Reply, Routes, lenient};
 use switchboard_vocab::chats::{
     Change, Chat as Known, ChatList, Clear, Delete, Get, Gone, LIST_LIMIT_MAX, List, MarkSeen,
     Mute, MuteChange,
 };
 use switchboard_vocab::contacts::{self, Contact as Person};
-use switchboard_vocab::{ChatId, OpError, Timestamp};
+use switchboard_vocab::{ChatId, ErrorCode, OpError, Timestamp};
 
 use crate::body::{Request, success};
 use crate::contacts::shown::Contact;
@@ -30,8 +30,18 @@ pub(crate) fn routes(routes: Routes) -> Routes {
             "/client/getChats/{sessionId}",
             paged(list, count, listed),
         )
-        .op(Method::POST, "/client/getChatById/{sessionId}", get, found)
-        .op(Method::POST, "/chat/getClassInfo/{sessionId}", get, found)
+        .each(
+            Method::POST,
+            "/client/getChatById/{sessionId}",
+            |chat, cx| Ok(vec![get(chat, cx)?]),
+            found,
+        )
+        .each(
+            Method::POST,
+            "/chat/getClassInfo/{sessionId}",
+            |chat, cx| Ok(vec![get(chat, cx)?]),
+            found,
+        )
         .endpoint(
             Method::POST,
             "/chat/getContact/{sessionId}",
@@ -188,11 +198,25 @@ fn get(Request(chat): Request<OfChat>, _: &Cx) -> Result<Get, Reject> {
     Ok(Get { chat: chat.id()? })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape of every encoder")]
-fn found(out: Known, cx: &Cx) -> Result<Reply, OpError> {
+fn found(outcomes: Outcomes<Get>, cx: &Cx) -> Result<Reply, OpError> {
+    let Request(chat) = Request::<OfChat>::from_input(cx.input()).map_err(|reject| reject.0)?;
+    let id = chat.id().map_err(|reject| reject.0)?;
+    let out = or_empty(outcomes, id)?;
     success(OneChat {
         chat: Chat::of(&out, None, cx.now()),
     })
+}
+
+/// The chat, or with a person of whom there is none an empty one. Source: WhatsApp Web finds a chat for every person.
+pub(crate) fn or_empty(outcomes: Outcomes<Get>, id: ChatId) -> Result<Known, OpError> {
+    match outcomes.into_iter().next() {
+        Some(Ok(chat)) => Ok(chat),
+        Some(Err(error)) if error.code == ErrorCode::NotFound && id.as_user().is_some() => {
+            Ok(shown::empty(id))
+        }
+        Some(Err(error)) => Err(error),
+        None => Err(OpError::internal("no answer")),
+    }
 }
 
 fn is_person(cx: &Cx) -> Result<bool, Reject> {

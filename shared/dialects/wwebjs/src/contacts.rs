@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use http::Method;
 use serde::{Deserialize, Serialize};
 use switchboard_dialect_kit::routes::{Outcomes, Page, paged};
-use switchboard_dialect_kit::{Cx, NoBody, Reject, Reply, Routes};
+use switchboard_dialect_kit::{Cx, FromInput, NoBody, Reject, Reply, Routes};
 use switchboard_vocab::chats;
 use switchboard_vocab::contacts::{
     Block, Check, Checked, CommonGroups, Contact as Known, ContactList, Get, GetPicture,
@@ -16,8 +16,8 @@ use switchboard_vocab::contacts::{
 use switchboard_vocab::{ChatId, ErrorCode, OpError, UserId};
 
 use crate::body::{Request, success};
-use crate::chats::Whether;
 use crate::chats::shown::Chat;
+use crate::chats::{Whether, or_empty};
 use crate::ids::{self, Wid, invalid};
 use crate::numbers;
 use shown::Contact;
@@ -349,9 +349,12 @@ fn about(out: Profiles, _: &Cx) -> Result<Reply, OpError> {
 }
 
 fn chat(outcomes: Outcomes<chats::Get>, cx: &Cx) -> Result<Reply, OpError> {
-    let found = or_none(outcomes)?;
+    let Request(request) =
+        Request::<OfContact>::from_input(cx.input()).map_err(|reject| reject.0)?;
+    let user = request.user().map_err(|reject| reject.0)?;
+    let found = or_empty(outcomes, user.into())?;
     success(Is {
-        result: found.as_ref().map(|chat| Chat::of(chat, None, cx.now())),
+        result: Some(Chat::of(&found, None, cx.now())),
     })
 }
 

@@ -1,7 +1,6 @@
 //! Events as callbacks: `{dataType, data, sessionId}`, with the key of the caller who started the session.
 //!
-//! Two kinds of that system's callbacks are thinner here: `unread_count` comes when a chat is marked, not with every new
-//! message, and `contact_changed` has no message of its own.
+//! One kind of that system's callbacks is thinner here: `contact_changed` has no message of its own.
 
 mod chats;
 mod contacts;

@@ -8,10 +8,8 @@
 //! Differences on purpose: input that makes that system's browser throw, which it answers with 500, is 422 here, the
 //! status it gives to the input it does check; a session that some other API left stopped is started by asking for its QR
 //! code, since that system knows no stopped sessions; fields of its objects that nobody here knows are absent. Deleting for
-//! everyone what cannot be deleted for everyone is an error, where that system deletes it for the account only. A contact
-//! card made from a contact id carries the number and no name. Listings end after 50 pages of the store, which are at
-//! least some hundred chats or contacts each. `unread_count` is called when a chat is marked as read or unread, not for each
-//! message that comes: `message` tells of that.
+//! everyone what cannot be deleted for everyone is an error, where that system deletes it for the account only. Listings
+//! end after 50 pages of the store, which are at least some hundred chats or contacts each.
 
 mod auth;
 mod body;

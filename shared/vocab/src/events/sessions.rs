@@ -21,7 +21,7 @@ pub enum Event {
 }
 
 /// A part of the phone's history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryPart {
     /// WhatsApp's name of the kind of part, e.g. `INITIAL_BOOTSTRAP`.
     pub part: String,
@@ -32,6 +32,9 @@ pub struct HistoryPart {
     pub chats: u64,
     /// Messages in it that the log did not have.
     pub messages: u64,
+    /// The numbers of the first and the last of these in the log; messages that came otherwise can stand between them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numbers: Option<(u64, u64)>,
 }
 
 /// A change of state.

@@ -52,7 +52,7 @@ impl Kind {
             Self::Statuses => &[EventClass::Statuses],
             Self::Chats => &[EventClass::Chats],
             Self::Contacts => &[EventClass::Contacts],
-            Self::Presences => &[EventClass::Presence],
+            Self::Presences => &[EventClass::Presence, EventClass::Typing],
             Self::Channel | Self::Users => &[EventClass::Session],
             // Chosen and remembered; this release has no event of the kind.
             Self::Groups | Self::Calls | Self::Labels | Self::Service => &[],

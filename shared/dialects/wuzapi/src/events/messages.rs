@@ -1,6 +1,6 @@
 //! Messages and receipts.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use switchboard_vocab::content::{Action, Body, MediaKind, ReplyKind};
 use switchboard_vocab::events::messages::{Deletion, StatusChange};
@@ -81,11 +81,10 @@ struct Revoke<'a> {
 /// `MessageKey` as Go writes it.
 #[derive(Clone, Serialize)]
 struct Key<'a> {
-    #[serde(rename = "remoteJID")]
+    #[serde(rename = "remoteJid")]
     remote: String,
     #[serde(rename = "fromMe")]
     from_me: bool,
-    #[serde(rename = "ID")]
     id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     participant: Option<String>,
@@ -105,15 +104,45 @@ impl<'a> Proto<'a> {
             (None, _) => Self::Nothing {},
         }
     }
+
+    /// What is in the envelope of an edit, as that system's client library shows it; anything else as it is.
+    fn opened(message: &'a Message) -> Self {
+        let raw = Self::of(message);
+        if let Self::Whole(text) = &raw
+            && let Ok(Envelope { edited: Some(edit) }) = serde_json::from_str(text.get())
+            && let Some(inner) = edit.message
+        {
+            return Self::Whole(inner);
+        }
+        raw
+    }
 }
 
-/// The data of a message, own or others'.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow, rename = "editedMessage")]
+    edited: Option<Inner<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Inner<'a> {
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+}
+
+/// The data of a message, own or others'. Of what this session sent itself that system says nothing: its client library tells
+/// what other devices send, and a receiver that answers every call would answer itself. Nor of what could not be decrypted.
 pub(super) fn message(message: &Message) -> Option<String> {
+    if message.from_me && message.context.sent_here
+        || matches!(message.body, Body::Unreadable { .. })
+    {
+        return None;
+    }
     let edited = matches!(message.body, Body::Edited { .. });
     let captioned = matches!(&message.body, Body::Media(m) if m.kind == MediaKind::Document && m.caption.is_some());
     let event = MessageEvent {
         info: info(message),
-        message: Proto::of(message),
+        message: Proto::opened(message),
         is_ephemeral: message.context.ephemeral.is_some(),
         is_view_once: message.context.view_once,
         is_view_once_v2: false,
@@ -324,14 +353,15 @@ pub(super) fn receipt(change: &StatusChange) -> Option<String> {
 }
 
 /// An address by phone number where one of the two is known.
-fn known(chat: &ChatId, alternative: Option<&UserId>) -> String {
+pub(super) fn known(chat: &ChatId, alternative: Option<&UserId>) -> String {
     match chat {
         ChatId::User(user) => known_user(user, alternative),
         ChatId::Group(_) | ChatId::Newsletter(_) | ChatId::Broadcast(_) => chat.to_string(),
     }
 }
 
-fn known_user(user: &UserId, alternative: Option<&UserId>) -> String {
+/// An address by phone number where one of the two is known.
+pub(super) fn known_user(user: &UserId, alternative: Option<&UserId>) -> String {
     match (
         user.as_phone(),
         alternative.filter(|other| other.as_phone().is_some()),

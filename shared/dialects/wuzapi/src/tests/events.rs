@@ -1,7 +1,8 @@
 //! Webhook payloads.
 
 use insta::assert_snapshot;
-use switchboard_dialect_kit::testing::{payloads, samples};
+use switchboard_dialect_kit::testing::{self, payloads, samples};
+use switchboard_dialect_kit::{EventCx, HistoryPage};
 use switchboard_vocab::DialectName;
 use switchboard_vocab::content::{Body, MediaKind};
 use switchboard_vocab::events::messages::{Deletion, StatusChange};
@@ -49,6 +50,50 @@ fn messages_come_as_forms() {
         told(Event::Messages(messages::Event::Sent(
             samples::own_message("hello")
         )))
+    );
+}
+
+#[test]
+fn what_this_session_sent_itself_is_not_told() {
+    let sent = |here| {
+        let mut own = samples::own_message("hello");
+        own.context.sent_here = here;
+        told(Event::Messages(messages::Event::Sent(own)))
+    };
+    assert_eq!(sent(true), "no payload\n");
+    assert!(sent(false).contains("IsFromMe%22%3Atrue"));
+}
+
+#[test]
+fn what_could_not_be_decrypted_is_not_told() {
+    let message = samples::incoming_with(Body::Unreadable {
+        reason: "no session".to_owned(),
+    });
+    assert_eq!(
+        told(Event::Messages(messages::Event::Received(message))),
+        "no payload\n"
+    );
+}
+
+#[test]
+fn edits_are_taken_out_of_their_envelope() {
+    let edit = r#"{"protocolMessage":{"type":14}}"#;
+    let raw = format!(r#"{{"editedMessage":{{"message":{edit}}}}}"#);
+    let mut message = samples::incoming("new words");
+    message.proto_json = Some(raw.clone());
+    let text = told(Event::Messages(messages::Event::Received(message)));
+    let encoded = |json: &str| {
+        let marks = [("{", "%7B"), ("}", "%7D"), ("\"", "%22"), (":", "%3A")];
+        marks
+            .into_iter()
+            .fold(json.to_owned(), |text, (mark, code)| {
+                text.replace(mark, code)
+            })
+    };
+    let shown = |name: &str, json: &str| text.contains(&encoded(&format!(r#""{name}":{json}"#)));
+    assert!(
+        shown("Message", edit) && shown("RawMessage", &raw),
+        "{text}"
     );
 }
 
@@ -163,10 +208,23 @@ fn deletions_and_history() {
                 progress: Some(40),
                 chats: 1,
                 messages: 2,
+                numbers: None,
             },
         )))
     };
     assert_snapshot!("history", part("RECENT"));
+    let past = past();
+    for shown in [
+        r#""syncType":3"#,
+        r#""conversations":[{"id":"4915112345678@s.whatsapp.net""#,
+        r#""remoteJid":"4915112345678@s.whatsapp.net","fromMe":false,"id":"3A5B7C9D1E2F30415263""#,
+        r#""message":{"conversation":"hello"}"#,
+        r#""unreadCount":2"#,
+        r#""statusV3Messages":[{"key":{"remoteJid":"status@broadcast""#,
+        r#""pushnames":[{"id":"4915112345678@s.whatsapp.net""#,
+    ] {
+        assert!(past.contains(shown), "{shown} is not in {past}");
+    }
     assert!(!part("NEW").contains("syncType"));
     let changed = messages::Event::Changed(messages::MessageChange {
         before: samples::incoming("x"),
@@ -174,4 +232,52 @@ fn deletions_and_history() {
         trigger: None,
     });
     assert_eq!(told(Event::Messages(changed)), "no payload\n");
+}
+
+/// The call that tells of a part of the history, with a page of what was in it.
+fn past() -> String {
+    let mut said = samples::incoming_by_lid("hello");
+    said.proto_json = Some(r#"{"conversation":"hello"}"#.to_owned());
+    let mut story = samples::incoming("story");
+    story.chat = "status@broadcast".parse().unwrap();
+    let mut chat = samples::chat();
+    (chat.id, chat.alt) = (said.chat.clone(), said.chat_alt.clone());
+    let page = HistoryPage {
+        messages: vec![said, story],
+        chats: vec![chat],
+        people: vec![samples::contact()],
+    };
+    let part = sessions::HistoryPart {
+        part: "RECENT".to_owned(),
+        progress: Some(40),
+        ..sessions::HistoryPart::default()
+    };
+    let event = Event::Sessions(sessions::Event::HistoryTaken(part));
+    let (links, session) = (testing::env().links, samples::session());
+    let cx = EventCx {
+        session: &session,
+        identity: None,
+        now: samples::now(),
+        links: &links,
+        media: None,
+        message: None,
+        chat: None,
+        history: Some(&page),
+    };
+    let subscription = samples::subscription(DialectName::Wuzapi);
+    let calls = (crate::dialect().events)(&samples::envelope(event), &subscription, &cx);
+    let body = String::from_utf8_lossy(&calls.first().unwrap().body).into_owned();
+    let marks = [
+        ("%7B", "{"),
+        ("%7D", "}"),
+        ("%22", "\""),
+        ("%3A", ":"),
+        ("%2C", ","),
+        ("%5B", "["),
+        ("%5D", "]"),
+        ("%40", "@"),
+    ];
+    marks
+        .into_iter()
+        .fold(body, |text, (code, mark)| text.replace(code, mark))
 }

@@ -32,6 +32,10 @@ fn event_types_and_classes_agree() {
         ["Message", "HistorySync"]
     );
     assert_eq!(types_of(None), ["All"]);
+    for one in ["Presence", "ChatPresence"] {
+        let chosen = classes_of(&names(&[one]));
+        assert_eq!(types_of(Some(&chosen)), [one]);
+    }
 }
 
 #[test]
@@ -51,7 +55,13 @@ fn status_and_codes() {
     let request = post("/session/pairphone", r#"{"Phone":"4915112345678"}"#);
     assert_snapshot!(
         "code",
-        answered::<RequestCode>(request, Ok(samples::pairing_code()))
+        answered::<RequestCode>(request.clone(), Ok(samples::pairing_code()))
+    );
+    let paired = OpError::new(ErrorCode::AlreadyPaired, "the session is paired");
+    let text = answered::<RequestCode>(request, Err(paired));
+    assert!(
+        text.contains("400") && text.contains("\"Already paired\""),
+        "{text}"
     );
     check_refused(
         post("/session/pairphone", "{}"),

@@ -75,8 +75,8 @@ fn title(chat: &Known) -> Option<String> {
     chat.name.clone().or_else(number)
 }
 
-/// A chat of which only the address is known: one that is gone.
-pub(crate) const fn gone(id: ChatId) -> Known {
+/// A chat of which only the address is known: one that is gone, or that nobody has written in.
+pub(crate) const fn empty(id: ChatId) -> Known {
     Known {
         id,
         alt: None,

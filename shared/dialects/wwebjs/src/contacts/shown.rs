@@ -14,6 +14,9 @@ pub(crate) struct Contact<'a> {
     id: Wid,
     number: &'a str,
     is_business: bool,
+    /// Of a business, nobody tells a linked device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    is_enterprise: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +44,7 @@ impl<'a> Contact<'a> {
             id: Wid::of(&person.id, person.alt.as_ref()),
             number: phone(person).unwrap_or_else(|| person.id.user()),
             is_business: person.business,
+            is_enterprise: (!person.business).then_some(false),
             name: person.name.as_deref(),
             pushname: person.push_name.as_deref(),
             short_name: person.first_name.as_deref(),
@@ -61,6 +65,7 @@ impl<'a> Contact<'a> {
             id: Wid::chat(&chat.id, chat.alt.as_ref()),
             number: chat.id.user_part(),
             is_business: false,
+            is_enterprise: Some(false),
             name: chat.name.as_deref(),
             pushname: None,
             short_name: None,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use switchboard_dialect_kit::EventCx;
+use switchboard_vocab::chats::Chat as Known;
 use switchboard_vocab::events::chats::{ChatChange, Event};
 
 use super::Callback;
@@ -24,13 +25,22 @@ pub(super) fn callbacks(event: &Event, cx: &EventCx<'_>) -> Vec<Callback> {
     match event {
         Event::Changed(change) => changed(change, cx),
         Event::Removed { chat } => {
-            let gone = shown::gone(chat.clone());
+            let gone = shown::empty(chat.clone());
             let chat = Chat::of(&gone, None, cx.now);
             vec![Callback::new("chat_removed", &Plain { chat })]
         }
         // That system tells of neither.
         Event::Added(_) | Event::Cleared { .. } => Vec::new(),
     }
+}
+
+/// How many messages of a chat are unread, where there are some.
+pub(super) fn unread(chat: &Known, cx: &EventCx<'_>) -> Option<Callback> {
+    let own = cx.identity.map(|identity| &identity.phone);
+    (chat.unread > 0).then(|| {
+        let chat = Chat::of(chat, own, cx.now);
+        Callback::new("unread_count", &Plain { chat })
+    })
 }
 
 fn changed(change: &ChatChange, cx: &EventCx<'_>) -> Vec<Callback> {

@@ -12,7 +12,7 @@ use switchboard_vocab::events::messages::{Deletion, Event, MessageChange, Status
 use switchboard_vocab::messages::{self, DeliveryStatus};
 use switchboard_vocab::sessions::Identity;
 
-use super::Callback;
+use super::{Callback, chats};
 use crate::ids::{self, MessageKey};
 use crate::messages::shown::{self, Message};
 
@@ -37,8 +37,8 @@ struct Edit<'a> {
 }
 
 #[derive(Serialize)]
-struct Ack {
-    message: AckedMessage,
+struct Ack<M> {
+    message: M,
     ack: i8,
 }
 
@@ -52,7 +52,7 @@ struct MessageMedia<'a> {
     filesize: u64,
 }
 
-/// `Message`, as far as a receipt tells of it.
+/// `Message`, as far as a receipt tells of it: for messages that the log does not have.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct AckedMessage {
@@ -69,7 +69,7 @@ pub(super) fn callbacks(event: &Event, cx: &EventCx<'_>) -> Vec<Callback> {
     match event {
         Event::Received(message) => came(message, cx, received),
         Event::Sent(message) => came(message, cx, sent),
-        Event::StatusChanged(change) => vec![acked(change, own)],
+        Event::StatusChanged(change) => vec![acked(change, cx)],
         Event::Changed(change) => edited(change, own).into_iter().collect(),
         Event::Deleted(deletion) => vec![deleted(deletion, cx.identity)],
     }
@@ -111,6 +111,7 @@ fn received(message: &messages::Message, cx: &EventCx<'_>) -> Vec<Callback> {
         let message = Message::of(message, own);
         all.push(Callback::new("media", &WithFile { media, message }));
     }
+    all.extend(cx.chat.and_then(|chat| chats::unread(chat, cx)));
     all
 }
 
@@ -186,11 +187,18 @@ fn unknown(deletion: &Deletion, by_me: bool) -> messages::Message {
     }
 }
 
-fn acked(change: &StatusChange, own: Option<&UserId>) -> Callback {
+fn acked(change: &StatusChange, cx: &EventCx<'_>) -> Callback {
+    let own = cx.identity.map(|identity| &identity.phone);
+    let ack = shown::ack(change.status);
+    if let Some(message) = cx.message {
+        let mut message = messages::Message::clone(message);
+        message.status = change.status;
+        let message = Message::of(&message, own);
+        return Callback::new("message_ack", &Ack { message, ack });
+    }
     let to = ids::chat(&change.chat, change.chat_alt.as_ref());
     let from = own.map(|own| ids::user(own, None));
     let participant = from.clone().filter(|_| change.chat.as_user().is_none());
-    let ack = shown::ack(change.status);
     let message = AckedMessage {
         id: MessageKey::new(&change.id, true, to.clone(), participant),
         ack,

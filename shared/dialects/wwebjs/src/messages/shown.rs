@@ -49,6 +49,8 @@ pub(crate) struct Message<'a> {
     duration: Option<String>,
     v_cards: Vec<&'a str>,
     mentioned_ids: Vec<String>,
+    /// Nobody here knows any.
+    group_mentions: [(); 0],
     #[serde(flatten)]
     extra: Extra<'a>,
 }
@@ -87,6 +89,7 @@ impl<'a> Message<'a> {
         let me = if message.from_me {
             Some(sender)
         } else {
+            let own = own.or(message.context.to.as_ref());
             own.map(|own| ids::user(own, None))
         };
         let (from, to) = if message.from_me {
@@ -106,7 +109,6 @@ impl<'a> Message<'a> {
             kind: kind(&message.body),
             timestamp: message.at.as_secs(),
             from,
-            to,
             is_forwarded: message.forwarded,
             forwarding_score: message
                 .context
@@ -123,8 +125,10 @@ impl<'a> Message<'a> {
             duration: duration(&message.body),
             v_cards: cards(&message.body),
             mentioned_ids: mentions(message),
-            extra: Extra::of(message, &id),
+            group_mentions: [],
+            extra: Extra::of(message, &id, to.as_deref()),
             id,
+            to,
         }
     }
 }

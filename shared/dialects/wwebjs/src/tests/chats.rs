@@ -99,11 +99,20 @@ fn mutings_end() {
     assert!(shown(Timestamp::from_secs(1_700_000_001)).contains("\"muteExpiration\": 1700000001"));
     let over = shown(Timestamp::from_secs(1_699_999_999));
     assert!(over.contains("\"isMuted\": false"), "{over}");
-    let gone = answered::<Get>(
-        post("/chat/getClassInfo/sales", CHAT),
-        Err(OpError::new(ErrorCode::NotFound, "x")),
-    );
-    assert!(gone.contains("Chat not Found"), "{gone}");
+}
+
+#[test]
+fn every_person_has_a_chat() {
+    for path in ["/client/getChatById/sales", "/chat/getClassInfo/sales"] {
+        let missing = |body| {
+            let error = OpError::new(ErrorCode::NotFound, "x");
+            answered::<Get>(post(path, body), Err(error))
+        };
+        let empty = missing(CHAT);
+        assert!(empty.starts_with("200") && empty.contains("\"unreadCount\": 0"));
+        assert!(empty.contains("\"_serialized\": \"4915112345678@c.us\""));
+        assert!(missing(GROUP).starts_with("404"), "{path}");
+    }
 }
 
 #[test]

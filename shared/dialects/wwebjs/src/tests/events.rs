@@ -88,6 +88,9 @@ fn files_come_along() {
         now: samples::now(),
         links: &links,
         media: Some((&file, &bytes)),
+        message: None,
+        chat: None,
+        history: None,
     };
     let all = (dialect.events)(&envelope, &subscription(), &cx);
     let texts: Vec<_> = all
@@ -301,6 +304,7 @@ fn loading_and_refused_logins() {
                 progress,
                 chats: 1,
                 messages: 2,
+                numbers: None,
             },
         )))
     };
@@ -345,6 +349,55 @@ fn acknowledgements() {
         let text = ack(status, false);
         assert!(text.contains(&format!("\"ack\": {number}\n")), "{text}");
     }
+}
+
+/// The callbacks of an event with what the node found around it.
+fn told_around(event: Event, message: Option<&Message>, chat: Option<&Chat>) -> String {
+    let (links, identity) = (env().links, samples::identity());
+    let session = samples::session();
+    let cx = EventCx {
+        session: &session,
+        identity: Some(&identity),
+        now: samples::now(),
+        links: &links,
+        media: None,
+        message,
+        chat,
+        history: None,
+    };
+    let all = (crate::dialect().events)(&samples::envelope(event), &subscription(), &cx);
+    let texts = all.iter().map(|p| String::from_utf8_lossy(&p.body));
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn acknowledgements_carry_the_message() {
+    let change = StatusChange {
+        chat: samples::partner().into(),
+        chat_alt: None,
+        id: samples::own_message("").id,
+        number: Some(8),
+        recipient: Some(samples::partner()),
+        status: DeliveryStatus::Read,
+        at: samples::now(),
+        error: None,
+    };
+    let event = Event::Messages(messages::Event::StatusChanged(change));
+    let text = told_around(event, Some(&samples::own_message("hello")), None);
+    assert!(text.contains(r#""body":"hello""#), "{text}");
+    // The message's own status and that of the call are the one that is told.
+    assert_eq!(text.matches(r#""ack":3"#).count(), 2, "{text}");
+}
+
+#[test]
+fn what_is_unread_is_told_with_a_message() {
+    let event = || received(samples::incoming("hello"));
+    let mut chat = samples::chat();
+    let text = told_around(event(), None, Some(&chat));
+    assert!(text.contains(r#""dataType":"unread_count""#) && text.contains(r#""unreadCount":2"#));
+    chat.unread = 0;
+    let text = told_around(event(), None, Some(&chat));
+    assert!(!text.contains("unread_count"), "{text}");
 }
 
 #[test]

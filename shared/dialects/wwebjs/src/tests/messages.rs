@@ -248,3 +248,16 @@ fn searches() {
         check_refused(post(path, json), 422, message);
     }
 }
+
+#[test]
+fn messages_of_others_say_whom_they_were_sent_to() {
+    let mut message = samples::incoming("hello");
+    message.context.to = Some(samples::own());
+    let request = post(
+        "/message/getClassInfo/sales",
+        r#"{"chatId":"4915112345678@c.us","messageId":"3A5B7C9D1E2F30415263"}"#,
+    );
+    let text = answered::<GetMessage>(request, Ok(message));
+    let own = format!("\"to\": \"{}@c.us\"", samples::own().user());
+    assert!(text.contains(&own), "{text}");
+}

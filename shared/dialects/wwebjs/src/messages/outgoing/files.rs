@@ -41,7 +41,13 @@ pub(super) fn file(
             "only pictures, films and voice notes can be opened once only",
         ));
     }
+    let chosen = [
+        options.send_media_as_sticker,
+        options.send_media_as_document,
+    ];
     Ok(OutgoingMedia {
+        // Only the bytes of a link without an ending can tell, unless the caller did.
+        by_type: given.mime_type.is_none() && !chosen.contains(&Some(true)),
         mime_type: given.mime_type,
         caption,
         file_name: given.file_name,
@@ -67,8 +73,8 @@ pub(super) fn inline(field: &str, file: MessageMedia) -> Result<Given, Reject> {
     ))
 }
 
-/// A file behind a link. Its name is the last segment of the path, and its type what the name's ending says: the bytes are
-/// not here yet, and the kind of the message must be chosen.
+/// A file behind a link. Its name is the last segment of the path, and its type what the name's ending says. Where that says
+/// nothing, the bytes will.
 pub(super) fn linked(field: &str, link: &str) -> Result<Given, Reject> {
     let given = media::link(link).map_err(|e| invalid(field, e.public))?;
     let url = url::Url::parse(link).map_err(|e| invalid(field, e))?;
@@ -103,7 +109,7 @@ fn type_of(ending: &str) -> Option<&'static str> {
     })
 }
 
-/// What the file is sent as. Where nothing tells its type, it goes as a document, which any file can.
+/// What the file is sent as. Where nothing tells its type yet, as a document, which any file can.
 fn kind(mime_type: Option<&str>, options: &Options) -> MediaKind {
     let family = mime_type.and_then(|mime| mime.split('/').next());
     if options.send_media_as_sticker == Some(true) {

@@ -65,19 +65,14 @@ pub(super) struct Person {
 }
 
 impl Person {
-    /// The card of a number. It is called by the number: WhatsApp's clients show their own name for a person they know.
+    /// The card of a number, with the name the store knows.
     pub(super) fn content(self) -> Result<Content, Reject> {
         let user = ids::user_id("content.contactId", &self.contact_id)?;
         let Some(digits) = user.as_phone() else {
             return Err(refused("content.contactId", Refusal::NotOnLinkedDevice));
         };
-        let name = numbers::formatted(digits);
-        let vcard = format!(
-            "BEGIN:VCARD\nVERSION:3.0\nN:;{name};;;\nFN:{name}\nTEL;type=CELL;waid={digits}:{name}\nEND:VCARD"
-        );
-        Ok(Content::Contacts {
-            cards: vec![Card { name, vcard }],
-        })
+        let number = numbers::formatted(digits);
+        Ok(Content::Person { user, number })
     }
 }
 

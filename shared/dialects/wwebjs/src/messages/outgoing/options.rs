@@ -1,5 +1,7 @@
 //! `MessageSendOptions`: what is done is read, what would have no effect is refused by name.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use switchboard_dialect_kit::{Refusal, Reject, lenient};
@@ -43,14 +45,17 @@ pub(super) struct Options {
     #[serde(default, deserialize_with = "lenient::or_default")]
     sticker_categories: Vec<IgnoredAny>,
     invoked_bot_wid: Option<IgnoredAny>,
-    extra: Option<IgnoredAny>,
+    extra: Option<BTreeMap<String, IgnoredAny>>,
 }
 
 impl Options {
-    /// The message that is answered.
+    /// The message that is answered. That system finds it or fails, so its writer is left to the log.
     pub(super) fn quoted(&mut self) -> Result<Option<Quote>, Reject> {
         let quoted = self.quoted_message_id.take().filter(|id| !id.is_empty());
-        let quoted = quoted.map(|id| ids::message_id("options.quotedMessageId", &id));
+        let quoted = quoted.map(|id| {
+            let Quote { id, .. } = ids::message_id("options.quotedMessageId", &id)?;
+            Ok(Quote { id, author: None })
+        });
         quoted.transpose()
     }
 
@@ -73,7 +78,10 @@ impl Options {
                 !self.sticker_categories.is_empty(),
             ),
             ("options.invokedBotWid", self.invoked_bot_wid.is_some()),
-            ("options.extra", self.extra.is_some()),
+            (
+                "options.extra",
+                self.extra.as_ref().is_some_and(|extra| !extra.is_empty()),
+            ),
         ];
         let found = fields.into_iter().find(|(_, present)| *present);
         found.map_or(Ok(()), |(field, _)| {

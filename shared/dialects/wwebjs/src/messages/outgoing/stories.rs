@@ -50,6 +50,7 @@ pub(super) fn content(content: Content) -> Result<StoryContent, Reject> {
         | Content::Location(_)
         | Content::LiveLocation(_)
         | Content::Contacts { .. }
+        | Content::Person { .. }
         | Content::Poll(_)
         | Content::Event(_)
         | Content::Interactive(_) => Err(invalid(

@@ -103,7 +103,8 @@ struct PollOption<'a> {
 }
 
 impl<'a> Extra<'a> {
-    pub(super) fn of(message: &'a Message, key: &MessageKey) -> Self {
+    /// `to` is whom the message was sent to.
+    pub(super) fn of(message: &'a Message, key: &MessageKey, to: Option<&str>) -> Self {
         let body = &message.body;
         let preview = message.context.preview.as_ref();
         let edited = message.marks.edited_at;
@@ -121,7 +122,7 @@ impl<'a> Extra<'a> {
         Self {
             location: location(body),
             invite_v4: if let Body::Invite(invite) = body {
-                Some(invited(invite, message))
+                Some(invited(invite, message, to))
             } else {
                 None
             },
@@ -168,16 +169,14 @@ fn location(body: &Body) -> Option<Location<'_>> {
     })
 }
 
-fn invited<'a>(invite: &'a Invite, message: &Message) -> InviteV4<'a> {
+fn invited<'a>(invite: &'a Invite, message: &Message, to: Option<&str>) -> InviteV4<'a> {
     InviteV4 {
         invite_code: &invite.code,
         invite_code_exp: invite.expires_at.map(Timestamp::as_secs),
         group_id: ids::chat(&invite.group, None),
         group_name: &invite.name,
         from_id: ids::user(&message.sender, message.sender_alt.as_ref()),
-        to_id: message
-            .from_me
-            .then(|| ids::chat(&message.chat, message.chat_alt.as_ref())),
+        to_id: to.map(str::to_owned),
     }
 }
 
