@@ -6,6 +6,7 @@ mod layout;
 mod model;
 mod order;
 mod outbox;
+mod own_phone;
 mod store;
 mod world;
 

@@ -203,6 +203,7 @@ async fn history_is_older_than_what_came_before_it_and_told_as_a_whole() {
         panic!("no history");
     };
     assert_eq!((taken.chats, taken.messages), (2, 300));
+    assert_eq!(taken.numbers, Some((2, 301)));
     fixture.reopen(EngineKind::Sled).await;
     let all = fixture.all().await;
     assert_eq!(all.len(), 301);

@@ -154,6 +154,7 @@ fn what_stands_around_a_message() {
 fn every_body_has_types() {
     let bodies = samples::file_bodies().into_iter().chain(samples::bodies());
     let types: Vec<_> = bodies
+        .filter(|body| !matches!(body, Body::Unreadable { .. }))
         .map(|body| {
             let kind = format!("{:?}", body.kind());
             let text = told(Event::Messages(messages::Event::Received(
