@@ -98,10 +98,11 @@ async fn what_is_sent_on_has_the_words_of_the_last_edit() {
     let sent: Vec<_> = world.script.sent.lock().unwrap().clone();
     let words = |id: &str| {
         let of_id = sent.iter().find(|outgoing| outgoing.id.as_str() == id);
-        match &of_id.unwrap().content {
-            OutgoingContent::Forward { words, .. } => words.clone(),
-            other => panic!("{other:?} is no message sent on"),
-        }
+        let content = &of_id.unwrap().content;
+        let OutgoingContent::Forward { words, .. } = content else {
+            panic!("{content:?} is no message sent on")
+        };
+        words.clone()
     };
     assert_eq!(words("BEFORE"), None);
     assert_eq!(words("AFTER").as_deref(), Some("newer words"));
