@@ -294,11 +294,6 @@ mod tests {
         let refused = look(given(gif, Some(MediaKind::Gif), None)).unwrap_err();
         assert_eq!(refused.code, ErrorCode::UnsupportedMedia);
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
 
     #[test]
     fn words_without_a_type_are_text() {

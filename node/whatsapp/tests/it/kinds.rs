@@ -9,7 +9,7 @@ use switchboard_vocab::content::{
     NewEvent, NewPoll, PreviewBody, Row, Section,
 };
 use switchboard_vocab::messages::Quote;
-use switchboard_vocab::{MessageId, Timestamp, UserId};
+use switchboard_vocab::{MessageId, Timestamp};
 use switchboard_whatsapp::{Error, Outgoing, OutgoingContent, OutgoingFile, Target};
 
 use crate::bench::{Session, World, chat};
