@@ -69,6 +69,12 @@ enum What {
         /// Conversations of each client
         #[arg(long)]
         conversations: usize,
+        /// What the clients keep
+        #[arg(long)]
+        store: bare::Store,
+        /// The folder of the store's files
+        #[arg(long)]
+        folder: std::path::PathBuf,
     },
     /// A process of bare clients: pairs them, says "ready", and stays until its input ends
     #[command(hide = true)]
@@ -95,7 +101,12 @@ async fn main() -> Result<()> {
             simulator,
             sessions,
             conversations,
-        } => throughput::bare_traffic(&simulator, sessions, conversations).await,
+            store,
+            folder,
+        } => {
+            let target = bare::Target::of(&simulator, store, folder).await?;
+            throughput::bare_traffic(&target, sessions, conversations).await
+        }
         What::Cluster(options) => cluster::run(&options).await,
         What::Bare {
             simulator,

@@ -14,7 +14,12 @@ const FIRST_NUMBER: u64 = 15_553_000_000;
 pub(crate) async fn run(rounds: usize) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let simulator = Simulator::start(folder.path(), 9).await?;
-    let target = bare::Target::of(&simulator.url).await?;
+    let target = bare::Target::of(
+        &simulator.url,
+        bare::Store::Memory,
+        std::path::PathBuf::new(),
+    )
+    .await?;
     let stack = Stack::up(&simulator, None).await?;
     let (mut own, mut yardstick, mut clients) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {

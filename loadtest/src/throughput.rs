@@ -1,8 +1,8 @@
-//! How many messages go through: `switchboard up` with its stores, log, index and a webhook, beside the bare library with a
-//! store in memory.
+//! How many messages go through: `switchboard up` with its stores, log, index and a webhook, beside the bare library with each of
+//! its own stores: in memory, SQLite as it comes, SQLite synced with every commit.
 //!
-//! Both sides have as many sessions, each with as many conversations with phones, and one message under way in each
-//! conversation. They take turns against the same simulator, so that drift of the machine hits both. The bare library's
+//! All sides have as many sessions, each with as many conversations with phones, and one message under way in each
+//! conversation. They take turns against the same simulator, so that drift of the machine hits all. The bare library's
 //! answer to a send is the server's ack, the product's is that of its API; a turn ends when the server has acknowledged the
 //! last message. A message is received when the library's event, or the call of the product's webhook, is there.
 
@@ -15,11 +15,13 @@ mod yardstick;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use async_trait::async_trait;
 use hdrhistogram::Histogram;
 use serde_json::Value;
 use switchboard_harness::simulator::Simulator;
 use tokio::task::JoinSet;
 
+use crate::bare::Store;
 use crate::process::usage;
 use heard::Heard;
 use own::Own;
@@ -31,7 +33,14 @@ pub(crate) use child::serve as bare_traffic;
 /// Longest wait for the answer to one send, or for one message to be heard of.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// What nobody has on this machine: more conversations than phones' numbers are set aside for.
-const CONVERSATIONS_MAX: usize = 1_000_000;
+const CONVERSATIONS_MAX: usize = 100_000;
+
+/// Between two looks whether anybody still works at the turn before.
+const SETTLE_LOOK: Duration = Duration::from_millis(200);
+/// Looks at most; then the next turn begins all the same.
+const SETTLE_LOOKS_MAX: u32 = 25;
+/// Clock ticks of 10 ms that all processes together may use between two looks and count as idle.
+const IDLE_TICKS: u64 = 4;
 
 /// How it is measured.
 #[derive(Debug, Clone, clap::Args)]
@@ -48,6 +57,13 @@ pub(crate) struct Options {
     /// Turns of each side in each direction
     #[arg(long, default_value_t = 5)]
     turns: usize,
+    /// Stores of the bare library to compare with
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "memory,sqlite,sqlite-full"
+    )]
+    stores: Vec<Store>,
 }
 
 /// A session's conversation with a phone of its own.
@@ -88,7 +104,10 @@ impl Turn {
 }
 
 /// One side of the comparison.
-trait Side {
+#[async_trait]
+trait Side: Sync {
+    /// What it is called.
+    fn name(&self) -> &'static str;
     /// Every conversation sends so many messages, one after the other.
     async fn send(&mut self, each: usize, turn: &str) -> Result<Turn>;
     /// Its process.
@@ -97,6 +116,10 @@ trait Side {
     fn conversations(&self) -> &[Conversation];
     /// What it receives.
     fn heard(&self) -> &Heard;
+    /// It kept so many messages of each conversation, if it is one that keeps them.
+    async fn kept(&self, _of_each: u64) -> Result<()> {
+        Ok(())
+    }
 }
 
 pub(crate) async fn run(options: &Options) -> Result<()> {
@@ -108,40 +131,32 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let each = options.messages.div_ceil(pairs).max(1);
     let folder = tempfile::tempdir()?;
     let simulator = Simulator::start(folder.path(), 17).await?;
-    println!(
-        "pairing {} bare clients and as many sessions of the product …",
-        options.sessions
-    );
-    let mut bare = Yardstick::start(&simulator, options.sessions, options.conversations).await?;
-    let mut own = Own::start(&simulator, options.sessions, options.conversations).await?;
+    let mut sides = sides(&simulator, options).await?;
     // Not measured: both directions meet for the first time.
     for round in ["hello", "hello again"] {
-        bare.send(1, round).await?;
-        own.send(1, round).await?;
-        receive(&simulator, &bare, 1, round).await?;
-        receive(&simulator, &own, 1, round).await?;
+        for side in &mut sides {
+            side.send(1, round).await?;
+            receive(&simulator, &**side, 1, round).await?;
+        }
     }
-    let names = ["bare library", "switchboard up"];
-    let [mut sent, mut received] = [names.map(Row::new), names.map(Row::new)];
+    let rows = || sides.iter().map(|side| Row::new(side.name())).collect();
+    let [mut sent, mut received]: [Vec<Row>; 2] = [rows(), rows()];
+    let count = sides.len();
     for turn in 0..options.turns {
         let text = format!("turn {turn}");
         // Who comes first changes.
-        for side in [turn % 2, (turn + 1) % 2] {
-            if side == 0 {
-                let measured = watched(&simulator, &mut bare, each, &text).await?;
-                sent[0].add(&measured[0])?;
-                received[0].add(&measured[1])?;
-            } else {
-                let measured = watched(&simulator, &mut own, each, &text).await?;
-                sent[1].add(&measured[0])?;
-                received[1].add(&measured[1])?;
-            }
+        for at in (0..count).map(|nth| (nth + turn) % count) {
+            settled(&simulator, &sides).await?;
+            let measured = watched(&simulator, &mut *sides[at], each, &text).await?;
+            sent[at].add(&measured[0])?;
+            received[at].add(&measured[1])?;
         }
     }
     let of_each = (options.turns * each + 2) as u64;
-    arrived(&simulator, &bare, of_each).await?;
-    arrived(&simulator, &own, of_each).await?;
-    own.logged(of_each * 2).await?;
+    for side in &sides {
+        arrived(&simulator, &**side, of_each).await?;
+        side.kept(of_each * 2).await?;
+    }
     println!(
         "\n{} sessions, {} conversations each with one message under way; {} turns of {} messages per side and direction",
         options.sessions,
@@ -155,6 +170,42 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// The bare library with each store, the product last; each with its sessions paired.
+async fn sides(simulator: &Simulator, options: &Options) -> Result<Vec<Box<dyn Side>>> {
+    let (sessions, talks) = (options.sessions, options.conversations);
+    let mut sides: Vec<Box<dyn Side>> = Vec::new();
+    println!("pairing {sessions} sessions on each side …");
+    for store in &options.stores {
+        sides.push(Box::new(
+            Yardstick::start(simulator, *store, sessions, talks).await?,
+        ));
+    }
+    sides.push(Box::new(Own::start(simulator, sessions, talks).await?));
+    Ok(sides)
+}
+
+/// Waits until nobody works any more: the receipts of one turn are no work of the next side's.
+async fn settled(simulator: &Simulator, sides: &[Box<dyn Side>]) -> Result<()> {
+    let mut pids = vec![simulator.program.pid().context("the simulator")?];
+    for side in sides {
+        pids.push(side.pid()?);
+    }
+    let worked = || {
+        let ticks = pids.iter().map(|pid| anyhow::Ok(usage(*pid)?.ticks));
+        ticks.sum::<Result<u64>>()
+    };
+    let mut before = worked()?;
+    for _ in 0..SETTLE_LOOKS_MAX {
+        tokio::time::sleep(SETTLE_LOOK).await;
+        let now = worked()?;
+        if now - before <= IDLE_TICKS {
+            return Ok(());
+        }
+        before = now;
+    }
+    Ok(())
+}
+
 /// A turn with what it cost the side's process and the simulator.
 struct Measured {
     turn: Turn,
@@ -165,7 +216,7 @@ struct Measured {
 /// One turn of sending and one of receiving.
 async fn watched(
     simulator: &Simulator,
-    side: &mut impl Side,
+    side: &mut dyn Side,
     each: usize,
     text: &str,
 ) -> Result<[Measured; 2]> {
@@ -191,7 +242,7 @@ async fn watched(
 }
 
 /// In every conversation the phone sends so many messages, the next one once the session has heard of the one before.
-async fn receive(simulator: &Simulator, side: &impl Side, each: usize, turn: &str) -> Result<Turn> {
+async fn receive(simulator: &Simulator, side: &dyn Side, each: usize, turn: &str) -> Result<Turn> {
     let http = switchboard_harness::http::client();
     let begin = Instant::now();
     let mut talks = JoinSet::new();
@@ -238,7 +289,7 @@ fn words(verb: &str, turn: &str, count: usize, peer: &str) -> String {
 }
 
 /// Every phone has decrypted every message that was sent to it.
-async fn arrived(simulator: &Simulator, side: &impl Side, of_each: u64) -> Result<()> {
+async fn arrived(simulator: &Simulator, side: &dyn Side, of_each: u64) -> Result<()> {
     for talk in side.conversations() {
         let what = format!("{of_each} messages at {}", talk.peer);
         switchboard_harness::wait::until(&what, async || {

@@ -26,10 +26,9 @@ struct Speaker {
 }
 
 /// Pairs the clients, says "ready", obeys until its input ends.
-pub(crate) async fn serve(simulator: &str, sessions: usize, conversations: usize) -> Result<()> {
-    let target = Target::of(simulator).await?;
+pub(crate) async fn serve(target: &Target, sessions: usize, conversations: usize) -> Result<()> {
     let paired = futures::stream::iter(0..sessions)
-        .map(|at| bare::pair(&target, yardstick::account(at)))
+        .map(|at| bare::pair(target, yardstick::account(target.store, at)))
         .buffered(bare::PAIRINGS_AT_ONCE);
     let paired: Vec<_> = paired.collect().await;
     let mut speakers = Vec::new();
@@ -46,7 +45,7 @@ pub(crate) async fn serve(simulator: &str, sessions: usize, conversations: usize
         let mut talks = JoinSet::new();
         for (at, speaker) in speakers.iter().enumerate() {
             for nth in 0..conversations {
-                let peer = yardstick::peer(at * conversations + nth);
+                let peer = yardstick::peer(target.store, at * conversations + nth);
                 let (speaker, turn) = (Arc::clone(speaker), turn.to_owned());
                 talks.spawn(async move { speaker.speak(peer, each, &turn).await });
             }

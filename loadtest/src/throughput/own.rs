@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
@@ -70,7 +71,7 @@ impl Own {
     }
 
     /// The log of every session has so many messages of each conversation.
-    pub(super) async fn logged(&self, of_each: u64) -> Result<()> {
+    async fn logged(&self, of_each: u64) -> Result<()> {
         for (at, session) in self.sessions.iter().enumerate() {
             let talks = self.conversations.iter().filter(|t| t.session == at);
             let wanted = of_each * talks.count() as u64;
@@ -129,7 +130,12 @@ impl Customer {
     }
 }
 
+#[async_trait]
 impl Side for Own {
+    fn name(&self) -> &'static str {
+        "switchboard up"
+    }
+
     async fn send(&mut self, each: usize, turn: &str) -> Result<Turn> {
         let begin = Instant::now();
         let mut talks = JoinSet::new();
@@ -177,6 +183,10 @@ impl Side for Own {
 
     fn heard(&self) -> &Heard {
         &self.heard
+    }
+
+    async fn kept(&self, of_each: u64) -> Result<()> {
+        self.logged(of_each).await
     }
 }
 

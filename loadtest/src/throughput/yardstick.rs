@@ -4,6 +4,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use async_trait::async_trait;
+use clap::ValueEnum;
 use serde_json::{Value, json};
 use switchboard_harness::simulator::Simulator;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -11,44 +13,56 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::mpsc;
 
 use super::{Conversation, Heard, Side, Turn, histogram};
+use crate::bare::Store;
 
-/// The first number of the clients' accounts.
+/// The first number of the clients' accounts, by their store.
 const FIRST_NUMBER: u64 = 15_554_000_000;
-/// The first number of the phones they talk with.
+/// The first number of the phones they talk with, by the clients' store.
 const FIRST_PEER: u64 = 15_555_000_000;
+/// Numbers set aside for the clients of one kind of store.
+const NUMBERS_OF_A_STORE: u64 = super::CONVERSATIONS_MAX as u64;
 
 /// The number of a client's account.
-pub(super) const fn account(at: usize) -> u64 {
-    FIRST_NUMBER + at as u64
+pub(super) const fn account(store: Store, at: usize) -> u64 {
+    FIRST_NUMBER + store as u64 * NUMBERS_OF_A_STORE + at as u64
 }
 
 /// The number at the other end of a conversation.
-pub(super) const fn peer(at: usize) -> u64 {
-    FIRST_PEER + at as u64
+pub(super) const fn peer(store: Store, at: usize) -> u64 {
+    FIRST_PEER + store as u64 * NUMBERS_OF_A_STORE + at as u64
 }
 
 /// The process of bare clients.
 pub(super) struct Yardstick {
+    store: Store,
     child: Child,
     orders: ChildStdin,
     sent: mpsc::Receiver<Value>,
     heard: Heard,
     conversations: Vec<Conversation>,
+    _files: tempfile::TempDir,
 }
 
 impl Yardstick {
     pub(super) async fn start(
         simulator: &Simulator,
+        store: Store,
         sessions: usize,
         of_each: usize,
     ) -> Result<Self> {
-        let account = |at| account(at).to_string();
+        let account = |at| account(store, at).to_string();
         let conversations =
-            super::conversations(simulator, sessions, of_each, account, FIRST_PEER).await?;
+            super::conversations(simulator, sessions, of_each, account, peer(store, 0)).await?;
+        let files = tempfile::tempdir()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["bare-traffic", "--simulator", &simulator.url]);
         command.args(["--sessions", &sessions.to_string()]);
         command.args(["--conversations", &of_each.to_string()]);
+        command.args([
+            "--store",
+            store.to_possible_value().context("its store")?.get_name(),
+        ]);
+        command.arg("--folder").arg(files.path());
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -79,16 +93,27 @@ impl Yardstick {
             }
         }));
         Ok(Self {
+            store,
             child,
             orders,
             sent,
             heard,
             conversations,
+            _files: files,
         })
     }
 }
 
+#[async_trait]
 impl Side for Yardstick {
+    fn name(&self) -> &'static str {
+        match self.store {
+            Store::Memory => "bare, in memory",
+            Store::Sqlite => "bare, SQLite",
+            Store::SqliteFull => "bare, SQLite synced",
+        }
+    }
+
     async fn send(&mut self, each: usize, turn: &str) -> Result<Turn> {
         let order = format!("{}\n", json!({"each": each, "turn": turn}));
         self.orders.write_all(order.as_bytes()).await?;
