@@ -72,7 +72,7 @@ pub(super) async fn bring(content: Content, cx: &SessionCx) -> Result<Brought, O
             Ok(Brought::plain(OutgoingContent::Contacts(cards), body))
         }
         Content::Person { user, number } => {
-            let cards = vec![card::of(&user, number, cx).await?];
+            let cards = vec![card::of(&user, &number, cx).await?];
             let body = Body::Contacts {
                 cards: cards.clone(),
             };
