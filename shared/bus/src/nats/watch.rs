@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::DeliverPolicy;
-use async_nats::jetstream::consumer::push::{Ordered, OrderedConfig};
+use async_nats::jetstream::consumer::push::{Ordered, OrderedConfig, OrderedErrorKind};
 use async_nats::jetstream::stream::ConsumerErrorKind;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
@@ -147,6 +147,10 @@ impl Watcher {
                 Ok(()) = self.connects.changed() => self.check_history().await?,
                 change = self.changes.next() => match change {
                     Some(Ok(message)) => self.take(&message)?,
+                    // It begins anew behind the last change by itself; the server may be another one by then.
+                    Some(Err(error)) if error.kind() == OrderedErrorKind::MissingHeartbeat => {
+                        self.check_history().await?;
+                    }
                     Some(Err(error)) => return Err(self.failed(error.into())),
                     None => return Err(self.failed("the consumer has ended".into())),
                 },
