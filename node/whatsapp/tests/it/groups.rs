@@ -129,8 +129,8 @@ async fn messages_in_a_group() {
     assert_eq!(body, "hi @bert");
     assert_eq!(
         mentions.as_slice(),
-        [bert.account.identity().unwrap().lid.unwrap()],
-        "members go by lid here"
+        [UserId::phone(BERT).unwrap()],
+        "members go by lid here, and are shown by number"
     );
     let sender = got.sender.clone();
     bert.account

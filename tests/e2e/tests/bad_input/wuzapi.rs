@@ -173,7 +173,7 @@ fn states(facts: &Facts) -> Vec<Case> {
             500,
         )
         .says("Could not disconnect as it was not logged in"),
-        Case::new("code, paired", pair(paired, "15550117001"), 500).says("Already"),
+        Case::new("code, paired", pair(paired, "15550117001"), 400).says("Already"),
         Case::new("code for no number", pair(fresh, "abc"), 400).says("Could not parse Phone"),
         Case::new(
             "a webhook that is none",

@@ -117,6 +117,17 @@ async fn who_writes_on_an_old_version_is_told_and_writes_again() {
         asked.is_some_and(|a| a.count >= 2)
     })
     .await;
+    // What she writes now is written on what she was answered, so that she has all of it.
+    alice
+        .client
+        .labels()
+        .create_label("87", "mine before", 1)
+        .await
+        .unwrap();
+    state_until(&simulator, "the client's first label", |s| {
+        s.labels.contains_key("87")
+    })
+    .await;
     // Alice does not hear of what the phone writes.
     simulator
         .inject(Request {
@@ -140,7 +151,7 @@ async fn who_writes_on_an_old_version_is_told_and_writes_again() {
         s.labels.contains_key("88")
     })
     .await;
-    assert_eq!(state.labels.len(), 3);
+    assert_eq!(state.labels.len(), 4);
     assert_eq!(noted(&simulator), Vec::<&str>::new());
     let events = simulator.journal().events;
     assert!(events.iter().any(|e| e.event == "app state: conflict"));

@@ -197,7 +197,7 @@ fn document() -> File {
         mime_type: "application/pdf",
         bytes: b"%PDF-1.4 not really a paper".to_vec(),
         ours: json!({"filename": "paper.pdf", "caption": "to sign"}),
-        field: "documentMessage",
+        field: "documentWithCaptionMessage.message.documentMessage",
         shown: json!({"fileName": "paper.pdf", "mimetype": "application/pdf", "caption": "to sign"}),
         theirs: "document",
         content: json!({"fileName": "theirs.pdf", "caption": "signed"}),
