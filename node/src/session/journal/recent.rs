@@ -1,7 +1,7 @@
 //! What a session's journal read and wrote last, so that the next step of the same message need not read it from the store.
 //!
 //! A send is recorded in four steps within milliseconds, each of which reads the rows of the one before. Owns copies of rows and
-//! of events that are durable; forgets them soon. Must not know what they mean.
+//! of events that are durable, a few KiB of each; forgets them soon. Must not know what they mean.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,8 +13,9 @@ use crate::session::kinds;
 
 /// Bytes of rows that one half holds; there are two of them. Some messages under way need about 2.5 KiB each.
 const HALF_BYTES_MAX: usize = 8 << 10;
-/// Events that are kept for the sinks that follow closely.
-const EVENTS_MAX: usize = 32;
+/// Bytes of events, as they are stored, that are kept for the sinks that follow closely. A receiver that is down keeps them here
+/// for every session that is told of something, so they are few.
+const EVENTS_BYTES_MAX: usize = 16 << 10;
 
 /// Rows that are written once and read by scans: copies of them would only push out what is read again.
 const NOT_KEPT: [Kind; 5] = [
@@ -116,34 +117,57 @@ fn weight((_, key): &Place, row: Option<&[u8]>) -> usize {
     key.len() + row.map_or(0, <[u8]>::len)
 }
 
+/// An event with its length as it is stored.
+pub(super) type Weighed = (Envelope, usize);
+
 /// The newest events of the outbox.
 #[derive(Debug, Default)]
-pub(super) struct Tail(VecDeque<Envelope>);
+pub(super) struct Tail {
+    events: VecDeque<Weighed>,
+    bytes: usize,
+}
 
 impl Tail {
     /// These are durable now; sinks have passed those before `first`.
-    pub(super) fn push(&mut self, events: Vec<Envelope>, first: u64) {
-        self.0.extend(events);
-        let excess = self.0.len().saturating_sub(EVENTS_MAX);
-        self.0.drain(..excess);
-        while self.0.front().is_some_and(|event| event.sequence < first) {
-            self.0.pop_front();
+    pub(super) fn push(&mut self, events: Vec<Weighed>, first: u64) {
+        for event in events {
+            self.bytes += event.1;
+            self.events.push_back(event);
+        }
+        while let Some((event, len)) = self.events.front()
+            && (self.bytes > EVENTS_BYTES_MAX || event.sequence < first)
+        {
+            self.bytes -= len;
+            self.events.pop_front();
         }
     }
 
     /// The events behind `after`, at most `limit`; `None` where some of them may be in the store only.
     pub(super) fn read(&self, after: u64, limit: usize) -> Option<Vec<Envelope>> {
-        let first = self.0.front()?.sequence;
-        if first > after + 1 {
+        let (first, _) = self.events.front()?;
+        if first.sequence > after + 1 {
             return None;
         }
-        let behind = self.0.iter().skip_while(|event| event.sequence <= after);
+        let events = self.events.iter().map(|(event, _)| event);
+        let behind = events.skip_while(|event| event.sequence <= after);
         Some(behind.take(limit).cloned().collect())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    /// The store has them all.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use switchboard_vocab::events::{Event, sessions};
+    use switchboard_vocab::{Epoch, EventId, Timestamp};
+
     use super::*;
 
     fn place(key: &str) -> Place {
@@ -214,5 +238,36 @@ mod tests {
         let recent = Recent::default();
         recent.keep((kinds::OUTBOX, vec![1]), Some(vec![1]));
         assert!(recent.is_empty());
+    }
+
+    #[test]
+    fn few_events_are_kept_whoever_has_not_passed_them() {
+        let event = |sequence| Envelope {
+            id: EventId::new("u", Epoch(1), sequence),
+            session: "default/one".parse().unwrap(),
+            epoch: Epoch(1),
+            sequence,
+            at: Timestamp::from_secs(1),
+            event: Event::Sessions(sessions::Event::HistoryTaken(
+                sessions::HistoryPart::default(),
+            )),
+        };
+        let sequences = |tail: &Tail, after| {
+            let events = tail.read(after, 9)?;
+            Some(events.iter().map(|e| e.sequence).collect::<Vec<_>>())
+        };
+        let mut tail = Tail::default();
+        let third = EVENTS_BYTES_MAX / 3;
+        for sequence in 1..=5 {
+            tail.push(vec![(event(sequence), third)], 1);
+        }
+        assert_eq!(sequences(&tail, 1), None, "the store has it");
+        assert_eq!(sequences(&tail, 2), Some(vec![3, 4, 5]));
+        tail.push(Vec::new(), 5);
+        assert_eq!(sequences(&tail, 3), None);
+        assert_eq!(sequences(&tail, 4), Some(vec![5]));
+        tail.push(vec![(event(6), EVENTS_BYTES_MAX + 1)], 5);
+        assert_eq!(sequences(&tail, 5), None, "it is too large");
+        assert_eq!(tail.bytes, 0);
     }
 }

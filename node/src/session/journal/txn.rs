@@ -7,12 +7,11 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use switchboard_keystore::{KeyStore, Kind, Namespace, Op, ScanRange};
-use switchboard_vocab::events::Envelope;
 use switchboard_vocab::events::sessions::HistoryPart;
 use switchboard_vocab::sessions::Identity;
 use switchboard_vocab::webhooks::EventClass;
 
-use super::recent::Recent;
+use super::recent::{Recent, Weighed};
 use super::rows::Head;
 use super::{Error, rows};
 use crate::ports::{WEBHOOK_SINK_PREFIX, WebhookBook};
@@ -50,7 +49,7 @@ pub(super) struct Finished {
     pub(super) ops: Vec<Op>,
     pub(super) memory: Memory,
     /// What it tells, in order.
-    pub(super) events: Vec<Envelope>,
+    pub(super) events: Vec<Weighed>,
 }
 
 pub(super) struct Txn<'a> {
@@ -59,9 +58,9 @@ pub(super) struct Txn<'a> {
     recent: &'a Recent,
     accepted: Layer,
     pending: Layer,
-    accepted_events: Vec<Envelope>,
+    accepted_events: Vec<Weighed>,
     /// Events of the request under way.
-    events: Vec<Envelope>,
+    events: Vec<Weighed>,
     accepted_memory: Memory,
     /// As the request under way wants it.
     pub(super) memory: Memory,
@@ -169,7 +168,7 @@ impl<'a> Txn<'a> {
     }
 
     /// Tells an event once the commit is durable.
-    pub(super) fn tell(&mut self, event: Envelope) {
+    pub(super) fn tell(&mut self, event: Weighed) {
         self.events.push(event);
     }
 

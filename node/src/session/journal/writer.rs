@@ -2,7 +2,7 @@
 //!
 //! Owns grouping and what happens when the store fails. Must not know what a change means for its rows.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use switchboard_keystore::{Epoch, KeyStore, Namespace};
@@ -34,7 +34,7 @@ const GROUP_BYTES_MAX: usize = switchboard_keystore::BATCH_BYTES_MAX / 2;
 
 /// How often the log is looked through for messages that are too old.
 const TRIM_EVERY: Duration = Duration::from_secs(600);
-/// How long the rows that were read last are kept when nothing happens.
+/// How long rows and events of the last steps are kept in memory when nothing happens.
 const FORGET_AFTER: Duration = Duration::from_secs(2);
 /// The wait where one look left some.
 const TRIM_AGAIN: Duration = Duration::from_millis(200);
@@ -132,7 +132,7 @@ pub(super) struct Writer {
     pub(super) shared: Arc<Mutex<Memory>>,
     pub(super) tail: Arc<Mutex<Tail>>,
     pub(super) recent: Recent,
-    /// When the rows that were read last are forgotten.
+    /// When rows and events of the last steps are forgotten.
     pub(super) forget_at: Instant,
     pub(super) last_sequence: watch::Sender<u64>,
     pub(super) stop: CancellationToken,
@@ -155,8 +155,9 @@ impl Writer {
                 () = self.stop.cancelled() => return,
                 first = queue.recv() => first,
                 () = tokio::time::sleep_until(self.next_trim) => Some(self.trim_request()),
-                () = tokio::time::sleep_until(self.forget_at), if !self.recent.is_empty() => {
+                () = tokio::time::sleep_until(self.forget_at), if self.remembers() => {
                     self.recent.clear();
+                    self.tail().clear();
                     continue;
                 }
             };
@@ -166,6 +167,15 @@ impl Writer {
                 return;
             }
         }
+    }
+
+    /// Whether anything of the last steps is still in memory.
+    fn remembers(&self) -> bool {
+        !self.recent.is_empty() || !self.tail().is_empty()
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next step of what goes by its age. Steps follow each other at a distance, so that calls come between them.
@@ -254,10 +264,7 @@ impl Writer {
             self.store.commit(&self.namespace, self.epoch, ops).await?;
         }
         let sequence = memory.head.last_sequence;
-        self.tail
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(events, memory.head.first_sequence);
+        self.tail().push(events, memory.head.first_sequence);
         self.memory = memory.clone();
         *self.shared.lock().unwrap_or_else(PoisonError::into_inner) = memory;
         self.last_sequence.send_if_modified(|last| {
@@ -399,10 +406,11 @@ impl Write<'_, '_> {
         };
         let before = self.txn.memory.head.event_bytes;
         let row = rows::encode_event(&envelope, before)?;
-        let len = u64::try_from(row.len()).unwrap_or(u64::MAX);
+        let weight = row.len();
+        let len = u64::try_from(weight).unwrap_or(u64::MAX);
         self.txn.memory.head.event_bytes = before.saturating_add(len);
         self.txn.put(kinds::OUTBOX, rows::number_key(sequence), row);
-        self.txn.tell(envelope);
+        self.txn.tell((envelope, weight));
         let head = &mut self.txn.memory.head;
         if head.events() > self.limits.events_max {
             let dropped = head.events() - self.limits.events_max;
